@@ -1,0 +1,27 @@
+/** Every code that Bramble can report. docs/errors.md has one entry for each (test/errors.test.ts compares them). */
+export type Code =
+  | "WIRE_SHORT" // a packet ends inside a field
+  | "WIRE_VALUE" // a field holds a value that the format does not allow
+  | "FORMAT_SHORT" // a disk structure ends early
+  | "FORMAT_VALUE" // a disk structure holds a value that its format does not allow
+  | "FORMAT_UNSUPPORTED" // a feature that we refuse by name
+  | "DISK_RANGE" // outside the disk
+  | "DISK_IO" // the host's disk failed
+  | "DISK_FULL" // the host's disk is full
+  | "DISK_READ_ONLY"
+  | "FILE_UNKNOWN"
+  | "BAD_INPUT" // an argument or setting that cannot be
+  | "DATA_LOCKED" // another Bramble owns the data folder
+  | "INTERNAL"; // our own fault
+
+/** The one error class. Programs compare `code`, people read `message` and then `hint`. */
+export class BrambleError extends Error {
+  override name = "BrambleError";
+  readonly code: Code;
+  readonly hint: string | undefined;
+  constructor(code: Code, message: string, more: { hint?: string; cause?: unknown } = {}) {
+    super(message, more.cause === undefined ? undefined : { cause: more.cause });
+    this.code = code;
+    this.hint = more.hint;
+  }
+}
