@@ -10,6 +10,14 @@ export type Code =
   | "DISK_FULL" // the host's disk is full
   | "DISK_READ_ONLY"
   | "FILE_UNKNOWN"
+  | "IMAGE_UNKNOWN" // no image of that name, version or hash; or more than one
+  | "IMAGE_IN_USE" // clones stand on it
+  | "IMAGE_DAMAGED" // the file is cut short, corrupt, or no disk image at all
+  | "IMAGE_CHECKSUM" // the sha256 that was asked for is not what was read
+  | "IMAGE_NAME_TAKEN" // another image has that name and version already
+  | "DOWNLOAD_FAILED" // the web server, or the way to it
+  | "FIRMWARE_UNKNOWN" // no firmware set of that name or version
+  | "CANCELLED" // stopped because somebody asked for it
   | "BAD_INPUT" // an argument or setting that cannot be
   | "DATA_LOCKED" // another Bramble owns the data folder
   | "INTERNAL"; // our own fault
