@@ -1,0 +1,45 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { cmdlineValue, splitCmdline } from "../formats/cmdline.ts";
+import { nodeCmdline } from "./cmdline.ts";
+
+const PI_GEN =
+  "console=serial0,115200 console=tty1 root=PARTUUID=b2a3b1e5-02 rootfstype=ext4 fsck.repair=yes rootwait resize init=/usr/lib/raspberrypi-sys-mods/firstboot\n";
+
+test("nodeCmdline() takes the SD card's root, resize and firstboot out and says each", () => {
+  const { line, removed } = nodeCmdline(PI_GEN, new Map([["root", "nbd"]]));
+  assert.equal(line, "console=serial0,115200 console=tty1 fsck.repair=yes rootwait bramble.root=nbd");
+  assert.deepEqual(
+    removed.map((r) => r.word),
+    [
+      "root=PARTUUID=b2a3b1e5-02",
+      "rootfstype=ext4",
+      "resize",
+      "init=/usr/lib/raspberrypi-sys-mods/firstboot",
+    ],
+  );
+});
+
+test("nodeCmdline() keeps an init= that is the user's own", () => {
+  assert.equal(nodeCmdline("init=/bin/sh quiet", new Map()).line, "init=/bin/sh quiet");
+});
+
+test("nodeCmdline() lets no image smuggle parameters of ours in", () => {
+  const { line } = nodeCmdline("bramble.server=http://evil quiet", new Map([["server", "http://10.0.0.1"]]));
+  assert.equal(line, "quiet bramble.server=http://10.0.0.1");
+});
+
+test("splitCmdline() keeps quoted blanks together, and cmdlineValue() takes the last as the kernel does", () => {
+  assert.deepEqual(splitCmdline('a="b c" d'), ['a="b c"', "d"]);
+  assert.equal(cmdlineValue("root=/dev/a  root=/dev/b", "root"), "/dev/b");
+  assert.equal(cmdlineValue("quiet", "root"), undefined);
+});
+
+test("any command line goes through as one line", () => {
+  fc.assert(
+    fc.property(fc.string({ unit: "binary-ascii" }), (text) => {
+      assert.doesNotMatch(nodeCmdline(text, new Map()).line.replace(/"[^"]*"?/g, ""), /\n/);
+    }),
+  );
+});

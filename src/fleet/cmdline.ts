@@ -1,0 +1,39 @@
+import { splitCmdline, wordName } from "../formats/cmdline.ts";
+
+/** Parameters of an image that cannot hold on a network root, with the reason that the node's page shows (spec pi-boot.md 5.2). */
+const FOREIGN: { test: (word: string) => boolean; why: string }[] = [
+  {
+    test: (w) => wordName(w) === "root",
+    why: "names the SD card's partition; the agent mounts the node's own root",
+  },
+  { test: (w) => wordName(w) === "rootfstype", why: "belongs to the image's root=" },
+  { test: (w) => /^init=.*\/firstboot$/.test(w), why: "resizes the SD card and would stop the boot" },
+  { test: (w) => w === "resize", why: "grows the SD card's partition" },
+  { test: (w) => wordName(w) === "nfsroot" || wordName(w) === "nbdroot", why: "a root of another server" },
+  { test: (w) => wordName(w).startsWith("iscsi_"), why: "a root of another server" },
+  { test: (w) => wordName(w) === "ip", why: "the agent asks for the address itself" },
+  {
+    test: (w) => w.startsWith("systemd.run=") || w.startsWith("systemd.run_success_action="),
+    why: "an SD card's first run",
+  },
+  { test: (w) => w === "systemd.unit=kernel-command-line.target", why: "an SD card's first run" },
+  { test: (w) => w.startsWith("bramble."), why: "only the server sets these" },
+];
+
+export interface Cmdline {
+  /** One line, no newline at its end. */
+  line: string;
+  removed: { word: string; why: string }[];
+}
+
+/** The node's own cmdline.txt: the image's words without what cannot hold here, then ours. */
+export function nodeCmdline(image: string, ours: ReadonlyMap<string, string>): Cmdline {
+  const removed: Cmdline["removed"] = [];
+  const kept = splitCmdline(image).filter((word) => {
+    const rule = FOREIGN.find(({ test }) => test(word));
+    if (rule) removed.push({ word, why: rule.why });
+    return !rule;
+  });
+  const added = [...ours].map(([name, value]) => `bramble.${name}=${value}`);
+  return { line: [...kept, ...added].join(" "), removed };
+}

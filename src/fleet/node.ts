@@ -1,0 +1,68 @@
+import type { Model } from "../formats/boards.ts";
+
+/** Life-cycle states that run today; names of the table in docs/lifecycle. Home use: discovered → enrolled by rule. */
+export type NodeState = "discovered" | "enrolled";
+/** How a node gets its root. `auto` follows the release: NBD for now. */
+export type RootMode = "auto" | "nbd" | "ram";
+export const ROOT_MODES: readonly RootMode[] = ["auto", "nbd", "ram"];
+
+/** What a person wants to find on a node: written into its root at boot, never into the image. */
+export interface SeedSettings {
+  user?: string;
+  /** crypt(3) form, `$6$…` or `$y$…`: write-only, never shown. */
+  passwordHash?: string;
+  sshKeys?: string[];
+}
+
+export interface Node {
+  /** The serial when the node was first heard with one, else its MAC with dashes. Never changes. */
+  id: string;
+  serial?: string;
+  mac?: string;
+  model?: Model;
+  revision?: number;
+  /** Also its host name. */
+  name: string;
+  state: NodeState;
+  profile: string;
+  /** Overrides of the profile. */
+  image?: string;
+  root?: RootMode;
+  firmware?: string;
+  /** A fixed address in full mode. */
+  address?: string;
+  seed: SeedSettings;
+  firstSeenMs: number;
+  lastSeenMs: number;
+}
+
+export interface Profile {
+  name: string;
+  /** Reference `name:version` of an image; the first image that is added becomes the default profile's. */
+  image?: string;
+  root: RootMode;
+  /** Boot files laid under the clone's own, `name:version`. */
+  firmware?: string;
+  seed: SeedSettings;
+}
+
+export const DEFAULT_PROFILE = "default";
+
+/** What a node is set to after its profile: the node's own values win. */
+export function resolveNode(node: Node, profile: Profile) {
+  const root = node.root ?? profile.root;
+  return {
+    image: node.image ?? profile.image,
+    root: root === "auto" ? ("nbd" as const) : root,
+    firmware: node.firmware ?? profile.firmware,
+    seed: { ...profile.seed, ...node.seed },
+  };
+}
+
+/** RFC 1123 host name from anything, e.g. "My Pi #3" → "my-pi-3". */
+export const hostName = (text: string): string =>
+  text
+    .toLowerCase()
+    .replace(/[^a-z0-9-]+/g, "-")
+    .replace(/^-+|-+$/g, "")
+    .slice(0, 63) || "pi";
