@@ -18,6 +18,7 @@ export type Code =
   | "DOWNLOAD_FAILED" // the web server, or the way to it
   | "FIRMWARE_UNKNOWN" // no firmware set of that name or version
   | "CANCELLED" // stopped because somebody asked for it
+  | "BOOK_DAMAGED" // the book cannot be opened or migrated
   | "BAD_INPUT" // an argument or setting that cannot be
   | "DATA_LOCKED" // another Bramble owns the data folder
   | "INTERNAL"; // our own fault

@@ -1,0 +1,85 @@
+import { type Kysely, type Migration, sql } from "kysely";
+
+/** Never edited once released: a change is a new entry with a later name. */
+export const migrations: Record<string, Migration> = {
+  "2026-11-a-first": {
+    async up(db: Kysely<unknown>) {
+      await db.schema
+        .createTable("node")
+        .addColumn("id", "text", (c) => c.primaryKey())
+        .addColumn("serial", "text")
+        .addColumn("mac", "text")
+        .addColumn("model", "text")
+        .addColumn("revision", "integer")
+        .addColumn("name", "text", (c) => c.notNull().unique())
+        .addColumn("state", "text", (c) => c.notNull())
+        .addColumn("profile", "text", (c) => c.notNull())
+        .addColumn("image", "text")
+        .addColumn("root", "text")
+        .addColumn("firmware", "text")
+        .addColumn("address", "text")
+        .addColumn("seed", "text", (c) => c.notNull())
+        .addColumn("firstSeenMs", "integer", (c) => c.notNull())
+        .addColumn("lastSeenMs", "integer", (c) => c.notNull())
+        .execute();
+      await db.schema
+        .createTable("profile")
+        .addColumn("name", "text", (c) => c.primaryKey())
+        .addColumn("image", "text")
+        .addColumn("root", "text", (c) => c.notNull())
+        .addColumn("firmware", "text")
+        .addColumn("seed", "text", (c) => c.notNull())
+        .execute();
+      await db.schema
+        .createTable("clone")
+        .addColumn("nodeId", "text", (c) => c.primaryKey())
+        .addColumn("imageSha", "text", (c) => c.notNull())
+        .addColumn("createdMs", "integer", (c) => c.notNull())
+        .execute();
+      await db.schema
+        .createTable("boot")
+        .addColumn("id", "text", (c) => c.primaryKey())
+        .addColumn("nodeId", "text", (c) => c.notNull())
+        .addColumn("startedMs", "integer", (c) => c.notNull())
+        .addColumn("endedMs", "integer")
+        .addColumn("stage", "text", (c) => c.notNull())
+        .addColumn("outcome", "text")
+        .addColumn("verdict", "text")
+        .addColumn("root", "text")
+        .addColumn("image", "text")
+        .addColumn("address", "text")
+        .addColumn("tokenHash", "text")
+        .execute();
+      await db.schema.createIndex("boot_by_node").on("boot").columns(["nodeId", "startedMs"]).execute();
+      await db.schema
+        .createTable("step")
+        .addColumn("bootId", "text", (c) => c.notNull())
+        .addColumn("seq", "integer", (c) => c.notNull())
+        .addColumn("atMs", "integer", (c) => c.notNull())
+        .addColumn("kind", "text", (c) => c.notNull())
+        .addColumn("words", "text", (c) => c.notNull())
+        .addColumn("path", "text")
+        .addColumn("result", "text")
+        .addColumn("bytes", "integer")
+        .addColumn("tookMs", "real")
+        .addColumn("origin", "text")
+        .addPrimaryKeyConstraint("step_key", ["bootId", "seq"])
+        .execute();
+      await db.schema
+        .createTable("event")
+        .addColumn("id", "integer", (c) => c.primaryKey().autoIncrement())
+        .addColumn("atMs", "integer", (c) => c.notNull())
+        .addColumn("nodeId", "text")
+        .addColumn("kind", "text", (c) => c.notNull())
+        .addColumn("words", "text", (c) => c.notNull())
+        .execute();
+      await db.schema.createIndex("event_by_node").on("event").columns(["nodeId", "id"]).execute();
+      await db.schema
+        .createTable("setting")
+        .addColumn("name", "text", (c) => c.primaryKey())
+        .addColumn("value", "text", (c) => c.notNull())
+        .execute();
+      await sql`insert into profile (name, root, seed) values ('default', 'auto', '{}')`.execute(db);
+    },
+  },
+};

@@ -1,0 +1,84 @@
+import Libsql from "libsql";
+import { Kysely, Migrator, type MigrationProvider, SqliteDialect } from "kysely";
+import { BrambleError } from "../base/errors.ts";
+import { migrations } from "./book-migrations.ts";
+
+/** Columns that hold JSON are text; times are integer ms since 1970; 0 and 1 stand for no and yes. */
+export interface Tables {
+  node: {
+    id: string;
+    serial: string | null;
+    mac: string | null;
+    model: string | null;
+    revision: number | null;
+    name: string;
+    state: string;
+    profile: string;
+    image: string | null;
+    root: string | null;
+    firmware: string | null;
+    address: string | null;
+    seed: string;
+    firstSeenMs: number;
+    lastSeenMs: number;
+  };
+  profile: { name: string; image: string | null; root: string; firmware: string | null; seed: string };
+  clone: { nodeId: string; imageSha: string; createdMs: number };
+  boot: {
+    id: string;
+    nodeId: string;
+    startedMs: number;
+    endedMs: number | null;
+    stage: string;
+    outcome: string | null;
+    verdict: string | null;
+    root: string | null;
+    image: string | null;
+    address: string | null;
+    /** sha256 of the one-time token, while it may still be used. */
+    tokenHash: string | null;
+  };
+  step: {
+    bootId: string;
+    seq: number;
+    atMs: number;
+    kind: string;
+    words: string;
+    path: string | null;
+    result: string | null;
+    bytes: number | null;
+    tookMs: number | null;
+    origin: string | null;
+  };
+  event: { id: number; atMs: number; nodeId: string | null; kind: string; words: string };
+  setting: { name: string; value: string };
+}
+
+export type Book = Kysely<Tables>;
+
+/**
+ * Opens (and makes or migrates) the book. One fsync per transaction: WAL with synchronous=FULL, so that what was said
+ * to be saved survives a power cut.
+ */
+export async function openBook(path: string): Promise<Book> {
+  const damaged = (cause: unknown) =>
+    new BrambleError("BOOK_DAMAGED", `the book ${path} could not be opened or migrated`, {
+      hint: "was it written by a newer Bramble? restore it from a copy, or move it away to begin anew",
+      cause,
+    });
+  const database = new Libsql(path);
+  try {
+    database.exec(
+      "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON; PRAGMA busy_timeout=5000;",
+    );
+  } catch (error) {
+    database.close();
+    throw damaged(error);
+  }
+  const book = new Kysely<Tables>({ dialect: new SqliteDialect({ database }) });
+  const provider: MigrationProvider = { getMigrations: async () => migrations };
+  const { error } = await new Migrator({ db: book, provider }).migrateToLatest();
+  if (!error) return book;
+  await book.destroy();
+  throw damaged(error);
+}
