@@ -19,6 +19,13 @@ export type Code =
   | "FIRMWARE_UNKNOWN" // no firmware set of that name or version
   | "CANCELLED" // stopped because somebody asked for it
   | "BOOK_DAMAGED" // the book cannot be opened or migrated
+  | "CLONE_BUSY" // a node runs from it
+  | "PACKAGES_UNTRUSTED" // a Debian index or package without a good signature, or with another hash
+  | "PACKAGE_UNKNOWN" // the Debian suite has no such package
+  | "AGENT_UNBUILDABLE" // something that the agent needs is not in the image or the cache
+  | "NODE_UNKNOWN"
+  | "NODE_AMBIGUOUS" // a name that fits several nodes
+  | "PROFILE_UNKNOWN"
   | "BAD_INPUT" // an argument or setting that cannot be
   | "DATA_LOCKED" // another Bramble owns the data folder
   | "INTERNAL"; // our own fault

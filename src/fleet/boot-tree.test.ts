@@ -56,7 +56,7 @@ test("a boot tree lays the agent, config.txt and cmdline.txt over the clone's fi
   assert.equal(await read(tree, "cmdline.txt"), "quiet bramble.root=nbd\n");
   assert.equal(
     await read(tree, "config.txt"),
-    "arm_64bit=1\nauto_initramfs=1\n[all]\nauto_initramfs=0\ninitramfs agent.img followkernel\n",
+    "arm_64bit=1\nauto_initramfs=1\n[all]\ninitramfs agent.img followkernel\n",
   );
   assert.equal(await read(tree, "agent.img"), "AGENT");
   assert.equal((await tree.find("k"))?.origin.from, "clone");
@@ -71,7 +71,13 @@ test("the image's own initramfs lines are commented out, in tryboot.txt as well"
     parameters,
   });
   assert.match((await read(tree, "config.txt")) ?? "", /^#initramfs old\.img/);
-  assert.match((await read(tree, "tryboot.txt")) ?? "", /kernel=new\.img\n\[all\]\nauto_initramfs=0/);
+  assert.match((await read(tree, "tryboot.txt")) ?? "", /kernel=new\.img\n\[all\]\ninitramfs agent\.img/);
+});
+
+test("auto_initramfs finds the agent under the image's own name, and only where the image has such a file", async () => {
+  const tree = await bootTree({ clone: treeOf({ initramfs8: "old" }), agent, parameters });
+  assert.equal(await read(tree, "initramfs8"), "AGENT");
+  assert.equal(await read(tree, "initramfs_2712"), undefined);
 });
 
 test("an os_prefix folder gets its cmdline.txt and finds the agent, also when an include sets it", async () => {

@@ -7,6 +7,8 @@ import { nodeCmdline } from "./cmdline.ts";
 /** Name of the agent's initramfs in every boot tree. 8.3 and short: config.txt lines are cut at 98 characters. */
 export const AGENT_FILE = "agent.img";
 const LINE_LIMIT = 98;
+/** Names that auto_initramfs=1 makes of the kernels' names. */
+const OWN_INITRAMFS = ["initramfs", "initramfs7", "initramfs7l", "initramfs8", "initramfs_2712"];
 
 /** Where a file of a boot tree comes from. */
 export type Origin =
@@ -60,7 +62,8 @@ export async function bootTree({ clone, firmware, agent, parameters }: BootTreeP
 
   const config = (await text("config.txt")) ?? "";
   const steering = [config, ...(await includes(config, text))];
-  const prefixes = ["", ...settings(steering, "os_prefix")];
+  const upstream = settings(steering, "upstream_kernel").includes("1") ? ["upstream/"] : [];
+  const prefixes = ["", ...new Set([...settings(steering, "os_prefix"), ...upstream])];
   const cmdlines = [...new Set(["cmdline.txt", ...settings(steering, "cmdline")])];
   for (const prefix of prefixes) {
     for (const name of cmdlines) {
@@ -71,7 +74,11 @@ export async function bootTree({ clone, firmware, agent, parameters }: BootTreeP
       for (const { word, why } of removed) changes.push(`${path}: removed ${word}: ${why}`);
       lay(path, memoryFile(toUtf8(`${line}\n`)), "the image's parameters, and ours for the network root");
     }
-    if (agent) lay(prefix + AGENT_FILE, agent, "the agent that attaches the node's root");
+    if (!agent) continue;
+    lay(prefix + AGENT_FILE, agent, "the agent that attaches the node's root");
+    for (const name of OWN_INITRAMFS) {
+      if (await clone.open(prefix + name)) lay(prefix + name, agent, "in place of the image's own initramfs");
+    }
   }
   if (agent) {
     for (const name of ["config.txt", "tryboot.txt"]) {
@@ -127,10 +134,12 @@ export async function bootTree({ clone, firmware, agent, parameters }: BootTreeP
   };
 }
 
-/** auto_initramfs=0 first: otherwise the image's own initramfs would be looked for beside ours. */
+/**
+ * auto_initramfs stays as the image has it: firmware of a Pi 3 takes the 64-bit kernel where it is 1 (spec pi-boot.md 1.7).
+ * Should it then look for the image's own initramfs beside ours, it finds the agent there too.
+ */
 const configLines = (hasPrefix: boolean): string[] => [
   "[all]",
-  "auto_initramfs=0",
   `initramfs ${hasPrefix ? "/" : ""}${AGENT_FILE} followkernel`,
 ];
 

@@ -1,0 +1,36 @@
+// The boot plane: one thread that sends files over TFTP. It asks the control side which file a request means.
+import { parentPort } from "node:worker_threads";
+import { BrambleError } from "../../base/errors.ts";
+import { serveTftp, type TftpEvent } from "../../serve/tftp.ts";
+import { connect } from "./rpc.ts";
+
+export interface FoundFile {
+  bytes: SharedArrayBuffer;
+  size: number;
+}
+
+const port = parentPort;
+if (!port) throw new BrambleError("INTERNAL", "the boot plane runs in a worker thread only");
+
+const servers: { close(): Promise<void> | void }[] = [];
+const control = connect(port, {
+  async listen({ host, port: wanted }: { host: string; port: number }) {
+    const server = await serveTftp({
+      host,
+      port: wanted,
+      async find(path, client) {
+        const found = await control.call<FoundFile | undefined>("find", { path, client });
+        if (!found) return undefined;
+        const bytes = new Uint8Array(found.bytes, 0, found.size);
+        return {
+          size: found.size,
+          read: (into, offset) => into.set(bytes.subarray(offset, offset + into.length)),
+        };
+      },
+      on: (event: TftpEvent) => control.tell("tftp", event),
+    });
+    servers.push(server);
+    return { port: server.port };
+  },
+  close: () => Promise.all(servers.map((server) => server.close())),
+});
