@@ -1,0 +1,148 @@
+// The agent: Bramble's own initramfs, made of Debian packages, our scripts and the node's own kernel modules. No root, no chroot.
+import { randomBytes } from "node:crypto";
+import { mkdir, readdir, readFile, rename, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { Readable } from "node:stream";
+import { promisify } from "node:util";
+import { gzip } from "node:zlib";
+import { extract } from "tar-stream";
+import { concat } from "../base/bytes.ts";
+import { BrambleError } from "../base/errors.ts";
+import type { Tree } from "../base/tree.ts";
+import { type CpioEntry, writeCpio } from "../formats/cpio.ts";
+import { readDeb } from "../formats/deb.ts";
+import { type Arch, debPath, type LockedPackage, lockedPackages } from "./agent-lock.ts";
+import { type Kernel, type ModulePlan, planModules, readModules } from "./agent-modules.ts";
+import { sha256Of } from "./debian-archive.ts";
+import { openXz } from "./images/xz.ts";
+
+export interface AgentOptions {
+  /** The data folder; the agent's own part is agent/ inside. */
+  data: string;
+  arch: Arch;
+  kernels: Kernel[];
+  /** The node's root file system. */
+  root: Tree;
+  /** The package's folder agent/: init, *.sh, modules, keys. */
+  agentFiles: string;
+  /** Root of a Debian mirror; default: what this host's apt uses, else deb.debian.org. */
+  mirror?: string;
+  /** Use what is cached, or fail. */
+  offline?: boolean;
+  onProgress?: (text: string) => void;
+}
+
+export interface Agent {
+  /** A gzip-compressed cpio archive. */
+  path: string;
+  sha256: string;
+  size: number;
+  packages: LockedPackage[];
+  /** Drivers that a kernel has neither as module nor built in, by kernel version. */
+  absent: Record<string, string[]>;
+}
+
+const PACKAGES = ["busybox-static"];
+/** argv[0] with an @ keeps systemd's shutdown from ending what the root stands on (systemd.io/ROOT_STORAGE_DAEMONS). */
+const STORAGE_DAEMONS = ["nbd-client", "udhcpc"];
+/** Part of the key of what is built: to be changed with the layout of the archive. */
+const LAYOUT = "1";
+
+/**
+ * The agent for these kernels, from data/agent/built when it was built before. Same packages, scripts and modules: same bytes.
+ * Throws DOWNLOAD_FAILED, PACKAGES_UNTRUSTED, AGENT_UNBUILDABLE.
+ */
+export async function buildAgent(options: AgentOptions): Promise<Agent> {
+  const folder = join(options.data, "agent");
+  const wanted = (await readFile(join(options.agentFiles, "modules"), "utf8"))
+    .split("\n")
+    .map((line) => line.replace(/#.*/, "").trim())
+    .filter((line) => line !== "");
+  const keys = await readFile(join(options.agentFiles, "keys", "debian-archive.asc"), "utf8");
+  const { arch, mirror, offline, onProgress } = options;
+  const packages = await lockedPackages({
+    folder,
+    arch,
+    wanted: PACKAGES,
+    keys,
+    mirror,
+    offline,
+    onProgress,
+  });
+  const plans: ModulePlan[] = [];
+  for (const kernel of options.kernels) plans.push(await planModules(options.root, kernel, wanted));
+  const scripts = await ourScripts(options.agentFiles);
+  const absent = Object.fromEntries(plans.map((plan) => [plan.kernel.version, plan.absent]));
+
+  const inputs = [LAYOUT, arch, ...packages.map((one) => one.sha256), ...plans.map((plan) => plan.key)];
+  for (const script of scripts) inputs.push(script.path, sha256Of(script.bytes));
+  const path = join(folder, "built", `${sha256Of(inputs.join("\n")).slice(0, 32)}.cpio.gz`);
+  const ready = await readFile(path).catch(() => undefined);
+  if (ready) return { path, sha256: sha256Of(ready), size: ready.length, packages, absent };
+
+  const entries: CpioEntry[] = [...skeleton(), ...scripts, ...(await busybox(folder, packages))];
+  for (const plan of plans) {
+    onProgress?.(`${plan.files.length} modules of kernel ${plan.kernel.version}`);
+    entries.push(...(await readModules(options.root, plan)));
+  }
+  onProgress?.("packing the agent");
+  const bytes = await promisify(gzip)(writeCpio(entries), { level: 9 });
+  await mkdir(join(folder, "built"), { recursive: true });
+  const partial = `${path}.${randomBytes(4).toString("hex")}.partial`;
+  await writeFile(partial, bytes);
+  await rename(partial, path);
+  return { path, sha256: sha256Of(bytes), size: bytes.length, packages, absent };
+}
+
+function skeleton(): CpioEntry[] {
+  const folders = ["proc", "sys", "dev", "run", "tmp", "etc", "sbin", "usr/bin", "usr/sbin", "newroot"];
+  return [
+    ...folders.map((path): CpioEntry => ({ kind: "directory", path, mode: 0o755 })),
+    // the kernel opens it for /init before anything is mounted
+    { kind: "character", path: "dev/console", mode: 0o600, major: 5, minor: 1 },
+    { kind: "symlink", path: "bin/sh", target: "busybox" },
+    ...STORAGE_DAEMONS.map(
+      (name): CpioEntry => ({ kind: "symlink", path: `@/${name}`, target: "/bin/busybox" }),
+    ),
+  ];
+}
+
+type Script = Extract<CpioEntry, { kind: "file" }>;
+
+/** agent/init becomes /init, agent/*.sh lie in /agent. */
+async function ourScripts(folder: string): Promise<Script[]> {
+  const names = (await readdir(folder)).filter((name) => name === "init" || name.endsWith(".sh")).sort();
+  if (!names.includes("init")) throw new BrambleError("AGENT_UNBUILDABLE", `${folder} holds no init`);
+  return Promise.all(
+    names.map(async (name): Promise<Script> => {
+      const path = name === "init" ? name : `agent/${name}`;
+      return { kind: "file", path, mode: 0o755, bytes: await readFile(join(folder, name)) };
+    }),
+  );
+}
+
+async function busybox(folder: string, packages: LockedPackage[]): Promise<CpioEntry[]> {
+  for (const one of packages.filter((found) => found.name === "busybox-static")) {
+    const bytes = await fileOf(await readFile(debPath(folder, one)), /^(\.\/)?(usr\/)?bin\/busybox$/);
+    if (bytes) return [{ kind: "file", path: "bin/busybox", mode: 0o755, bytes }];
+  }
+  throw new BrambleError("AGENT_UNBUILDABLE", "the package busybox-static holds no busybox");
+}
+
+/** The first regular file of a package whose path matches. */
+async function fileOf(deb: Uint8Array, wanted: RegExp): Promise<Uint8Array | undefined> {
+  const data = readDeb(deb).find((member) => member.name.startsWith("data.tar"));
+  if (data?.name !== "data.tar.xz")
+    throw new BrambleError(
+      "AGENT_UNBUILDABLE",
+      `a Debian package packed as ${data?.name ?? "nothing"}, not data.tar.xz`,
+    );
+  let found: Uint8Array | undefined;
+  const tar = Readable.from(openXz(Readable.from([data.bytes]))).pipe(extract());
+  for await (const entry of tar) {
+    const parts: Uint8Array[] = [];
+    for await (const chunk of entry) parts.push(chunk as Uint8Array);
+    if (entry.header.type === "file" && wanted.test(entry.header.name)) found ??= concat(parts);
+  }
+  return found;
+}
