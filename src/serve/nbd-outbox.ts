@@ -1,0 +1,117 @@
+/** A buffer that many replies share, so that one receive batch leaves in one write. Reused when nothing pins it. */
+export class Slab {
+  readonly bytes: Uint8Array;
+  readonly view: DataView;
+  pins = 0;
+  constructor(size: number) {
+    this.bytes = Buffer.allocUnsafeSlow(size);
+    this.view = new DataView(this.bytes.buffer);
+  }
+}
+
+/** A run of bytes to send, or the place of a read that is under way. */
+export interface Piece {
+  slab: Slab;
+  from: number;
+  to: number;
+}
+
+const SLAB = 256 << 10;
+const SPARE = 16;
+
+/** The free slabs of a server. */
+export class Slabs {
+  readonly #free: Slab[] = [];
+  take(size: number): Slab {
+    return size > SLAB ? new Slab(size) : (this.#free.pop() ?? new Slab(SLAB));
+  }
+  give(slab: Slab): void {
+    if (slab.bytes.length === SLAB && this.#free.length < SPARE) this.#free.push(slab);
+  }
+}
+
+/** The replies of one connection that have not left yet: room is taken in order, filled at once or later. */
+export class Outbox {
+  readonly #slabs: Slabs;
+  #pieces: Piece[] = [];
+  #slab: Slab | undefined; // pinned by us while it is the current one
+  #from = 0; // the open run is from here ...
+  #at = 0; // ... to here
+
+  constructor(slabs: Slabs) {
+    this.#slabs = slabs;
+  }
+
+  get empty(): boolean {
+    return this.#pieces.length === 0 && this.#from === this.#at;
+  }
+
+  /** Takes `length` bytes at the end of the open run: fill slab's bytes from `at` on before anything else is called. */
+  room(length: number): { slab: Slab; at: number } {
+    let slab = this.#slab;
+    if (!slab || this.#at + length > slab.bytes.length) {
+      this.#turn();
+      slab = this.#slabs.take(length);
+      slab.pins = 1;
+      this.#slab = slab;
+      this.#from = this.#at = 0;
+    }
+    const at = this.#at;
+    this.#at += length;
+    return { slab, at };
+  }
+  /** Gives back the room from `at` on, which was the last one taken. */
+  rewind(at: number): void {
+    this.#at = at;
+  }
+  /** Takes the room from `at` on, the last one taken, out of the run: it is sent later, by attach(). */
+  detach(at: number): Piece {
+    const slab = this.#slab as Slab;
+    const piece = { slab, from: at, to: this.#at };
+    slab.pins += 1;
+    this.#at = at;
+    this.#close();
+    this.#from = this.#at = piece.to;
+    return piece;
+  }
+  attach(piece: Piece): void {
+    this.#close();
+    this.#pieces.push(piece);
+  }
+  put(bytes: Uint8Array): void {
+    const { slab, at } = this.room(bytes.length);
+    slab.bytes.set(bytes, at);
+  }
+
+  /** Everything that can leave now. */
+  take(): Piece[] {
+    this.#close();
+    const pieces = this.#pieces;
+    this.#pieces = [];
+    return pieces;
+  }
+  /** They have left, or will never. */
+  free(pieces: readonly Piece[]): void {
+    for (const { slab } of pieces) this.#unpin(slab);
+    if (this.#slab?.pins === 1 && this.empty) this.#turn();
+  }
+
+  /** Ends the open run. */
+  #close(): void {
+    if (!this.#slab || this.#from === this.#at) return;
+    this.#slab.pins += 1;
+    this.#pieces.push({ slab: this.#slab, from: this.#from, to: this.#at });
+    this.#from = this.#at;
+  }
+  /** Leaves the current slab. */
+  #turn(): void {
+    this.#close();
+    if (this.#slab) this.#unpin(this.#slab);
+    this.#slab = undefined;
+    this.#from = this.#at = 0;
+  }
+  #unpin(slab: Slab): void {
+    slab.pins -= 1;
+    if (slab.pins === 0) this.#slabs.give(slab);
+  }
+}
