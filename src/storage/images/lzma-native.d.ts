@@ -1,0 +1,7 @@
+// The part of lzma-native that we use: the package ships no types.
+declare module "lzma-native" {
+  import type { Duplex } from "node:stream";
+
+  const lzma: { createDecompressor(): Duplex };
+  export default lzma;
+}
