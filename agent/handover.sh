@@ -1,0 +1,106 @@
+# The last steps: what the new system must know about its root lies in /run, which it inherits and which no disk keeps. Sourced by /init.
+
+units=/run/systemd/system
+unit_in_root() { [ -e "/newroot/lib/systemd/system/$1" ] || [ -e "/newroot/usr/lib/systemd/system/$1" ] || [ -e "/newroot/etc/systemd/system/$1" ]; }
+is_systemd() { [ -x /newroot/lib/systemd/systemd ] || [ -x /newroot/usr/lib/systemd/systemd ]; }
+
+# quiet UNIT: a service that this boot does not start.
+quiet() {
+  mkdir -p $units
+  ln -sf /dev/null "$units/$1.service"
+}
+
+# want UNIT: a service of the image that this boot starts, enabled or not.
+want() {
+  unit_in_root "$1.service" || return 0
+  mkdir -p $units/multi-user.target.wants
+  ln -sf "/usr/lib/systemd/system/$1.service" "$units/multi-user.target.wants/$1.service"
+}
+
+# drop_in UNIT NAME, text on stdin
+drop_in() {
+  mkdir -p "$units/$1.d"
+  cat > "$units/$1.d/$2.conf"
+}
+
+# Someone gave a key to log in with: Raspberry Pi OS ships with ssh off, and without host keys, which it makes at a first boot
+# that a network boot has no part in.
+want_ssh() {
+  want ssh
+  [ -z "$(ls $etc/ssh/ssh_host_*_key 2>/dev/null)" ] || return 0
+  printf '[Service]\nExecStartPre=\nExecStartPre=/usr/bin/ssh-keygen -A\nExecStartPre=/usr/sbin/sshd -t\n' | drop_in ssh.service host-keys
+}
+
+# The root's own interface is up and must stay as it is, whoever manages networks in there.
+keep_network() {
+  # a swap file on a disk that needs memory to send its writes; and growing a disk that has its size already
+  for unit in dphys-swapfile resize2fs_once rpi-resize; do quiet $unit; done
+  is_systemd || return 0
+  # systemd-networkd: the same address, kept at stop
+  mkdir -p /run/systemd/network
+  {
+    printf '[Match]\nMACAddress=%s\n\n[Network]\nAddress=%s/%s\nKeepConfiguration=yes\nLinkLocalAddressing=no\n' "$mac" "$address" "$prefix"
+    [ -z "$router" ] || echo "Gateway=$router"
+    for one in $dns; do echo "DNS=$one"; done
+  } > /run/systemd/network/00-netroot.network
+  # NetworkManager takes over a configured interface as it is ("external"), but such a one brings no name servers
+  if [ -n "$dns" ]; then
+    mkdir -p /run/NetworkManager/conf.d
+    printf '[global-dns-domain-*]\nservers=%s\n' "$(echo $dns | tr ' ' ',')" > /run/NetworkManager/conf.d/netroot.conf
+  fi
+  # ifupdown: what is taken down at shutdown would take the root along before it is unmounted
+  printf '[Service]\nExecStop=\n' | drop_in networking.service netroot
+  resolver
+}
+
+# Name servers for a system where nobody manages /etc/resolv.conf.
+resolver() {
+  [ ! -L $etc/resolv.conf ] && [ ! -s $etc/resolv.conf ] && [ -s /etc/resolv.conf ] || return 0
+  cat /etc/resolv.conf > $etc/resolv.conf
+}
+
+# A one-shot service that tells the server that the system is up, by whatever the image has for it.
+leave_reporter() {
+  is_systemd || return 0
+  hostport=${server#*://}
+  hostport=${hostport%%/*}
+  port=${hostport##*:}
+  [ "$port" != "$hostport" ] || port=80
+  cat > /run/bramble/booted <<SCRIPT
+#!/bin/sh
+# Tells the boot server that this node is up.
+host='${hostport%%:*}' port='$port' session='$session'
+SCRIPT
+  cat /agent/booted.sh >> /run/bramble/booted
+  chmod 700 /run/bramble/booted
+  mkdir -p $units/multi-user.target.wants
+  cat > $units/report-boot.service <<'UNIT'
+[Unit]
+Description=Report this boot to the boot server
+After=multi-user.target
+
+[Service]
+Type=oneshot
+ExecStart=/bin/sh /run/bramble/booted
+TimeoutStartSec=180
+UNIT
+  ln -sf ../report-boot.service $units/multi-user.target.wants/report-boot.service
+}
+
+hand_over() {
+  new_init=
+  for path in /sbin/init /usr/lib/systemd/systemd /etc/init /bin/init /bin/sh; do
+    [ -e "/newroot$path" ] || [ -L "/newroot$path" ] || continue
+    new_init=$path
+    break
+  done
+  [ -n "$new_init" ] || fail "the root has no init"
+  # as the kernel itself would have mounted it: the system checks it and then makes it writable
+  [ "$rw" = rw ] || mount -o remount,ro /newroot || fail "mounting the root read-only again"
+  report switch-root "$new_init"
+  for folder in dev proc sys run; do
+    mkdir -p "/newroot/$folder" 2>/dev/null
+    mount --move "/$folder" "/newroot/$folder" || fail "the root has no /$folder"
+  done
+  exec switch_root -c /dev/console /newroot "$new_init"
+}

@@ -1,0 +1,45 @@
+# Drivers and the wired network. Sourced by /init. Sets interface, mac, address.
+
+# Loads what each device on the buses asks for, once per alias: a new bus (USB behind PCIe) brings new ones.
+coldplug() {
+  touch /run/bramble/aliases
+  find /sys/devices -name modalias -exec cat {} + 2>/dev/null | sort -u > /run/bramble/aliases.now
+  new=$(sort /run/bramble/aliases.now /run/bramble/aliases /run/bramble/aliases | uniq -u)
+  mv /run/bramble/aliases.now /run/bramble/aliases
+  set -f
+  for alias in $new; do modprobe -q "$alias" 2>/dev/null; done
+  set +f
+}
+
+# Ethernet interfaces of real devices, wireless left out.
+wired() {
+  for d in /sys/class/net/*; do
+    [ -e "$d/device" ] && [ "$(cat "$d/type")" = 1 ] && [ ! -d "$d/wireless" ] && echo "${d##*/}"
+  done
+}
+
+network_up() {
+  ip link set lo up
+  modprobe -q af_packet
+  waited=0
+  while :; do
+    [ $((waited % 10)) != 0 ] || coldplug
+    for interface in $(wired); do
+      ip link set "$interface" up
+      [ "$(cat "/sys/class/net/$interface/carrier" 2>/dev/null)" = 1 ] || continue
+      if lease; then return; fi
+    done
+    waited=$((waited + 1))
+    [ $waited -lt 300 ] || fail "no network: interfaces $(wired | tr '\n' ' '), none with a link and a DHCP answer"
+    usleep 200000
+  done
+}
+
+# The lease is kept for as long as the node runs: this udhcpc outlives the agent (its name begins with @, see root.sh) and renews.
+lease() {
+  mac=$(cat "/sys/class/net/$interface/address")
+  say "$interface ($mac) has a link, asking for an address"
+  (cd / && exec @/udhcpc -i "$interface" -s /agent/lease.sh -t 8 -T 2 -n -S) > /run/bramble/udhcpc.log 2>&1 ||
+    { say "no DHCP answer on $interface"; return 1; }
+  . /run/bramble/lease
+}

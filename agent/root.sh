@@ -1,0 +1,76 @@
+# Roots: each leaves the new root mounted on /newroot and says in `attached` what it is. Sourced by /init.
+
+# nbd-client stays as a process and serves the disk until the power goes. An @ as first character of its name tells systemd's
+# shutdown to spare it (systemd.io/ROOT_STORAGE_DAEMONS), and the kernel is told never to pick it when memory runs out.
+root_nbd() {
+  modprobe -q nbd nbds_max=4 || [ -b /dev/nbd0 ] || fail "this kernel has no nbd driver"
+  wait_for /dev/nbd0 10 || fail "no /dev/nbd0"
+  (
+    cd / || exit
+    echo -1000 > /proc/self/oom_score_adj
+    exec @/nbd-client -b 512 -N "$nbd_export" "$nbd_host" "$nbd_port" /dev/nbd0
+  ) > /run/bramble/nbd.log 2>&1 < /dev/null || fail "nbd: $(cat /run/bramble/nbd.log)"
+  tries=0
+  until [ -e /sys/block/nbd0/pid ] && [ "$(cat /sys/block/nbd0/size)" != 0 ]; do
+    tries=$((tries + 1))
+    [ $tries -lt 100 ] || fail "nbd: the disk did not come up: $(cat /run/bramble/nbd.log)"
+    usleep 50000
+  done
+  size=$(($(cat /sys/block/nbd0/size) * 512))
+  [ -z "$nbd_size" ] || [ "$size" = "$nbd_size" ] || fail "nbd: the disk has $size bytes, the server said $nbd_size"
+  device=/dev/nbd0
+  if [ "$root_partition" != 0 ]; then
+    device=/dev/nbd0p$root_partition
+    blockdev --rereadpt /dev/nbd0 2>/dev/null
+    wait_for "$device" 10 || fail "the disk has no partition $root_partition"
+  fi
+  modprobe -q "$root_fstype"
+  for name in crc32c crc32c_generic; do modprobe -q $name; done
+  # writable for as long as the seeds need; hand_over gives it up again
+  mount -t "$root_fstype" -o rw "$device" /newroot 2> /run/bramble/mount.log ||
+    fail "mounting $device ($root_fstype): $(cat /run/bramble/mount.log) $(dmesg | tail -n 3)"
+  attached="nbd $nbd_host:$nbd_port $size bytes, $root_fstype on partition $root_partition"
+}
+
+# The root is a copy in memory: what is written is gone at the next boot.
+root_ram() {
+  url=${ram_url:-/agent/root}
+  case $url in /*) url=$server$url ;; esac
+  memory="mode=755,size=90%"
+  case $ram_format in
+    squashfs)
+      for name in loop squashfs overlay; do modprobe -q $name; done
+      mkdir -p /run/root
+      mount -t tmpfs -o "$memory" tmpfs /run/root
+      mkdir -p /run/root/image /run/root/changes /run/root/work
+      download "$url" > /run/root/squashfs || fail "the root did not arrive: $(cat /run/bramble/wget.err)"
+      mount -t squashfs -o loop,ro /run/root/squashfs /run/root/image || fail "mounting the squashfs: $(dmesg | tail -n 3)"
+      mount -t overlay -o lowerdir=/run/root/image,upperdir=/run/root/changes,workdir=/run/root/work overlay /newroot ||
+        fail "mounting the overlay: $(dmesg | tail -n 3)"
+      ;;
+    tar)
+      mount -t tmpfs -o "$memory" tmpfs /newroot
+      rm -f /run/bramble/arrived
+      { download "$url" && : > /run/bramble/arrived; } | tar -x -C /newroot 2> /run/bramble/tar.log ||
+        fail "unpacking the root: $(tail -n 3 /run/bramble/tar.log)"
+      [ -e /run/bramble/arrived ] || fail "the root did not arrive whole: $(cat /run/bramble/wget.err)"
+      ;;
+    *) fail "the server sends a root as $ram_format, which this agent does not know" ;;
+  esac
+  rw=rw
+  # there is no such disk: systemd would wait for it and then refuse to go on
+  [ ! -f /newroot/etc/fstab ] || sed -i -E 's/^[^#[:space:]]+[[:space:]]+\/(boot[^[:space:]]*)?[[:space:]]/# &/' /newroot/etc/fstab
+  attached="ram $ram_format, $(df -k /newroot | awk 'END { print $(NF - 3) }') KiB"
+}
+
+download() { wget -q -T 30 -O - --header "x-bramble-session: $session" "$1" 2> /run/bramble/wget.err; }
+
+# wait_for DEVICE SECONDS
+wait_for() {
+  ticks=0
+  until [ -b "$1" ]; do
+    ticks=$((ticks + 1))
+    [ $ticks -lt $(($2 * 20)) ] || return 1
+    usleep 50000
+  done
+}

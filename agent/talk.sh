@@ -1,0 +1,72 @@
+# What the agent says: on the console to people, by HTTP to the server. Sourced by /init.
+
+uptime_now() { cut -d' ' -f1 /proc/uptime; }
+say() { echo "[$(uptime_now)] agent: $*"; }
+
+# Any bytes as %xx: nothing in a text can break a line.
+encoded() { printf %s "$1" | od -An -v -tx1 | tr -d '\n' | tr ' ' '%'; }
+
+# report STEP DETAIL: a step of this boot's timeline. Without a session there is nobody who would know us.
+report() {
+  say "$1: $2"
+  [ -n "$session" ] || return 0
+  printf 'step=%s\ndetail=%s\nuptime=%s\n' "$1" "$(encoded "$2")" "$(uptime_now)" > /run/bramble/report
+  post /agent/report text/plain /run/bramble/report || say "the server did not take that report"
+}
+
+# post PATH TYPE FILE, as this session.
+post() {
+  wget -q -T 10 -O /run/bramble/answer --header "content-type: $2" --header "x-bramble-session: $session" \
+    --post-file "$3" "$server$1" 2> /run/bramble/wget.err
+}
+
+# hello: the one-time token for a session and the orders of this boot. A lost answer is asked for again: the server gives
+# the same one for a minute.
+hello() {
+  printf 'boot=%s\ntoken=%s\nmac=%s\nserial=%s\nmodel=%s\n' "$boot" "$token" "$mac" "$serial" "$model" > /run/bramble/hello
+  tries=0
+  until wget -q -T 10 -O /run/bramble/orders --header 'content-type: text/plain' \
+    --post-file /run/bramble/hello "$server/agent/hello" 2> /run/bramble/wget.err; do
+    ! grep -q ' 40[0-9]' /run/bramble/wget.err || fail "the server refuses this boot's token: $(cat /run/bramble/wget.err)"
+    tries=$((tries + 1))
+    [ $tries -lt 12 ] || fail "no answer from $server: $(cat /run/bramble/wget.err)"
+    sleep 3
+  done
+  root=$wanted seed=0 reporter=0 hostname= root_partition=2 root_fstype=ext4
+  nbd_host= nbd_port=10809 nbd_export= nbd_size= ram_url= ram_format=tar
+  while read -r line; do
+    value=${line#*=}
+    case $line in
+      session=*) session=$value ;;
+      root=*) root=$value ;;
+      nbd_host=*) nbd_host=$value ;;
+      nbd_port=*) nbd_port=$value ;;
+      nbd_export=*) nbd_export=$value ;;
+      nbd_size=*) nbd_size=$value ;;
+      root_partition=*) root_partition=$value ;;
+      root_fstype=*) root_fstype=$value ;;
+      ram_url=*) ram_url=$value ;;
+      ram_format=*) ram_format=$value ;;
+      hostname=*) hostname=$value ;;
+      seed=*) seed=$value ;;
+      reporter=*) reporter=$value ;;
+    esac
+  done < /run/bramble/orders
+  [ -n "$session" ] || fail "the server's answer has no session"
+  rm -f /run/bramble/hello /run/bramble/orders
+}
+
+# fail WHAT: tells everybody, then a shell for whoever sits at the console, then a new try.
+fail() {
+  report failed "$*"
+  [ "$onfail" = shell ] || { sleep 10; reboot -f; }
+  shell_until_reboot
+}
+
+# The console's shell. Nobody there for two minutes: a new boot, since most troubles of a network pass.
+shell_until_reboot() {
+  say "press Enter for a shell; without one this node boots again in 120 s"
+  if read -r -t 120 _; then setsid cttyhack sh; else sleep 120; fi
+  sync
+  reboot -f
+}
