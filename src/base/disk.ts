@@ -24,6 +24,11 @@ export interface Disk {
   flush(): void | Promise<void>;
   /** Adjacent extents that cover exactly the range asked for. */
   status(offset: number, length: number): Extent[] | Promise<Extent[]>;
+  /**
+   * Called before the replies to a batch of writes leave: from then on they outlive a kill of this process (not of the host:
+   * that is flush()). Throws where that cannot be had: then the writes of this batch have failed.
+   */
+  endBatch?(): void;
 }
 
 /** The reading half: what file-system readers need. */
