@@ -14,9 +14,10 @@ export type Code =
   | "IMAGE_IN_USE" // clones stand on it
   | "IMAGE_DAMAGED" // the file is cut short, corrupt, or no disk image at all
   | "IMAGE_CHECKSUM" // the sha256 that was asked for is not what was read
-  | "IMAGE_NAME_TAKEN" // another image has that name and version already
+  | "IMAGE_NAME_TAKEN" // another image or firmware set has that name and version already
   | "DOWNLOAD_FAILED" // the web server, or the way to it
   | "FIRMWARE_UNKNOWN" // no firmware set of that name or version
+  | "FIRMWARE_IN_USE" // profiles name it
   | "CANCELLED" // stopped because somebody asked for it
   | "BOOK_DAMAGED" // the book cannot be opened or migrated
   | "CLONE_BUSY" // a node runs from it
@@ -26,7 +27,13 @@ export type Code =
   | "NODE_UNKNOWN"
   | "NODE_AMBIGUOUS" // a name that fits several nodes
   | "PROFILE_UNKNOWN"
+  | "IMAGE_NO_BOOT" // an image without a boot partition
+  | "TOKEN_REFUSED" // an agent without a valid token or session
+  | "SERVER_GONE" // the running Bramble ended or does not answer
+  | "BOOT_UNKNOWN"
   | "BAD_INPUT" // an argument or setting that cannot be
+  | "PORT_TAKEN" // another program listens there
+  | "PORT_REFUSED" // the system does not let us listen there
   | "DATA_LOCKED" // another Bramble owns the data folder
   | "INTERNAL"; // our own fault
 
