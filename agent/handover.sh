@@ -95,12 +95,10 @@ hand_over() {
     break
   done
   [ -n "$new_init" ] || fail "the root has no init"
+  for folder in dev proc sys run; do mkdir -p "/newroot/$folder" || fail "the root has no /$folder"; done
   # as the kernel itself would have mounted it: the system checks it and then makes it writable
   [ "$rw" = rw ] || mount -o remount,ro /newroot || fail "mounting the root read-only again"
   report switch-root "$new_init"
-  for folder in dev proc sys run; do
-    mkdir -p "/newroot/$folder" 2>/dev/null
-    mount --move "/$folder" "/newroot/$folder" || fail "the root has no /$folder"
-  done
+  for folder in dev proc sys run; do mount --move "/$folder" "/newroot/$folder"; done
   exec switch_root -c /dev/console /newroot "$new_init"
 }
