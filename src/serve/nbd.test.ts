@@ -1,0 +1,373 @@
+import assert from "node:assert/strict";
+import { connect, type Socket } from "node:net";
+import { type TestContext, test } from "node:test";
+import type { Disk } from "../base/disk.ts";
+import { BrambleError, type Code } from "../base/errors.ts";
+import { type NbdEvent, type NbdOptions, serveNbd } from "./nbd.ts";
+
+const SIZE = 64 << 20;
+const MIB = 1 << 20;
+
+/** A disk in memory that notes what is done to it; each call is done at once, or ends when `gate` does. */
+function testDisk(log: string[] = [], gate?: () => Promise<void>) {
+  const bytes = Buffer.alloc(SIZE);
+  const doing = (what: string, work: () => void) => {
+    log.push(what);
+    if (!gate) return work();
+    return gate().then(() => {
+      work();
+      log.push(`${what} done`);
+    });
+  };
+  const disk: Disk & { bytes: Buffer } = {
+    bytes,
+    size: SIZE,
+    blockSize: 4096,
+    read: (into, offset) => doing("read", () => into.set(bytes.subarray(offset, offset + into.length))),
+    write: (from, offset) => doing("write", () => bytes.set(from, offset)),
+    zero: (offset, length) => doing("zero", () => bytes.fill(0, offset, offset + length)),
+    trim: (offset, length) => doing("trim", () => bytes.fill(0, offset, offset + length)),
+    flush: () => doing("flush", () => {}),
+    status: (offset, length) => [{ offset, length, kind: "data" }],
+    endBatch: () => {
+      log.push("endBatch");
+    },
+  };
+  return disk;
+}
+
+interface House {
+  port: number;
+  events: NbdEvent[];
+  sessions: string[];
+  drop(name: string, why: string): Promise<void>;
+  event(kind: NbdEvent["kind"], count?: number): Promise<void>;
+}
+async function house(t: TestContext, disk: Disk, more: Partial<NbdOptions> = {}): Promise<House> {
+  const events: NbdEvent[] = [];
+  const sessions: string[] = [];
+  let heard = () => {};
+  const server = await serveNbd({
+    host: "127.0.0.1",
+    port: 0,
+    find: (name) =>
+      name === "disk"
+        ? {
+            disk,
+            readOnly: false,
+            name: "clone of pi01",
+            session: { opened: () => sessions.push("opened"), closed: () => sessions.push("closed") },
+          }
+        : undefined,
+    on: (event) => {
+      events.push(event);
+      heard();
+    },
+    ...more,
+  });
+  t.after(() => server.close());
+  const event = async (kind: NbdEvent["kind"], count = 1) => {
+    while (events.filter((e) => e.kind === kind).length < count)
+      await new Promise<void>((resolve) => {
+        heard = resolve;
+      });
+  };
+  return { port: server.port, events, sessions, drop: server.drop, event };
+}
+
+/** A client that says what it likes. */
+class Client {
+  readonly socket: Socket;
+  #got = Buffer.alloc(0);
+  #wake = () => {};
+  closed = false;
+  constructor(port: number) {
+    this.socket = connect(port, "127.0.0.1");
+    this.socket.on("data", (data) => {
+      this.#got = Buffer.concat([this.#got, data]);
+      this.#wake();
+    });
+    this.socket.on("error", () => {});
+    this.socket.on("close", () => {
+      this.closed = true;
+      this.#wake();
+    });
+  }
+  async take(length: number): Promise<Buffer> {
+    while (this.#got.length < length) {
+      if (this.closed) throw new Error(`hung up after ${this.#got.length} of ${length} bytes`);
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+    const head = this.#got.subarray(0, length);
+    this.#got = this.#got.subarray(length);
+    return head;
+  }
+  async end(): Promise<void> {
+    while (!this.closed)
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+  }
+  say(...parts: (Buffer | string)[]): void {
+    this.socket.write(Buffer.concat(parts.map((p) => (typeof p === "string" ? Buffer.from(p, "hex") : p))));
+  }
+  /** Chooses "disk" by EXPORT_NAME: no structured replies, the shortest way in. */
+  async attach(): Promise<this> {
+    this.say("00000003", "49484156454f5054", "00000001", "00000004", Buffer.from("disk"));
+    await this.take(18 + 10);
+    return this;
+  }
+  /** The errno of the next simple reply, and its cookie. */
+  async reply(): Promise<{ errno: number; cookie: number }> {
+    const reply = await this.take(16);
+    assert.equal(reply.readUInt32BE(0), 0x67446698);
+    return { errno: reply.readUInt32BE(4), cookie: reply.readUInt32BE(12) };
+  }
+}
+function request(
+  command: number,
+  offset: number,
+  length: number,
+  more: { flags?: number; cookie?: number } = {},
+) {
+  const bytes = Buffer.alloc(28);
+  bytes.writeUInt32BE(0x25609513, 0);
+  bytes.writeUInt16BE(more.flags ?? 0, 4);
+  bytes.writeUInt16BE(command, 6);
+  bytes.writeUInt32BE(more.cookie ?? 0, 12);
+  bytes.writeBigUInt64BE(BigInt(offset), 16);
+  bytes.writeUInt32BE(length, 24);
+  return bytes;
+}
+const READ = 0;
+const WRITE = 1;
+const FLUSH = 3;
+const FUA = 1;
+
+test("a write is in the journal before its reply, FUA and flush are durable before theirs", async (t) => {
+  const log: string[] = [];
+  const { port } = await house(t, testDisk(log));
+  const client = await new Client(port).attach();
+  client.say(request(WRITE, 0, 4), "01020304");
+  await client.reply();
+  assert.deepEqual(log.splice(0), ["write", "endBatch"]);
+  client.say(request(WRITE, 0, 4, { flags: FUA }), "01020304", request(FLUSH, 0, 0));
+  await client.reply();
+  await client.reply();
+  assert.deepEqual(log, ["write", "flush", "flush", "endBatch"]);
+});
+
+test("when the journal fails, no reply to the write leaves", async (t) => {
+  const disk = testDisk();
+  disk.endBatch = () => {
+    throw new BrambleError("DISK_FULL", "no space for the journal");
+  };
+  const { port, events } = await house(t, disk);
+  const client = await new Client(port).attach();
+  client.say(request(WRITE, 0, 4), "01020304");
+  await assert.rejects(client.reply(), /hung up after 0/);
+  assert.ok(events.some((e) => e.kind === "error" && e.why === "no space for the journal"));
+});
+
+test("the disk's errors become the client's, and the connection goes on", async (t) => {
+  const disk = testDisk();
+  let failure: unknown;
+  disk.write = () => {
+    throw failure;
+  };
+  disk.read = async () => {
+    throw failure;
+  };
+  const { port } = await house(t, disk);
+  const client = await new Client(port).attach();
+  const rows: [Code | undefined, number][] = [
+    ["DISK_FULL", 28],
+    ["DISK_READ_ONLY", 1],
+    ["DISK_IO", 5],
+    [undefined, 5],
+  ];
+  for (const [code, errno] of rows) {
+    failure = code ? new BrambleError(code, "planted") : new TypeError("a bug");
+    client.say(request(WRITE, 0, 1, { cookie: 1 }), "ff");
+    assert.deepEqual(await client.reply(), { errno, cookie: 1 });
+    client.say(request(READ, 0, 512, { cookie: 2 }));
+    assert.deepEqual(await client.reply(), { errno, cookie: 2 });
+  }
+});
+
+test("replies come as the disk ends, in any order, and slow writes keep their own bytes", async (t) => {
+  const waiting: (() => void)[] = [];
+  const gate = () => new Promise<void>((resolve) => waiting.push(resolve));
+  const disk = testDisk([], gate);
+  const { port } = await house(t, disk);
+  const client = await new Client(port).attach();
+  const until = async (count: number) => {
+    while (waiting.length < count) await new Promise(setImmediate);
+  };
+  for (let i = 0; i < 20; i++) {
+    client.say(request(WRITE, i * 512, 512, { cookie: i }), Buffer.alloc(512, i + 1));
+    await until(i + 1); // one receive each, so that the buffer is used again while the disk has not read it
+  }
+  for (const go of waiting.splice(0).reverse()) go();
+  const cookies = [];
+  for (let i = 0; i < 20; i++) cookies.push((await client.reply()).cookie);
+  assert.deepEqual(cookies, [...Array(20).keys()].reverse());
+  for (let i = 0; i < 20; i++) assert.equal(disk.bytes.readUInt8(i * 512 + 511), i + 1);
+  client.say(request(READ, 0, 4, { cookie: 1 }), request(READ, 512, 4, { cookie: 2 }));
+  await until(2);
+  for (const go of waiting.splice(0).reverse()) go();
+  assert.equal((await client.reply()).cookie, 2);
+  assert.equal((await client.take(4)).toString("hex"), "02020202");
+  assert.equal((await client.reply()).cookie, 1);
+  assert.equal((await client.take(4)).toString("hex"), "01010101");
+});
+
+test("garbage, a reset in the middle of a reply and a reader that never reads harm nobody else", async (t) => {
+  let readBytes = 0;
+  const disk = testDisk();
+  const { read } = disk;
+  disk.read = (into, offset) => {
+    readBytes += into.length;
+    return read(into, offset);
+  };
+  const { port, sessions, event } = await house(t, disk);
+  const good = await new Client(port).attach();
+
+  const garbage = new Client(port);
+  garbage.say(Buffer.alloc(100_000, 0xa5));
+  await garbage.end();
+  await event("refused");
+
+  const reset = await new Client(port).attach();
+  for (let i = 0; i < 4; i++) reset.say(request(READ, 0, 32 * MIB));
+  await reset.take(MIB);
+  reset.socket.resetAndDestroy();
+  await event("detached", 1);
+
+  readBytes = 0;
+  const stuck = await new Client(port).attach();
+  stuck.socket.pause();
+  const asked = Buffer.concat(Array.from({ length: 4000 }, () => request(READ, 0, MIB)));
+  stuck.say(asked);
+  while (readBytes < 32 * MIB) await new Promise(setImmediate);
+  for (let i = 0; i < 20; i++) {
+    good.say(request(READ, 0, 512));
+    await good.reply();
+    await good.take(512);
+  }
+  assert.ok(readBytes <= 130 * MIB, `${readBytes / MIB} MiB were read for a client that takes nothing`);
+  stuck.socket.resume(); // and when it does, it gets all it asked for
+  for (let i = 0; i < 200; i++) {
+    await stuck.reply();
+    await stuck.take(MIB);
+  }
+  stuck.socket.destroy();
+  await event("detached", 2);
+  assert.deepEqual(sessions, ["opened", "opened", "closed", "opened", "closed"]);
+});
+
+test("a large write that comes in crumbs is whole on the disk", async (t) => {
+  const disk = testDisk();
+  const { port } = await house(t, disk);
+  const client = await new Client(port).attach();
+  const data = Buffer.from(Array.from({ length: 3 * MIB }, (_, i) => (i * 7) & 0xff));
+  const message = Buffer.concat([request(WRITE, 12345, data.length), data, request(FLUSH, 0, 0)]);
+  for (let at = 0; at < message.length; at += 100_003) client.say(message.subarray(at, at + 100_003));
+  await client.reply();
+  await client.reply();
+  assert.ok(disk.bytes.subarray(12345, 12345 + data.length).equals(data));
+});
+
+test("drop() ends the sessions of that export and waits for what they have in the disk", async (t) => {
+  let finish = () => {};
+  const log: string[] = [];
+  const gate = () =>
+    new Promise<void>((resolve) => {
+      finish = resolve;
+    });
+  const { port, sessions, events, drop } = await house(t, testDisk(log, gate));
+  const client = await new Client(port).attach();
+  client.say(request(WRITE, 0, 4), "01020304");
+  while (!log.includes("write")) await new Promise(setImmediate);
+  await drop("another", "not meant");
+  let dropped = false;
+  const dropping = drop("clone of pi01", "a second boot").then(() => {
+    dropped = true;
+  });
+  await client.end();
+  assert.equal(dropped, false);
+  assert.deepEqual(sessions, ["opened"]);
+  finish();
+  await dropping;
+  assert.deepEqual(sessions, ["opened", "closed"]);
+  assert.deepEqual(log, ["write", "write done"]);
+  assert.equal(events.find((e) => e.kind === "detached")?.why, "a second boot");
+});
+
+test("LIST shows a stranger nothing; a find() that fails is an unknown export, and an event", async (t) => {
+  const { port, events } = await house(t, testDisk(), {
+    find: async () => {
+      throw new BrambleError("BAD_INPUT", "the fleet is away");
+    },
+  });
+  const client = new Client(port);
+  client.say("00000003", "49484156454f5054", "00000003", "00000000");
+  assert.equal(
+    (await client.take(38)).subarray(18).toString("hex"),
+    "0003e889045565a9000000030000000100000000",
+  );
+  client.say("49484156454f5054", "00000006", "00000007", "00000001", "78", "0000");
+  assert.equal((await client.take(20)).readUInt32BE(12), 0x80000006);
+  assert.deepEqual(
+    events.map((e) => [e.kind, e.why]),
+    [["error", "the fleet is away"]],
+  );
+});
+
+test("limits: a handshake that does not end, connections of one address, a message that does not end", async (t) => {
+  const limits = { handshakeMs: 50, stallMs: 60, connectionsPerAddress: 2 };
+  const { port, events } = await house(t, testDisk(), { limits });
+  const idle = await new Client(port).attach();
+  const lazy = new Client(port);
+  await lazy.take(18);
+  const third = new Client(port);
+  await third.end();
+  assert.equal(events.at(-1)?.why, "too many connections");
+  await lazy.end();
+  const halting = await new Client(port).attach();
+  halting.say(request(WRITE, 0, 4), "01");
+  await halting.end();
+  assert.equal(events.at(-1)?.why, "nothing moved for 60 ms");
+  idle.say(request(FLUSH, 0, 0)); // who only has nothing to say stays
+  await idle.reply();
+});
+
+test("a stranger makes one event a second, however often he knocks", async (t) => {
+  const { port, events } = await house(t, testDisk());
+  for (let i = 0; i < 20; i++) {
+    const client = new Client(port);
+    client.say(Buffer.alloc(64, 1));
+    await client.end();
+  }
+  assert.ok(events.length >= 1 && events.length <= 3, `${events.length} events`);
+});
+
+test("close() ends every connection, gives the port back and leaves nothing running", async () => {
+  const server = await serveNbd({ host: "127.0.0.1", port: 0, find: () => undefined });
+  const client = new Client(server.port);
+  await client.take(18);
+  await server.close();
+  await client.end();
+  const again = await serveNbd({ host: "127.0.0.1", port: server.port, find: () => undefined });
+  await assert.rejects(serveNbd({ host: "127.0.0.1", port: again.port, find: () => undefined }), {
+    code: "EADDRINUSE",
+  });
+  await again.close();
+  for (let turn = 0; turn < 3; turn++) await new Promise(setImmediate); // handles are freed at a turn's end
+  assert.deepEqual(
+    process.getActiveResourcesInfo().filter((what) => /TCP|Timeout/.test(what)),
+    [],
+  );
+});
