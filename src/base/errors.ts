@@ -31,6 +31,7 @@ export type Code =
   | "TOKEN_REFUSED" // an agent without a valid token or session
   | "SERVER_GONE" // the running Bramble ended or does not answer
   | "BOOT_UNKNOWN"
+  | "CLONE_UNKNOWN" // a node without a clone
   | "BAD_INPUT" // an argument or setting that cannot be
   | "PORT_TAKEN" // another program listens there
   | "PORT_REFUSED" // the system does not let us listen there
