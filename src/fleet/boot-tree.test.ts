@@ -37,7 +37,7 @@ function treeOf(files: Record<string, string>): Tree {
 }
 
 const parameters = new Map([["root", "nbd"]]);
-const agent = memoryFile(toUtf8("AGENT"));
+const agent = { ...memoryFile(toUtf8("AGENT")), identity: "agent-1" };
 const read = async (tree: Awaited<ReturnType<typeof bootTree>>, path: string) => {
   const file = await tree.find(path);
   return file && utf8(await readAll(file));
@@ -59,6 +59,7 @@ test("a boot tree lays the agent, config.txt and cmdline.txt over the clone's fi
     "arm_64bit=1\nauto_initramfs=1\n[all]\ninitramfs agent.img followkernel\n",
   );
   assert.equal(await read(tree, "agent.img"), "AGENT");
+  assert.equal((await tree.find("agent.img"))?.identity, "agent-1");
   assert.equal((await tree.find("k"))?.origin.from, "clone");
   assert.equal(await tree.find("absent"), undefined);
   assert.ok(tree.changes.some((c) => c.includes("root=/dev/mmcblk0p2")));

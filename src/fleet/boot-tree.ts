@@ -18,7 +18,11 @@ export type Origin =
 
 export interface BootFile extends FileBytes {
   origin: Origin;
+  /** Same identity, same bytes, in whichever tree: lets one buffer serve many boards. */
+  identity?: string;
 }
+
+export type AgentFile = FileBytes & { identity: string };
 
 export interface BootTree {
   /** Path without a leading slash; undefined where no layer has it. Names fit as FAT's do: exact first, then in any case. */
@@ -33,7 +37,7 @@ export interface BootTreeParts {
   clone: Tree;
   firmware?: { name: string; tree: Tree };
   /** Undefined: the image boots with its own initramfs (nothing of ours is laid over). */
-  agent?: FileBytes;
+  agent?: AgentFile;
   /** bramble.* parameters, without the prefix. */
   parameters: ReadonlyMap<string, string>;
 }
@@ -98,7 +102,9 @@ export async function bootTree({ clone, firmware, agent, parameters }: BootTreeP
     changes,
     async find(path) {
       const over = generated.get(path.toLowerCase());
-      return over ? withOrigin(over.bytes, { from: "generated", why: over.why }) : lower(path);
+      if (!over) return lower(path);
+      const file = withOrigin(over.bytes, { from: "generated", why: over.why });
+      return over.bytes === agent ? { ...file, identity: agent.identity } : file;
     },
     async list(path) {
       const rows = new Map<string, { entry: Entry; origin: Origin }>();

@@ -14,6 +14,8 @@ export interface HttpRequest {
   body: string;
   /** The peer's IPv4 address, "" on a Unix socket. */
   address: string;
+  /** Our own address that the peer reached. */
+  localAddress: string;
   /** Aborted when the peer goes away. */
   signal: AbortSignal;
 }
@@ -64,6 +66,7 @@ export async function serveHttp(options: {
       headers: incoming.headers,
       body: "",
       address: (incoming.socket.remoteAddress ?? "").replace(/^::ffff:/, ""),
+      localAddress: (incoming.socket.localAddress ?? "").replace(/^::ffff:/, ""),
       signal: gone.signal,
     };
     let result: HttpAnswer;

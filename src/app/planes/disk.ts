@@ -6,7 +6,7 @@ import { serveNbd } from "../../serve/nbd.ts";
 import { type Clone, createClone, openClone } from "../../storage/clones/clone.ts";
 import { connect, Transfer } from "./rpc.ts";
 
-/** What the control side may ask of the disk plane. Paths are whole; `name` of an export is a secret of one boot. */
+/** What the control side may ask of the disk plane. Paths are whole; an export is asked for by a secret of one boot, and talked about by its name. */
 export interface DiskPlane {
   createClone(args: { path: string; image: { path: string; size: number; sha256: string } }): void;
   removeClone(args: { path: string }): void;
@@ -16,7 +16,7 @@ export interface DiskPlane {
   facts(args: { path: string }): { size: number; ownBytes: number; generation: number };
   flush(args: { path: string }): void;
   listen(args: { host: string; port: number }): { port: number };
-  export(args: { name: string; path: string; address: string; readOnly?: boolean }): void;
+  export(args: { secret: string; name: string; path: string; address: string; readOnly?: boolean }): void;
   drop(args: { name: string; why: string }): void;
   close(): void;
 }
@@ -31,7 +31,8 @@ if (!port) throw new BrambleError("INTERNAL", "the disk plane runs in a worker t
 /** A clone that only the control side reads is closed after this long without a question. */
 const IDLE_MS = 30_000;
 const open = new Map<string, { clone: Promise<Clone>; exports: number; idle?: NodeJS.Timeout }>();
-const exports = new Map<string, { path: string; address: string; readOnly: boolean }>();
+/** By secret. */
+const exports = new Map<string, { name: string; path: string; address: string; readOnly: boolean }>();
 const servers: Awaited<ReturnType<typeof serveNbd>>[] = [];
 
 function hold(path: string) {
@@ -55,11 +56,9 @@ async function release(path: string): Promise<void> {
   await (await held.clone).close();
 }
 
-function drop(name: string, why: string): void {
-  const known = exports.get(name);
-  if (!known) return;
-  exports.delete(name);
-  for (const server of servers) server.drop(name, why);
+async function drop(name: string, why: string): Promise<void> {
+  for (const [secret, known] of exports) if (known.name === name) exports.delete(secret);
+  await Promise.all(servers.map((server) => server.drop(name, why)));
 }
 
 const control = connect(port, {
@@ -89,8 +88,8 @@ const control = connect(port, {
     const server = await serveNbd({
       host,
       port: wanted,
-      async find(name, client) {
-        const known = exports.get(name);
+      async find(secret, client) {
+        const known = exports.get(secret);
         if (!known || known.address !== client.address) {
           const why = known
             ? `${client.address} is not the node that this disk belongs to`
@@ -98,6 +97,7 @@ const control = connect(port, {
           control.tell("disk", { kind: "refused", address: client.address, why } satisfies DiskEvent);
           return undefined;
         }
+        const { name } = known;
         const held = hold(known.path);
         const disk = await held.clone;
         return {
@@ -117,13 +117,12 @@ const control = connect(port, {
           },
         };
       },
-      on: () => {},
     });
     servers.push(server);
     return { port: server.port };
   },
-  export: ({ name, path, address, readOnly = false }: Parameters<DiskPlane["export"]>[0]) => {
-    exports.set(name, { path, address, readOnly });
+  export: ({ secret, name, path, address, readOnly = false }: Parameters<DiskPlane["export"]>[0]) => {
+    exports.set(secret, { name, path, address, readOnly });
   },
   drop: ({ name, why }: { name: string; why: string }) => drop(name, why),
   async close() {

@@ -1,0 +1,222 @@
+// What the CLI and the page may ask of Bramble, running or not: one table of routes, from which server and client are both made.
+import type { BootStage, Outcome, Step } from "../fleet/boots.ts";
+import type { WalkedFile } from "../fleet/boot-walk.ts";
+import type { NodeState, RootMode } from "../fleet/node.ts";
+
+export interface NodeView {
+  id: string;
+  name: string;
+  state: NodeState;
+  serial?: string;
+  mac?: string;
+  model?: string;
+  revision?: number;
+  profile: string;
+  image?: string;
+  root: string;
+  firmware?: string;
+  address?: string;
+  user?: string;
+  /** A password is set; what it is, nobody is told. */
+  hasPassword: boolean;
+  sshKeys: number;
+  /** Names of the settings that are the node's own, not its profile's. */
+  own: string[];
+  firstSeenMs: number;
+  lastSeenMs: number;
+  boot?: BootView;
+}
+
+export interface BootView {
+  id: string;
+  node: string;
+  startedMs: number;
+  endedMs?: number;
+  stage: BootStage;
+  /** Absent: it is on its way. */
+  outcome?: Outcome;
+  verdict?: string;
+  root?: string;
+  image?: string;
+}
+export interface BootDetail extends BootView {
+  steps: Step[];
+}
+
+export interface EventView {
+  id: number;
+  atMs: number;
+  node?: string;
+  kind: string;
+  words: string;
+}
+
+export interface ImageView {
+  sha256: string;
+  sourceSha256: string;
+  name: string;
+  version: string;
+  aliases: string[];
+  size: number;
+  allocated: number;
+  source: string;
+  addedAt: string;
+  facts: {
+    scheme: string;
+    diskId: string;
+    partitions: { number: number; offset: number; size: number; filesystem: string; label?: string; partUuid: string }[];
+    bootPartition?: number;
+    rootPartition?: number;
+    distribution?: { id: string; version?: string; prettyName: string };
+    kernels: { file: string; version?: string; modulesPath?: string }[];
+    models: { model: string; boots: boolean; missing: string[] }[];
+    cmdline?: string;
+    notes: string[];
+  };
+}
+
+export interface FirmwareView {
+  name: string;
+  version: string;
+  source: string;
+  addedAt: string;
+  files: number;
+  size: number;
+}
+
+export interface CloneView {
+  node: string;
+  image: string;
+  path: string;
+  size: number;
+  ownBytes: number;
+  createdMs: number;
+}
+
+export interface ProfileView {
+  name: string;
+  image?: string;
+  root: RootMode;
+  firmware?: string;
+  user?: string;
+  hasPassword: boolean;
+  sshKeys: number;
+}
+
+export interface TreeView {
+  node: string;
+  model: string;
+  image: string;
+  files: WalkedFile[];
+  /** Everything else that the tree holds in its root folder. */
+  others: { path: string; size: number; origin: string }[];
+  kernel?: string;
+  missing: string[];
+  changes: string[];
+  notes: { line: number; text: string; why: string; file: string }[];
+}
+
+export interface StatusView {
+  version: string;
+  pid: number;
+  data: string;
+  startedMs: number;
+  /** Empty where no server runs. */
+  listening: string[];
+  bootsInFlight: number;
+  enrol: string;
+  capabilities: string[];
+  rssBytes: number;
+}
+
+/** Null takes a setting back to the profile's (or to none). */
+export interface SettingsPatch {
+  image?: string | null;
+  root?: RootMode | null;
+  firmware?: string | null;
+  user?: string | null;
+  passwordHash?: string | null;
+  sshKeys?: string[] | null;
+}
+export interface NodeSettingsPatch extends SettingsPatch {
+  name?: string;
+  profile?: string;
+  address?: string | null;
+}
+
+export interface Progress {
+  phase: string;
+  bytes: number;
+  /** Undefined where the source does not say. */
+  total?: number;
+}
+
+export interface Commands {
+  status(args: object): Promise<StatusView>;
+  nodes(args: object): Promise<NodeView[]>;
+  node(args: { node: string }): Promise<NodeView>;
+  setNode(args: { node: string; patch: NodeSettingsPatch }): Promise<NodeView>;
+  enrolNode(args: { node: string }): Promise<NodeView>;
+  forgetNode(args: { node: string }): Promise<{ name: string }>;
+  nodeTree(args: { node: string; model?: string }): Promise<TreeView>;
+  nodeFile(args: { node: string; path: string }): Promise<{ base64: string; origin: string }>;
+  explain(args: { node: string }): Promise<{ node: NodeView; boot?: BootDetail; events: EventView[] }>;
+  boots(args: { node?: string; limit?: number }): Promise<BootView[]>;
+  boot(args: { boot: string }): Promise<BootDetail>;
+  events(args: { node?: string; limit?: number }): Promise<EventView[]>;
+  images(args: object): Promise<ImageView[]>;
+  image(args: { image: string }): Promise<ImageView>;
+  addImage(
+    args: { source: string; name?: string; sha256?: string },
+    progress: (progress: Progress) => void,
+    signal: AbortSignal,
+  ): Promise<ImageView>;
+  removeImage(args: { image: string }): Promise<{ name: string }>;
+  firmwares(args: object): Promise<FirmwareView[]>;
+  addFirmware(args: { source: string; name?: string }): Promise<FirmwareView>;
+  removeFirmware(args: { firmware: string }): Promise<{ name: string }>;
+  clones(args: object): Promise<CloneView[]>;
+  clone(args: { node: string }): Promise<CloneView>;
+  resetClone(args: { node: string }): Promise<{ node: string }>;
+  serveClone(args: { node: string }): Promise<{ uri: string }>;
+  profiles(args: object): Promise<ProfileView[]>;
+  setProfile(args: { profile: string; patch: SettingsPatch }): Promise<ProfileView>;
+  setEnrol(args: { rule: string }): Promise<{ rule: string }>;
+}
+
+export interface Route {
+  method: "GET" | "POST" | "PATCH" | "PUT" | "DELETE";
+  /** Under /api/v1; `:name` parts are taken from the arguments. */
+  path: string;
+  /** Answers with lines of JSON: {progress} any number of times, then {result} or {error}. */
+  stream?: boolean;
+}
+
+export const ROUTES: { [C in keyof Commands]: Route } = {
+  status: { method: "GET", path: "/status" },
+  nodes: { method: "GET", path: "/nodes" },
+  node: { method: "GET", path: "/nodes/:node" },
+  setNode: { method: "PATCH", path: "/nodes/:node" },
+  enrolNode: { method: "POST", path: "/nodes/:node/enrol" },
+  forgetNode: { method: "DELETE", path: "/nodes/:node" },
+  nodeTree: { method: "GET", path: "/nodes/:node/tree" },
+  nodeFile: { method: "GET", path: "/nodes/:node/file" },
+  explain: { method: "GET", path: "/nodes/:node/explain" },
+  boots: { method: "GET", path: "/boots" },
+  boot: { method: "GET", path: "/boots/:boot" },
+  events: { method: "GET", path: "/events" },
+  images: { method: "GET", path: "/images" },
+  image: { method: "GET", path: "/images/:image" },
+  addImage: { method: "POST", path: "/images", stream: true },
+  removeImage: { method: "DELETE", path: "/images/:image" },
+  firmwares: { method: "GET", path: "/firmware" },
+  addFirmware: { method: "POST", path: "/firmware" },
+  removeFirmware: { method: "DELETE", path: "/firmware/:firmware" },
+  clones: { method: "GET", path: "/clones" },
+  clone: { method: "GET", path: "/clones/:node" },
+  resetClone: { method: "POST", path: "/clones/:node/reset" },
+  serveClone: { method: "POST", path: "/clones/:node/serve" },
+  profiles: { method: "GET", path: "/profiles" },
+  setProfile: { method: "PATCH", path: "/profiles/:profile" },
+  setEnrol: { method: "PUT", path: "/enrol" },
+};

@@ -1,0 +1,212 @@
+// What the agent and the reporter in a node's root say to us: plain text lines, since busybox sh reads and writes them.
+import { Readable } from "node:stream";
+import { pack } from "tar-stream";
+import { BrambleError } from "../base/errors.ts";
+import type { Boot, BootStage } from "../fleet/boots.ts";
+import { type Node, resolveNode } from "../fleet/node.ts";
+import { cloudInitSeed, plainSeed, type Seed } from "../fleet/seeds.ts";
+import type { HttpAnswer, HttpRequest, Route } from "../serve/http.ts";
+import { sha256 } from "./boot-files.ts";
+import type { Core } from "./core.ts";
+
+/** A lost answer may be asked for again by the same address for this long; afterwards a token is spent. */
+const GRACE_MS = 60_000;
+/** Reports beyond this many in a boot are dropped: a node may be a stranger's by then. */
+const MOST_REPORTS = 200;
+
+/** Which stage a report proves. `failed` ends the boot. */
+const REACHED: Record<string, BootStage | undefined> = {
+  network: "agent",
+  inventory: "agent",
+  "root-attached": "root",
+  seeded: "root",
+  "switch-root": "switched-root",
+  booted: "booted",
+};
+
+const WORDS: Record<string, string> = {
+  network: "the agent has the network",
+  inventory: "the agent told what the board is",
+  "root-attached": "the agent attached the root",
+  seeded: "the agent wrote hostname, user and keys into the root",
+  "switch-root": "the agent handed over to the image's own system",
+  booted: "the system reports that it is up",
+};
+
+export interface AgentHooks {
+  core: Core;
+  current(nodeId: string): Boot | undefined;
+  /** What happened in a boot, for its timeline. */
+  step(node: Node, words: string, reached?: BootStage): void;
+  fail(node: Node, words: string): void;
+  /** The timeline ends at the hand-over: nothing in this root can report. */
+  ended(node: Node): void;
+  /** Opens the node's disk to it alone, and closes it to every boot before. */
+  exportDisk(node: Node, address: string): Promise<{ port: number; name: string; size: number }>;
+  /** The ram root: a stream, and what it is. */
+  ramRoot(node: Node): Promise<{ format: "tar" | "squashfs"; stream(): Readable }>;
+  /** The boots that wait for their agent: hash of the one-time token, by boot id. */
+  tokens: Map<string, { nodeId: string; hash: string; used?: { address: string; atMs: number; answer: string | undefined } }>;
+  now(): number;
+}
+
+interface Session {
+  node: Node;
+  bootId: string;
+  address: string;
+  reports: number;
+}
+
+/** The routes of the node-facing listener. */
+export function agentRoutes(hooks: AgentHooks): Route[] {
+  const { core } = hooks;
+  const sessions = new Map<string, Session>();
+
+  /** Sessions belong to one boot and one address; a newer boot of the node ends them. */
+  function session(request: HttpRequest): Session {
+    const found = sessions.get(sha256(String(request.headers["x-bramble-session"] ?? "")));
+    if (!found || found.address !== request.address) throw new BrambleError("TOKEN_REFUSED", "no such session");
+    return found;
+  }
+
+  async function hello(request: HttpRequest): Promise<HttpAnswer> {
+    const said = parseLines(request.body);
+    const known = hooks.tokens.get(said.get("boot") ?? "");
+    const node = known && core.registry.byId(known.nodeId);
+    if (!known || !node || known.hash !== sha256(said.get("token") ?? "")) {
+      core.journal.event("token", node?.id, `${request.address} came with a token that is not valid: refused`);
+      throw new BrambleError("TOKEN_REFUSED", "this boot's token is not valid");
+    }
+    const now = hooks.now();
+    if (known.used) {
+      const { address, atMs, answer } = known.used;
+      if (address === request.address && now - atMs < GRACE_MS) {
+        return answer === undefined ? { status: 503, body: "error=still+at+work\n" } : { body: answer };
+      }
+      core.journal.event("token", node.id, `${request.address} used this boot's token a second time: refused`);
+      throw new BrambleError("TOKEN_REFUSED", "this boot's token was used before");
+    }
+    const bootId = said.get("boot") ?? "";
+    known.used = { address: request.address, atMs: now, answer: undefined };
+    hooks.step(node, `the agent says hello from ${request.address}`, "agent");
+    try {
+      const answer = await welcome(node, bootId, request);
+      known.used.answer = answer;
+      core.journal.bootUpdate(bootId, { tokenHash: null });
+      return { body: answer };
+    } catch (error) {
+      delete known.used; // the disk was not to be had: the agent may ask again
+      throw error;
+    }
+  }
+
+  async function welcome(node: Node, bootId: string, { address, localAddress }: HttpRequest): Promise<string> {
+    for (const [key, other] of sessions) if (other.node.id === node.id) sessions.delete(key);
+    const secret = core.newSecret();
+    const { root } = resolveNode(node, core.registry.profile(node.profile));
+    const lines: [string, string | number][] = [
+      ["session", secret],
+      ["root", root],
+      ["hostname", node.name],
+      ["seed", 1],
+      ["reporter", 1],
+    ];
+    if (root === "nbd") {
+      const { port, name, size } = await hooks.exportDisk(node, address);
+      const { facts } = (await core.ensureClone(node)).image;
+      const partition = facts.partitions.find((p) => p.number === facts.rootPartition);
+      lines.push(["nbd_host", localAddress], ["nbd_port", port], ["nbd_export", name], ["nbd_size", size]);
+      lines.push(["root_partition", facts.rootPartition ?? 2], ["root_fstype", partition?.filesystem ?? "ext4"]);
+    } else {
+      const { format } = await hooks.ramRoot(node);
+      lines.push(["ram_url", "/agent/root"], ["ram_format", format]);
+    }
+    sessions.set(sha256(secret), { node, bootId, address, reports: 0 });
+    return `${lines.map(([key, value]) => `${key}=${value}`).join("\n")}\n`;
+  }
+
+  function report(request: HttpRequest): HttpAnswer {
+    const from = session(request);
+    const said = parseLines(request.body);
+    const step = said.get("step") ?? "";
+    const detail = decodeDetail(said.get("detail") ?? "");
+    if (++from.reports > MOST_REPORTS || hooks.current(from.node.id)?.id !== from.bootId) return { status: 204 };
+    const uptime = said.get("uptime");
+    const tail = [detail, uptime && `after ${uptime} s`].filter(Boolean).join(", ");
+    if (step === "failed") hooks.fail(from.node, `the agent failed: ${tail || "without a reason"}`);
+    else {
+      const words = WORDS[step] ?? `the agent: ${step.slice(0, 40)}`;
+      hooks.step(from.node, tail ? `${words} (${tail})` : words, REACHED[step]);
+      if (step === "switch-root" && said.get("reporter") === "0") hooks.ended(from.node);
+    }
+    return { status: 204 };
+  }
+
+  function inventory(request: HttpRequest): HttpAnswer {
+    const from = session(request);
+    core.journal.event("inventory", from.node.id, request.body.slice(0, 4096));
+    return { status: 204 };
+  }
+
+  async function seed(request: HttpRequest): Promise<HttpAnswer> {
+    const { node } = session(request);
+    const made = await core.book
+      .selectFrom("clone")
+      .select("createdMs")
+      .where("nodeId", "=", node.id)
+      .executeTakeFirst();
+    const values: Seed = {
+      ...resolveNode(node, core.registry.profile(node.profile)).seed,
+      hostname: node.name,
+      instanceId: `i-${node.id}-${made?.createdMs ?? 0}`,
+    };
+    const base64 = (text: string) => Buffer.from(text).toString("base64");
+    const files = request.query.get("cloudinit") === "1" ? cloudInitSeed(values) : plainSeed(values, base64);
+    const tar = pack();
+    for (const { path, mode, text } of files) tar.entry({ name: path, mode, mtime: new Date(0) }, text);
+    tar.finalize();
+    return { type: "application/x-tar", body: Readable.from(tar) };
+  }
+
+  async function root(request: HttpRequest): Promise<HttpAnswer> {
+    const { node } = session(request);
+    const { format, stream } = await hooks.ramRoot(node);
+    hooks.step(node, "the agent loads its root into memory");
+    return { type: format === "tar" ? "application/x-tar" : "application/octet-stream", body: stream() };
+  }
+
+  return [
+    { method: "POST", path: "/agent/hello", handle: hello },
+    { method: "POST", path: "/agent/report", limit: 8192, handle: report },
+    { method: "POST", path: "/agent/inventory", handle: inventory },
+    { method: "GET", path: "/agent/seed", handle: seed },
+    { method: "GET", path: "/agent/root", handle: root },
+  ];
+}
+
+/** What went wrong, as one `error=` line; a stranger learns no more than that it was refused. */
+export function agentError(error: unknown): HttpAnswer {
+  const { code, message } = error as Partial<BrambleError>;
+  if (code === "TOKEN_REFUSED" || code === "BAD_INPUT") return { status: 403, body: `error=${message}\n` };
+  return { status: 503, body: `error=${encodeURIComponent(message ?? "the server failed")}\n` };
+}
+
+function parseLines(body: string): Map<string, string> {
+  const out = new Map<string, string>();
+  for (const line of body.split("\n")) {
+    const at = line.indexOf("=");
+    if (at > 0) out.set(line.slice(0, at), line.slice(at + 1).trim());
+  }
+  return out;
+}
+
+/** Percent-encoded free text; what is not is taken as it stands. Control characters would spoil a terminal. */
+function decodeDetail(text: string): string {
+  let plain = text;
+  try {
+    plain = decodeURIComponent(text.replaceAll("+", " "));
+  } catch {
+    plain = text; // not encoded: busybox agents of other versions
+  }
+  return [...plain].filter((c) => c >= " " && c !== "\u007f").join("").slice(0, 500);
+}

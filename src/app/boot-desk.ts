@@ -1,0 +1,382 @@
+// What the servers tell, and what they are told: the fleet's memory on the boot path. Nothing here waits for the disk.
+import type { FleetAnswer } from "../fleet/dhcp-context.ts";
+import { BrambleError } from "../base/errors.ts";
+import { Boots, type BootStage, type Boot, type Do, type Step } from "../fleet/boots.ts";
+import { type EnrolRule, enrols } from "../fleet/enrol.ts";
+import { isPiStage, type Sender } from "../fleet/identify.ts";
+import { type Node, resolveNode } from "../fleet/node.ts";
+import { verdict } from "../fleet/verdict.ts";
+import { boardOfRevision, type Model } from "../formats/boards.ts";
+import type { DhcpEvent } from "../serve/dhcp.ts";
+import { neighbourMac } from "../serve/neighbours.ts";
+import type { TftpEvent } from "../serve/tftp.ts";
+import type { AgentHooks } from "./agent-api.ts";
+import type { AgentShelf } from "./agent-shelf.ts";
+import { agentParameters, bootFiles, type Prepared, sha256 } from "./boot-files.ts";
+import type { Core } from "./core.ts";
+import type { DiskEvent } from "./planes/disk.ts";
+import type { FoundFile } from "./planes/boot.ts";
+import type { ImageManifest } from "../storage/images/manifest.ts";
+import { findImage } from "../storage/images.ts";
+
+export interface DeskOptions {
+  core: Core;
+  agents: AgentShelf;
+  rule: EnrolRule;
+  newId(): string;
+  now(): number;
+  agentUrl(address: string): string;
+  nbdPort(): number;
+  /** Our address on an interface of the DHCP server. */
+  addressOf(name: string): string;
+  /** Our address where a node's own way to us is not known. */
+  defaultHost: string;
+  say(words: string): void;
+}
+
+/** Addresses of this many clients are remembered. */
+const MOST_ADDRESSES = 20_000;
+/** Boots whose token may still be used; older ones go first. */
+const MOST_TOKENS = 10_000;
+
+const SERIAL = /^([0-9a-f]{8})\/(.*)$/i;
+const MAC = /^((?:[0-9a-f]{2}-){5}[0-9a-f]{2})\/(.*)$/i;
+
+export function bootDesk(options: DeskOptions) {
+  const { core, agents, now } = options;
+  const { registry, journal } = core;
+  let rule = options.rule;
+  const files = bootFiles(core);
+  const boots = new Boots(verdict);
+  const prepared = new Map<string, Promise<Prepared>>();
+  const addresses = new Map<string, string>();
+  const servers = new Map<string, string>();
+  const tokens: AgentHooks["tokens"] = new Map();
+  const origins = new Map<string, string>();
+  const images = new Map<string, ImageManifest>();
+  const exported = new Map<string, string>();
+
+  const event = (kind: string, node: Node | undefined, words: string) => journal.event(kind, node?.id, words);
+
+  function obey(orders: Do[]): void {
+    for (const order of orders) {
+      const { boot } = order;
+      if (order.do === "open") {
+        journal.boot({
+          id: boot.id,
+          nodeId: boot.nodeId,
+          startedMs: boot.startedMs,
+          endedMs: null,
+          stage: boot.stage,
+          outcome: null,
+          verdict: null,
+          root: null,
+          image: null,
+          address: null,
+          tokenHash: null,
+        });
+      } else if (order.do === "step") {
+        const { atMs, kind, words, path, result, bytes, tookMs, origin } = order.step;
+        journal.step({
+          bootId: boot.id,
+          seq: boot.steps.length,
+          atMs,
+          kind,
+          words,
+          path: path ?? null,
+          result: result ?? null,
+          bytes: bytes ?? null,
+          tookMs: tookMs ?? null,
+          origin: origin ?? null,
+        });
+        journal.bootUpdate(boot.id, { stage: boot.stage });
+      } else {
+        const { endedMs = now(), outcome = "failed", verdict: words = "" } = boot;
+        journal.bootUpdate(boot.id, { endedMs, outcome, verdict: words, stage: boot.stage });
+        prepared.delete(boot.id);
+        const node = registry.byId(boot.nodeId);
+        event("boot", node, `boot ${outcome}: ${words}`);
+        options.say(`${node?.name ?? boot.nodeId}: ${outcome}. ${words}`);
+      }
+    }
+  }
+
+  const step = (node: Node, kind: Step["kind"], words: string, more: Partial<Step> = {}, reached?: BootStage) =>
+    obey(boots.step(node.id, { atMs: now(), kind, words, ...more }, reached));
+
+  /** Opens a boot, draws its token and starts to make its files ready. */
+  function begin(node: Node, second: boolean, server: string | undefined): Boot {
+    const orders = boots.discover(node.id, options.newId(), now(), second);
+    obey(orders);
+    const boot = boots.current(node.id);
+    if (!boot) throw new BrambleError("INTERNAL", "a boot that was just opened is gone");
+    if (orders.length > 0) {
+      const url = options.agentUrl(server ?? servers.get(node.id) ?? options.defaultHost);
+      const token = core.newSecret();
+      tokens.set(boot.id, { nodeId: node.id, hash: sha256(token) });
+      for (const old of tokens.keys()) if (tokens.size > MOST_TOKENS) tokens.delete(old);
+      journal.bootUpdate(boot.id, { tokenHash: sha256(token) });
+      const ready = prepare(boot, node, token, url);
+      prepared.set(boot.id, ready);
+      ready.catch((error: BrambleError) => {
+        const words = `its boot files could not be made ready: ${error.message}${error.hint ? ` (${error.hint})` : ""}`;
+        step(node, "server", words);
+        event("boot-files", node, words);
+      });
+    }
+    return boot;
+  }
+
+  async function prepare(boot: Boot, node: Node, token: string, url: string): Promise<Prepared> {
+    const { made, image } = await core.ensureClone(node);
+    if (made) event("clone", node, `a clone of ${image.name}:${image.version} was made for it`);
+    const { root } = resolveNode(node, registry.profile(node.profile));
+    journal.bootUpdate(boot.id, { root, image: `${image.name}:${image.version}` });
+    const clone = await core.cloneDisk(node);
+    const { untouched } = await clone.bootPartition();
+    const agent = await agents.forClone(clone, untouched);
+    const ready = await files.prepare(boot, node, agentParameters(boot.id, token, url, root), agent);
+    for (const words of ready.tree.changes) event("boot-tree", node, words);
+    return ready;
+  }
+
+  /** The image of a node, from memory; undefined while it is being looked up. */
+  function imageNow(node: Node): ImageManifest | undefined {
+    const reference = resolveNode(node, registry.profile(node.profile)).image;
+    return reference ? images.get(reference) : undefined;
+  }
+  async function learnImages(): Promise<void> {
+    const wanted = [...registry.profiles(), ...registry.all()].flatMap((one) => (one.image ? [one.image] : []));
+    images.clear();
+    for (const reference of new Set(wanted)) {
+      const found = await findImage(core.data.root, reference).catch(() => undefined); // answered as "no such image"
+      if (found) images.set(reference, found);
+    }
+  }
+
+  function remember(address: string, node: Node): void {
+    addresses.delete(address);
+    addresses.set(address, node.id);
+    for (const old of addresses.keys()) {
+      if (addresses.size <= MOST_ADDRESSES) break;
+      addresses.delete(old);
+    }
+  }
+
+  function ask(sender: Sender, via: { interface: string }): FleetAnswer {
+    const pi = isPiStage(sender.stage);
+    const known = registry.byMac(sender.mac) ?? (sender.serial ? registry.bySerial(sender.serial) : undefined);
+    const sighting = {
+      mac: sender.mac,
+      ...(sender.serial && { serial: sender.serial }),
+      ...modelOf(sender, known?.model),
+    };
+    if (!pi && !known) return { answer: false, reason: "not a Raspberry Pi's firmware, and no node of ours" };
+    const seen = pi ? registry.see(sighting, now()) : known && { node: known, isNew: false };
+    if (!seen) return { answer: false, reason: "too many unknown boards: it is not taken down" };
+    const { node } = seen;
+    const answer = (yes: boolean, reason: string): FleetAnswer => ({
+      answer: yes,
+      nodeId: node.id,
+      hostname: node.name,
+      reason,
+      ...(node.address && { reservedAddress: node.address }),
+    });
+    if ("conflict" in seen && seen.conflict) {
+      event("conflict", node, seen.conflict);
+      return answer(false, `two boards claim to be this node: ${seen.conflict}`);
+    }
+    if (seen.isNew) {
+      options.say(`a new board: ${node.name}${node.model ? `, a Pi ${node.model}` : ""} (${sender.mac})`);
+      event("discovered", node, `heard for the first time, as ${sender.stage}`);
+    }
+    if (node.state === "discovered" && enrols(rule, node)) {
+      void registry.setState(node, "enrolled");
+      event("enrolled", node, `by the rule ${rule.text}`);
+    }
+    if (node.state === "discovered") {
+      if (seen.isNew) options.say(`  to let it boot: bramble node enrol ${node.name}`);
+      return answer(false, `it waits to be enrolled: bramble node enrol ${node.name}`);
+    }
+    if (!pi) return answer(true, "a node of ours");
+    const image = imageNow(node);
+    if (!image) {
+      void learnImages();
+      return answer(false, "no image is set for it, or the image is not there: bramble image list");
+    }
+    const { ready, why } = agents.state(image);
+    if (!ready) return answer(false, why);
+    const server = options.addressOf(via.interface);
+    servers.set(node.id, server);
+    begin(node, sender.stage === "bootcode", server);
+    return answer(true, `${node.name} boots ${image.name}:${image.version}`);
+  }
+
+  function dhcp(told: DhcpEvent): void {
+    const node = registry.byMac(told.mac) ?? (told.serial ? registry.bySerial(told.serial) : undefined);
+    const learned = told.learned ?? told.address;
+    if (node && learned) remember(learned, node);
+    const words = `${told.message}${told.address ? ` ${told.address}` : ""}: ${told.reason}`;
+    if (node && boots.current(node.id)) step(node, "dhcp", words);
+    event(told.kind === "decision" ? "dhcp" : told.kind, node, words);
+  }
+
+  /** Whose file is it, and which? A prefix says it, else the address that asks. */
+  async function who(path: string, address: string): Promise<{ node: Node; rest: string } | undefined> {
+    const serial = SERIAL.exec(path);
+    const mac = MAC.exec(path);
+    const owner = addresses.get(address);
+    const named = serial
+      ? registry.bySerial((serial[1] ?? "").toLowerCase())
+      : mac
+        ? registry.byMac((mac[1] ?? "").toLowerCase().replaceAll("-", ":"))
+        : undefined;
+    const rest = serial?.[2] ?? mac?.[2] ?? path;
+    if (named) {
+      if (owner !== undefined && owner !== named.id) {
+        event("refused", named, `${address} asked for its files, but is ${registry.byId(owner)?.name}`);
+        throw new BrambleError("TOKEN_REFUSED", "these files belong to another node");
+      }
+      return { node: named, rest };
+    }
+    if (serial || mac) return undefined; // a prefix of nobody: the board goes on without it
+    const byAddress = owner === undefined ? undefined : registry.byId(owner);
+    if (byAddress) return { node: byAddress, rest };
+    const heard = await neighbourMac(address);
+    const byMac = heard ? registry.byMac(heard) : undefined;
+    return byMac && { node: byMac, rest };
+  }
+
+  async function find({ path, client }: { path: string; client: { address: string } }): Promise<FoundFile | undefined> {
+    const owner = await who(path, client.address);
+    if (!owner || owner.node.state !== "enrolled") return undefined;
+    const { node, rest } = owner;
+    remember(client.address, node);
+    const boot = boots.current(node.id) ?? begin(node, false, undefined);
+    const tree = await prepared.get(boot.id);
+    if (!tree) return undefined;
+    const file = await files.read(tree, rest);
+    if (file) origins.set(`${boot.id} ${path}`, file.origin);
+    return file?.found;
+  }
+
+  /** A line of the timeline for each request that has ended. */
+  async function tftp(told: TftpEvent): Promise<void> {
+    if (told.kind === "read") return;
+    const owner = await who(told.path, told.client.address).catch(() => undefined); // refused: told where it was
+    const boot = owner && boots.current(owner.node.id);
+    if (!owner || !boot) {
+      if (told.kind === "missing" || told.kind === "refused") {
+        journal.event("tftp", undefined, `${told.client.address} asked for ${told.path}: ${told.why ?? "no node of ours"}`);
+      }
+      return;
+    }
+    const { kernel } = (await prepared.get(boot.id)?.catch(() => undefined)) ?? {}; // told where it failed
+    const result = RESULTS[told.kind];
+    const origin = origins.get(`${boot.id} ${told.path}`);
+    const isKernel =
+      told.kind === "sent" && (kernel === undefined ? /(^|\/)(kernel[^/]*\.img|RPI_EFI\.fd)$/.test(owner.rest) : owner.rest === kernel);
+    step(
+      owner.node,
+      "tftp",
+      `${told.path}: ${told.why ?? told.kind}`,
+      {
+        path: told.path,
+        ...(result && { result }),
+        ...(told.bytes !== undefined && { bytes: told.bytes }),
+        ...(told.ms !== undefined && { tookMs: told.ms }),
+        ...(origin && { origin }),
+      },
+      isKernel ? "kernel" : "firmware",
+    );
+  }
+
+  function disk(told: DiskEvent): void {
+    if (told.kind === "refused") {
+      journal.event("disk", undefined, `${told.address} asked for a disk and was refused: ${told.why}`);
+      return;
+    }
+    const node = registry.byId(told.name.split("/")[0] ?? "");
+    const words = told.kind === "opened" ? `its disk was opened from ${told.address}` : `its disk was closed (${told.why ?? told.address})`;
+    event("disk", node, words);
+    if (node) step(node, "disk", words);
+  }
+
+  const agentHooks: Omit<AgentHooks, "core" | "ramRoot" | "now"> = {
+    tokens,
+    current: (nodeId) => boots.current(nodeId),
+    step: (node, words, reached) => {
+      step(node, "agent", words, {}, reached);
+      if (reached === "switched-root") prepared.delete(boots.current(node.id)?.id ?? "");
+    },
+    fail: (node, words) => obey(boots.fail(node.id, { atMs: now(), kind: "agent", words })),
+    ended: (node) => obey(boots.end(node.id, "switched-root", now())),
+    async exportDisk(node, address) {
+      const boot = boots.current(node.id);
+      const name = `${node.id}/${boot?.id ?? "?"}`;
+      const before = exported.get(node.id);
+      if (before) {
+        await core.disks.call("drop", { name: before, why: "a newer boot of this node has logged in" });
+        event("disk", node, "a newer boot has logged in: the one before lost its disk");
+      }
+      const { path } = await core.ensureClone(node);
+      const secret = core.newSecret();
+      await core.disks.call("export", { secret, name, path, address });
+      exported.set(node.id, name);
+      const { size } = await core.disks.call<{ size: number }>("facts", { path });
+      return { port: options.nbdPort(), name: secret, size };
+    },
+  };
+
+  return {
+    ask,
+    dhcp,
+    find,
+    tftp,
+    disk,
+    agentHooks,
+    tick: () => obey(boots.tick(now())),
+    inFlight: () => boots.size,
+    current: (nodeId: string) => boots.current(nodeId),
+    learnImages,
+    setRule(next: EnrolRule) {
+      rule = next;
+    },
+    /** Ends every use of a node's disk: it was forgotten, or its clone is to be reset. */
+    async dropDisk(node: Node, why: string): Promise<void> {
+      const name = exported.get(node.id);
+      if (name) await core.disks.call("drop", { name, why });
+      exported.delete(node.id);
+    },
+    /** Boots that a stop of ours has interrupted are closed, with a word about it. */
+    async restore(): Promise<void> {
+      await learnImages();
+      const open = await core.book.selectFrom("boot").select("id").where("outcome", "is", null).execute();
+      for (const { id } of open) {
+        journal.bootUpdate(id, {
+          outcome: "failed",
+          endedMs: now(),
+          verdict: "Bramble was stopped while this board was booting.",
+        });
+      }
+    },
+  };
+}
+
+const RESULTS: { [K in TftpEvent["kind"]]?: NonNullable<Step["result"]> } = {
+  sent: "sent",
+  probe: "probed",
+  missing: "missing",
+  timeout: "broken",
+  refused: "missing",
+};
+
+/** Which model says this: the revision code, else what the stage gives away, where nothing better is known. */
+function modelOf(sender: Sender, known: Model | undefined): { model?: Model; revision?: number } {
+  const { revision } = sender;
+  const model = revision === undefined ? undefined : boardOfRevision(revision).model;
+  if (revision !== undefined && model) return { model, revision };
+  const byStage: Partial<Record<Sender["stage"], Model>> = { rom3: "3B", eeprom2711: "4B", eeprom2712: "5" };
+  const guess = byStage[sender.stage];
+  return guess && !known ? { model: guess } : {};
+}

@@ -1,0 +1,223 @@
+import type { Commands, FirmwareView } from "../api/contract.ts";
+import { BrambleError } from "../base/errors.ts";
+import { readAll } from "../base/tree.ts";
+import { parseEnrolRule } from "../fleet/enrol.ts";
+import { DEFAULT_PROFILE, type Node } from "../fleet/node.ts";
+import { addFirmware, type FirmwareManifest, listFirmware, removeFirmware } from "../storage/firmware.ts";
+import { addImage, findImage, listImages, removeImage } from "../storage/images.ts";
+import type { Core } from "./core.ts";
+import { treeOf, treeView } from "./node-tree.ts";
+import type { NodePatch, ProfilePatch } from "./registry.ts";
+import { readSetting, writeSetting } from "./settings.ts";
+import { bootDetail, bootView, eventView, nodeView, profileView } from "./views.ts";
+
+/** What only a running server knows, or must be told. */
+export interface Running {
+  startedMs: number;
+  listening: string[];
+  capabilities: string[];
+  bootsInFlight(): number;
+  imagesChanged(): Promise<void>;
+  ruleChanged(rule: string): void;
+  dropDisk(node: Node, why: string): Promise<void>;
+}
+
+const firmwareView = ({ name, version, source, addedAt, size, files }: FirmwareManifest): FirmwareView => ({
+  name,
+  version,
+  source,
+  addedAt,
+  size,
+  files: files.length,
+});
+
+export const VERSION = "0.1.0";
+const MOST_ROWS = 1_000;
+
+/** Every command, done in this process, which holds the data folder. */
+export function localCommands(core: Core, running?: Running): Commands {
+  const { book, registry, data, journal } = core;
+
+  async function lastBoot(node: Node) {
+    const row = await book
+      .selectFrom("boot")
+      .selectAll()
+      .where("nodeId", "=", node.id)
+      .orderBy("startedMs", "desc")
+      .limit(1)
+      .executeTakeFirst();
+    return row && bootView(row, registry);
+  }
+  const view = async (node: Node) => nodeView(node, registry, await lastBoot(node));
+  const limited = (limit: unknown) => Math.min(Math.max(1, Number(limit) || 50), MOST_ROWS);
+
+  async function cloneView(row: { nodeId: string; imageSha: string; createdMs: number }) {
+    const node = registry.byId(row.nodeId);
+    const path = data.clone(row.nodeId);
+    const facts = await core.disks.call<{ size: number; ownBytes: number }>("facts", { path });
+    const image = await findImage(data.root, row.imageSha).catch(() => undefined); // its image was removed by hand
+    return {
+      node: node?.name ?? row.nodeId,
+      image: image ? `${image.name}:${image.version}` : `missing (${row.imageSha.slice(0, 12)})`,
+      path,
+      size: facts.size,
+      ownBytes: facts.ownBytes,
+      createdMs: row.createdMs,
+    };
+  }
+  async function cloneRow(reference: string) {
+    const node = registry.need(reference);
+    const row = await book.selectFrom("clone").selectAll().where("nodeId", "=", node.id).executeTakeFirst();
+    if (row) return { node, row };
+    throw new BrambleError("CLONE_UNKNOWN", `${node.name} has no clone yet`, { hint: "it gets one at its first boot" });
+  }
+
+  return {
+    async status() {
+      return {
+        version: VERSION,
+        pid: process.pid,
+        data: data.root,
+        startedMs: running?.startedMs ?? 0,
+        listening: running?.listening ?? [],
+        bootsInFlight: running?.bootsInFlight() ?? 0,
+        enrol: (await readSetting(book, "enrol")) ?? "ask",
+        capabilities: running?.capabilities ?? [],
+        rssBytes: process.memoryUsage().rss,
+      };
+    },
+    nodes: async () => Promise.all(registry.all().map(view)),
+    node: async ({ node }) => view(registry.need(node)),
+    async setNode({ node, patch }) {
+      const found = registry.need(node);
+      if (patch.image) await findImage(data.root, patch.image);
+      await registry.patch(found, patch as NodePatch);
+      await running?.imagesChanged();
+      const names = Object.keys(patch).join(", ");
+      journal.event("set", found.id, `set: ${names}`);
+      return view(found);
+    },
+    async enrolNode({ node }) {
+      const found = registry.need(node);
+      await registry.setState(found, "enrolled");
+      journal.event("enrolled", found.id, "by hand");
+      return view(found);
+    },
+    async forgetNode({ node }) {
+      const found = registry.need(node);
+      await running?.dropDisk(found, "the node was forgotten");
+      await core.removeClone(found);
+      await journal.flush();
+      await registry.forget(found);
+      return { name: found.name };
+    },
+    nodeTree: ({ node, model }) => treeView(core, registry.need(node), model),
+    async nodeFile({ node, path }) {
+      const { tree } = await treeOf(core, registry.need(node));
+      const file = await tree.find(path);
+      if (!file) throw new BrambleError("FILE_UNKNOWN", `${path} is not in the boot tree of ${node}`);
+      return { base64: Buffer.from(await readAll(file)).toString("base64"), origin: file.origin.from };
+    },
+    async explain({ node }) {
+      const found = registry.need(node);
+      await journal.flush();
+      const last = await lastBoot(found);
+      const events = await this.events({ node: found.id, limit: 50 });
+      return { node: await view(found), events, ...(last && { boot: await bootDetail(book, last) }) };
+    },
+    async boots({ node, limit }) {
+      let query = book.selectFrom("boot").selectAll().orderBy("startedMs", "desc").limit(limited(limit));
+      if (node) query = query.where("nodeId", "=", registry.need(node).id);
+      return (await query.execute()).map((row) => bootView(row, registry));
+    },
+    async boot({ boot }) {
+      const row = await book.selectFrom("boot").selectAll().where("id", "=", boot).executeTakeFirst();
+      if (row) return bootDetail(book, bootView(row, registry));
+      throw new BrambleError("BOOT_UNKNOWN", `there is no boot ${boot}`, { hint: "`bramble boot list` shows them" });
+    },
+    async events({ node, limit }) {
+      await journal.flush();
+      let query = book.selectFrom("event").selectAll().orderBy("id", "desc").limit(limited(limit));
+      if (node) query = query.where("nodeId", "=", registry.need(node).id);
+      return (await query.execute()).map((row) => eventView(row, registry)).reverse();
+    },
+    images: () => listImages(data.root),
+    image: ({ image }) => findImage(data.root, image),
+    async addImage({ source, name, sha256 }, onProgress, signal) {
+      const image = await addImage({
+        data: data.root,
+        source,
+        onProgress: ({ phase, bytesRead, bytesTotal }) =>
+          onProgress({ phase, bytes: bytesRead, ...(bytesTotal !== undefined && { total: bytesTotal }) }),
+        signal,
+        ...(name && { name }),
+        ...(sha256 && { sha256 }),
+      });
+      const standard = registry.profile(DEFAULT_PROFILE);
+      if (!standard.image) await registry.patchProfile(DEFAULT_PROFILE, { image: `${image.name}:${image.version}` });
+      await running?.imagesChanged();
+      return image;
+    },
+    async removeImage({ image }) {
+      const removed = await removeImage(data.root, image, {
+        inUse: async (sha256) =>
+          (await book.selectFrom("clone").select("nodeId").where("imageSha", "=", sha256).execute()).map(
+            ({ nodeId }) => registry.byId(nodeId)?.name ?? nodeId,
+          ),
+      });
+      const name = `${removed.name}:${removed.version}`;
+      for (const profile of registry.profiles()) {
+        if (profile.image === name) await registry.patchProfile(profile.name, { image: null });
+      }
+      await running?.imagesChanged();
+      return { name };
+    },
+    firmwares: async () => (await listFirmware(data.root)).map(firmwareView),
+    addFirmware: async ({ source, name }) => firmwareView(await addFirmware({ data: data.root, source, name })),
+    async removeFirmware({ firmware }) {
+      const inUse = ({ name, version }: { name: string; version: string }) =>
+        [...registry.profiles(), ...registry.all()].flatMap((one) =>
+          one.firmware === `${name}:${version}` || one.firmware === name ? [one.name] : [],
+        );
+      const { name, version } = await removeFirmware(data.root, firmware, { inUse });
+      return { name: `${name}:${version}` };
+    },
+    async clones() {
+      return Promise.all((await book.selectFrom("clone").selectAll().execute()).map(cloneView));
+    },
+    clone: async ({ node }) => cloneView((await cloneRow(node)).row),
+    async resetClone({ node }) {
+      const { node: found } = await cloneRow(node);
+      await running?.dropDisk(found, "its clone was reset");
+      await core.removeClone(found);
+      journal.event("clone", found.id, "its clone was reset: the next boot begins with the image as it is");
+      return { node: found.name };
+    },
+    async serveClone({ node }) {
+      const { node: found } = await cloneRow(node);
+      const secret = core.newSecret();
+      await core.disks.call("export", {
+        secret,
+        name: `${found.id}/tools`,
+        path: data.clone(found.id),
+        address: "127.0.0.1",
+      });
+      const { port } = await core.disks.call<{ port: number }>("listen", { host: "127.0.0.1", port: 0 });
+      journal.event("clone", found.id, "its disk was opened on loopback for tools");
+      return { uri: `nbd://127.0.0.1:${port}/${secret}` };
+    },
+    profiles: async () => registry.profiles().map(profileView),
+    async setProfile({ profile, patch }) {
+      if (patch.image) await findImage(data.root, patch.image);
+      const next = await registry.patchProfile(profile, patch as ProfilePatch);
+      await running?.imagesChanged();
+      return profileView(next);
+    },
+    async setEnrol({ rule }) {
+      parseEnrolRule(rule);
+      await writeSetting(book, "enrol", rule);
+      running?.ruleChanged(rule);
+      return { rule };
+    },
+  };
+}

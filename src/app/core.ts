@@ -1,0 +1,174 @@
+import { randomBytes } from "node:crypto";
+import type { ReadableDisk } from "../base/disk.ts";
+import { BrambleError } from "../base/errors.ts";
+import type { Tree } from "../base/tree.ts";
+import { type Node, resolveNode } from "../fleet/node.ts";
+import { openFat } from "../formats/fat.ts";
+import { type Partition, readPartitions } from "../formats/partitions.ts";
+import { slice } from "../formats/slice.ts";
+import { type Book, openBook } from "../storage/book.ts";
+import { openFirmware } from "../storage/firmware.ts";
+import { findImage, listImages } from "../storage/images.ts";
+import { type ImageManifest, imageFile } from "../storage/images/manifest.ts";
+import { type DataFolder, dataFolder, lock } from "./data.ts";
+import { type Journal, openJournal } from "./journal.ts";
+import { type Plane, spawnPlane } from "./planes/spawn.ts";
+import { Registry } from "./registry.ts";
+
+/** A data folder that this process holds: what every command needs, with or without servers. */
+export interface Core {
+  data: DataFolder;
+  book: Book;
+  registry: Registry;
+  journal: Journal;
+  disks: Plane;
+  /** The image that a node is set to. Throws where none is set or there is no such image. */
+  imageOf(node: Node): Promise<ImageManifest>;
+  /** Makes the node's clone where it has none; a clone over another image than the node's stays until it is reset. */
+  ensureClone(node: Node): Promise<{ path: string; image: ImageManifest; made: boolean }>;
+  cloneDisk(node: Node): Promise<CloneDisk>;
+  removeClone(node: Node): Promise<void>;
+  newSecret(): string;
+  close(): Promise<void>;
+}
+
+export interface CloneDisk {
+  path: string;
+  image: ImageManifest;
+  disk: ReadableDisk;
+  partition(number: number): Promise<Partition>;
+  /** The boot partition's own tree, and how much of it the image still speaks for. */
+  bootPartition(): Promise<{ tree: Tree; partition: Partition; untouched: boolean }>;
+  firmware(): Promise<{ name: string; tree: Tree } | undefined>;
+}
+
+export interface CoreSettings {
+  data: string;
+  onDisk?(event: unknown): void;
+  /** The disk plane ended by itself. */
+  died?(error: Error): void;
+  warn(words: string): void;
+}
+
+export async function openCore(settings: CoreSettings): Promise<Core> {
+  const data = dataFolder(settings.data);
+  const held = lock(data.root);
+  let book: Book | undefined;
+  try {
+    book = await openBook(data.book);
+    const registry = await Registry.open(book);
+    const journal = openJournal(book, (error) => settings.warn(`the book could not be written: ${String(error)}`));
+    const disks = spawnPlane(
+      "disk",
+      { disk: (event: never) => settings.onDisk?.(event) },
+      (error) => settings.died?.(error) ?? settings.warn(error.message),
+    );
+    return coreOf({ data, book, registry, journal, disks, release: () => held.release() });
+  } catch (error) {
+    await book?.destroy();
+    held.release();
+    throw error;
+  }
+}
+
+function coreOf(parts: Pick<Core, "data" | "book" | "registry" | "journal" | "disks"> & { release(): void }): Core {
+  const { data, book, registry, journal, disks } = parts;
+  const making = new Map<string, Promise<{ path: string; image: ImageManifest; made: boolean }>>();
+
+  async function imageOf(node: Node): Promise<ImageManifest> {
+    const reference = resolveNode(node, registry.profile(node.profile)).image;
+    if (reference) return findImage(data.root, reference);
+    throw new BrambleError("IMAGE_UNKNOWN", `no image is set for ${node.name}`, {
+      hint: (await listImages(data.root)).length > 0
+        ? `bramble node set ${node.name} --image NAME:VERSION`
+        : "bramble image add FILE|URL: the first one becomes everybody's",
+    });
+  }
+
+  async function make(node: Node) {
+    const path = data.clone(node.id);
+    const row = await book.selectFrom("clone").selectAll().where("nodeId", "=", node.id).executeTakeFirst();
+    if (row) return { path, image: await findImage(data.root, row.imageSha), made: false };
+    const image = await imageOf(node);
+    await disks.call("removeClone", { path }); // of a run that was killed between the file and its row
+    await disks.call("createClone", {
+      path,
+      image: { path: imageFile(data.root, image.sha256), size: image.size, sha256: image.sha256 },
+    });
+    await book
+      .insertInto("clone")
+      .values({ nodeId: node.id, imageSha: image.sha256, createdMs: Date.now() })
+      .execute();
+    return { path, image, made: true };
+  }
+
+  /** One at a time for a node: two requests at once must not make two. */
+  function ensureClone(node: Node) {
+    const current = making.get(node.id);
+    if (current) return current;
+    const promise = make(node).finally(() => making.delete(node.id));
+    making.set(node.id, promise);
+    return promise;
+  }
+
+  return {
+    data,
+    book,
+    registry,
+    journal,
+    disks,
+    imageOf,
+    ensureClone,
+    newSecret: () => randomBytes(32).toString("hex"),
+    async removeClone(node) {
+      await disks.call("removeClone", { path: data.clone(node.id) });
+      await book.deleteFrom("clone").where("nodeId", "=", node.id).execute();
+    },
+    async cloneDisk(node) {
+      const { path, image } = await ensureClone(node);
+      const disk: ReadableDisk = {
+        size: (await disks.call<{ size: number }>("facts", { path })).size,
+        async read(into, offset) {
+          into.set(await disks.call<Uint8Array>("read", { path, offset, length: into.length }));
+        },
+      };
+      const table = await readPartitions(disk);
+      const partition = async (number: number) => {
+        const found = table.partitions.find((p) => p.number === number);
+        if (found) return found;
+        throw new BrambleError("FORMAT_VALUE", `the disk of ${node.name} has no partition ${number}`);
+      };
+      return {
+        path,
+        image,
+        disk,
+        partition,
+        async bootPartition() {
+          if (image.facts.bootPartition === undefined) {
+            throw new BrambleError("IMAGE_NO_BOOT", `${image.name}:${image.version} has no boot partition`, {
+              hint: "bramble image show tells what was found in it",
+            });
+          }
+          const boot = await partition(image.facts.bootPartition);
+          const range = { path, offset: boot.offset, length: boot.size };
+          return {
+            partition: boot,
+            tree: await openFat(slice(disk, boot.offset, boot.size)),
+            untouched: !(await disks.call<boolean>("owns", range)),
+          };
+        },
+        async firmware() {
+          const name = resolveNode(node, registry.profile(node.profile)).firmware;
+          return name ? { name, tree: await openFirmware(data.root, name) } : undefined;
+        },
+      };
+    },
+    async close() {
+      await disks.end();
+      await registry.settled();
+      await journal.close();
+      await book.destroy();
+      parts.release();
+    },
+  };
+}

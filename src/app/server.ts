@@ -1,0 +1,140 @@
+import { randomBytes } from "node:crypto";
+import { apiFailure } from "../api/routes.ts";
+import { parseEnrolRule } from "../fleet/enrol.ts";
+import type { AgentFile } from "../fleet/boot-tree.ts";
+import { type DhcpInterface, type DhcpServer, serveDhcp } from "../serve/dhcp.ts";
+import { type Route, serveHttp } from "../serve/http.ts";
+import { openLeases } from "../storage/leases.ts";
+import { agentError, agentRoutes } from "./agent-api.ts";
+import { agentShelf } from "./agent-shelf.ts";
+import { bootDesk } from "./boot-desk.ts";
+import { openCore } from "./core.ts";
+import type { DiskEvent } from "./planes/disk.ts";
+import { spawnPlane } from "./planes/spawn.ts";
+import { ramRoots } from "./ram-root.ts";
+import { readSetting, writeSetting } from "./settings.ts";
+
+export interface ServerSettings {
+  data: string;
+  interfaces: DhcpInterface[];
+  /** Port 0 takes a free one. */
+  ports: { dhcp: number; dhcpClient: number; proxy: number; tftp: number; agent: number; nbd: number };
+  /** Where nodes reach us, one listener for each: TFTP, agent, NBD. */
+  hosts: string[];
+  /** The operator's page and API; loopback unless told otherwise. */
+  operator: { host: string; port: number };
+  /** `auto`, `ask` or patterns; kept in the book. */
+  enrol?: string;
+  /** An agent that needs no build: the demo's dummy. */
+  agent?: AgentFile;
+  /** Debian mirror for the agent's packages. */
+  mirror?: string;
+  /** A line for the person at the terminal. */
+  say(words: string): void;
+  /** A part of us failed for good: the process should end, systemd starts it anew. */
+  failed(error: Error): void;
+}
+
+export interface RunningServer {
+  core: Awaited<ReturnType<typeof openCore>>;
+  desk: ReturnType<typeof bootDesk>;
+  ports: { tftp: number[]; agent: number; nbd: number; operator: number; dhcp: DhcpServer["ports"] };
+  close(): Promise<void>;
+}
+
+/** How often the book looks for boots that make no progress. */
+const TICK_MS = 1_000;
+
+/** Opens the data folder and starts every server. `routes` makes the operator's routes once all is up. */
+export async function startServer(
+  settings: ServerSettings,
+  routes: (server: Omit<RunningServer, "ports" | "close">) => Route[],
+): Promise<RunningServer> {
+  const closers: (() => Promise<unknown> | unknown)[] = [];
+  const close = async () => {
+    for (const end of closers.reverse().splice(0)) await end();
+  };
+  try {
+    let onDisk: (event: DiskEvent) => void = () => {};
+    const core = await openCore({
+      data: settings.data,
+      warn: settings.say,
+      died: settings.failed,
+      onDisk: (event) => onDisk(event as DiskEvent),
+    });
+    closers.push(() => core.close());
+    if (settings.enrol !== undefined) {
+      parseEnrolRule(settings.enrol);
+      await writeSetting(core.book, "enrol", settings.enrol);
+    }
+
+    const leases = await openLeases(core.data.leases);
+    closers.push(() => leases.close());
+    const agents = agentShelf(core, { dummy: settings.agent, mirror: settings.mirror, say: settings.say });
+    const ports = { nbd: 0, agent: 0 };
+    const desk = bootDesk({
+      core,
+      agents,
+      newId: () => randomBytes(8).toString("hex"),
+      now: Date.now,
+      rule: parseEnrolRule((await readSetting(core.book, "enrol")) ?? "ask"),
+      agentUrl: (address) => `http://${address}:${ports.agent}`,
+      nbdPort: () => ports.nbd,
+      addressOf: (name) =>
+        settings.interfaces.find((one) => one.name === name || one.address === name)?.address ?? settings.hosts[0] ?? name,
+      defaultHost: settings.hosts[0] ?? "127.0.0.1",
+      say: settings.say,
+    });
+    onDisk = desk.disk;
+    await desk.restore();
+    const ticking = setInterval(() => desk.tick(), TICK_MS);
+    closers.push(() => clearInterval(ticking));
+
+    const boot = spawnPlane("boot", { find: desk.find, tftp: desk.tftp } as never, settings.failed);
+    closers.push(() => boot.end());
+    const tftp: number[] = [];
+    const ram = ramRoots(core);
+    const agentApi = agentRoutes({ core, ...desk.agentHooks, ramRoot: ram, now: Date.now });
+    for (const host of settings.hosts) {
+      tftp.push((await boot.call<{ port: number }>("listen", { host, port: settings.ports.tftp })).port);
+      const wanted = ports.nbd || settings.ports.nbd;
+      ports.nbd = (await core.disks.call<{ port: number }>("listen", { host, port: wanted })).port;
+      const http = await serveHttp({
+        listen: { host, port: ports.agent || settings.ports.agent },
+        routes: agentApi,
+        failed: agentError,
+      });
+      ports.agent = http.port;
+      closers.push(() => http.close());
+    }
+
+    const dhcp = await serveDhcp({
+      interfaces: settings.interfaces,
+      port: settings.ports.dhcp,
+      clientPort: settings.ports.dhcpClient,
+      proxyPort: settings.ports.proxy,
+      ask: desk.ask,
+      leases,
+      on: desk.dhcp,
+    });
+    closers.push(() => dhcp.close());
+
+    const operatorRoutes = routes({ core, desk });
+    const failed = apiFailure;
+    const socket = await serveHttp({ listen: { path: core.data.socket }, routes: operatorRoutes, failed });
+    closers.push(() => socket.close());
+    const page = await serveHttp({ listen: settings.operator, routes: operatorRoutes, failed });
+    closers.push(() => page.close());
+    void agents.prebuild();
+
+    return {
+      core,
+      desk,
+      ports: { tftp, agent: ports.agent, nbd: ports.nbd, operator: page.port, dhcp: dhcp.ports },
+      close,
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}

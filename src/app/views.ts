@@ -1,0 +1,80 @@
+import type { Selectable } from "kysely";
+import type { BootDetail, BootView, EventView, NodeView, ProfileView } from "../api/contract.ts";
+import type { Step } from "../fleet/boots.ts";
+import { type Node, type Profile, resolveNode } from "../fleet/node.ts";
+import type { Book, Tables } from "../storage/book.ts";
+import type { Registry } from "./registry.ts";
+
+/** Rows and nodes as people and programs outside see them; no secret passes here. */
+export function nodeView(node: Node, registry: Registry, boot: BootView | undefined): NodeView {
+  const now = resolveNode(node, registry.profile(node.profile));
+  const own = (["image", "root", "firmware", "address"] as const).filter((key) => node[key] !== undefined);
+  return {
+    id: node.id,
+    name: node.name,
+    state: node.state,
+    profile: node.profile,
+    root: now.root,
+    hasPassword: now.seed.passwordHash !== undefined,
+    sshKeys: now.seed.sshKeys?.length ?? 0,
+    own: [...own, ...Object.keys(node.seed)],
+    firstSeenMs: node.firstSeenMs,
+    lastSeenMs: node.lastSeenMs,
+    ...(node.serial && { serial: node.serial }),
+    ...(node.mac && { mac: node.mac }),
+    ...(node.model && { model: node.model }),
+    ...(node.revision !== undefined && { revision: node.revision }),
+    ...(now.image && { image: now.image }),
+    ...(now.firmware && { firmware: now.firmware }),
+    ...(node.address && { address: node.address }),
+    ...(now.seed.user && { user: now.seed.user }),
+    ...(boot && { boot }),
+  };
+}
+
+export const profileView = ({ name, image, root, firmware, seed }: Profile): ProfileView => ({
+  name,
+  root,
+  hasPassword: seed.passwordHash !== undefined,
+  sshKeys: seed.sshKeys?.length ?? 0,
+  ...(image && { image }),
+  ...(firmware && { firmware }),
+  ...(seed.user && { user: seed.user }),
+});
+
+export const bootView = (row: Selectable<Tables["boot"]>, registry: Registry): BootView => ({
+  id: row.id,
+  node: registry.byId(row.nodeId)?.name ?? row.nodeId,
+  startedMs: row.startedMs,
+  stage: row.stage as BootView["stage"],
+  ...(row.endedMs !== null && { endedMs: row.endedMs }),
+  ...(row.outcome !== null && { outcome: row.outcome as NonNullable<BootView["outcome"]> }),
+  ...(row.verdict !== null && { verdict: row.verdict }),
+  ...(row.root !== null && { root: row.root }),
+  ...(row.image !== null && { image: row.image }),
+});
+
+export async function bootDetail(book: Book, view: BootView): Promise<BootDetail> {
+  const rows = await book.selectFrom("step").selectAll().where("bootId", "=", view.id).orderBy("seq").execute();
+  return {
+    ...view,
+    steps: rows.map((row) => ({
+      atMs: row.atMs,
+      kind: row.kind as Step["kind"],
+      words: row.words,
+      ...(row.path !== null && { path: row.path }),
+      ...(row.result !== null && { result: row.result as NonNullable<Step["result"]> }),
+      ...(row.bytes !== null && { bytes: row.bytes }),
+      ...(row.tookMs !== null && { tookMs: row.tookMs }),
+      ...(row.origin !== null && { origin: row.origin }),
+    })),
+  };
+}
+
+export const eventView = (row: Selectable<Tables["event"]>, registry: Registry): EventView => ({
+  id: row.id,
+  atMs: row.atMs,
+  kind: row.kind,
+  words: row.words,
+  ...(row.nodeId !== null && { node: registry.byId(row.nodeId)?.name ?? row.nodeId }),
+});
