@@ -78,7 +78,7 @@ for (const [kind, megabytes, options] of [
     }
     const [free] = /([\d ]+) bytes free/.exec(run("mdir", ["-i", path, "::/"]))?.slice(1) ?? [];
     assert.equal(fat.freeBytes, Number(free?.replaceAll(/\D/g, "")));
-    assert.equal(fat.totalBytes, statSync(path).size);
+    assert.ok(fat.totalBytes <= statSync(path).size && fat.totalBytes > statSync(path).size - 65536);
   });
 }
 

@@ -93,6 +93,10 @@ function journalBlocks(bytes: Uint8Array, blockSize: number, type: number): numb
   return found;
 }
 
+const flip = (bytes: Uint8Array, at: number): void => {
+  bytes[at] = (bytes[at] as number) ^ 0x55;
+};
+
 test("a damaged block of a checksummed journal is an error that names the transaction", async () => {
   const sound = dirty("revoke-v3");
   const open = (change: (bytes: Uint8Array) => void) => {
@@ -104,14 +108,15 @@ test("a damaged block of a checksummed journal is an error that names the transa
     const [at = 0] = journalBlocks(sound, 1024, type);
     assert.ok(at > 0);
     await assert.rejects(
-      open((bytes) => bytes.set([1], at + 40)),
+      open((bytes) => flip(bytes, at + 40)),
       { code: "FORMAT_VALUE", message: /journal: transaction \d: its checksum/ },
     );
   }
-  const [descriptor = 0] = journalBlocks(sound, 1024, 1);
+  // Of the second transaction: the first one's first block was revoked later, nobody reads it.
+  const descriptor = journalBlocks(sound, 1024, 1)[1] as number;
   await assert.rejects(
-    open((bytes) => bytes.set([255], descriptor + 1024 + 9)),
-    { code: "FORMAT_VALUE", message: /journal: transaction 2: the checksum of block/ },
+    open((bytes) => flip(bytes, descriptor + 1024 + 9)),
+    { code: "FORMAT_VALUE", message: /journal: transaction 3: the checksum of block/ },
   );
 });
 
