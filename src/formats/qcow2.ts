@@ -127,7 +127,7 @@ function checkBounds(h: Qcow2Header): void {
 
 /** A version 3 header with its extensions and the backing file's name; the caller pads it to a cluster. */
 export function encodeHeader(h: Qcow2Header): Uint8Array<ArrayBuffer> {
-  const extensions = new Writer();
+  const extensions = new Writer(4096);
   const add = (type: number, bytes: Uint8Array) =>
     extensions
       .u32(type)

@@ -24,7 +24,8 @@ export type OpenHostFile = (path: string, mode: HostMode) => HostFile;
 /** What the host's file system answered, in our codes: ENOSPC is DISK_FULL, the rest is DISK_IO. */
 export function hostError(cause: unknown, what: string): BrambleError {
   if (cause instanceof BrambleError) return cause;
-  const code = (cause as NodeJS.ErrnoException | undefined)?.code ?? "unknown error";
+  const code = (cause as NodeJS.ErrnoException | undefined)?.code;
+  if (code === undefined) return new BrambleError("INTERNAL", `${what}: ${cause}`, { cause });
   if (code === "ENOSPC" || code === "EDQUOT")
     return new BrambleError("DISK_FULL", `${what}: the host's disk is full (${code})`, {
       cause,

@@ -1,0 +1,64 @@
+import { execFileSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Die } from "../../testing/die.ts";
+import { createClone } from "../clone.ts";
+
+export const MIB = 1024 * 1024;
+
+/** A folder of its own with an image in it, of blocks of one byte each and some holes. */
+export function workshop(imageSize: number, seed = 1) {
+  const folder = mkdtempSync(join(tmpdir(), "bramble-clones-"));
+  const image = join(folder, "image.img");
+  const die = new Die(seed);
+  const bytes = new Uint8Array(imageSize);
+  for (let at = 0; at < imageSize; at += 4096)
+    if (die.below(4)) bytes.fill(1 + die.below(255), at, Math.min(at + 4096, imageSize));
+  writeFileSync(image, bytes);
+  const sha256 = createHash("sha256").update(bytes).digest("hex");
+  const path = (name: string) => join(folder, name);
+  return {
+    image,
+    bytes,
+    sha256,
+    path,
+    clone: (name: string, more: { size?: number } = {}) =>
+      createClone({ path: path(name), image: { path: image, size: imageSize, sha256 }, ...more }),
+    remove: () => rmSync(folder, { recursive: true, force: true }),
+  };
+}
+
+/** A fresh clone in a fresh folder; `bytes` is what it reads as at first. */
+export async function cloneOf({
+  imageSize = 3 * MIB,
+  size = imageSize,
+}: {
+  imageSize?: number;
+  size?: number;
+}) {
+  const folder = workshop(imageSize);
+  await folder.clone("c.qcow2", { size });
+  const bytes = folder.bytes;
+  return { folder, bytes, path: folder.path("c.qcow2") };
+}
+
+const tool = (name: string, args: string[], input = "") =>
+  execFileSync(name, args, { encoding: "utf8", input, maxBuffer: 1 << 28, stdio: ["pipe", "pipe", "pipe"] });
+
+/** QEMU's tools, the independent oracle. A finding of theirs throws. */
+export const qemu = {
+  check: (path: string) => tool("qemu-img", ["check", "-q", path]),
+  compare: (a: string, b: string) => tool("qemu-img", ["compare", "-q", a, b]),
+  create: (path: string, options: string, backing: { file: string; format: string }, size?: number) =>
+    tool("qemu-img", [
+      ...["create", "-q", "-f", "qcow2", "-F", backing.format, "-b", backing.file, "-o", options, path],
+      ...(size === undefined ? [] : [String(size)]),
+    ]),
+  img: (...args: string[]) => tool("qemu-img", args),
+  io: (path: string, commands: string[]) => {
+    const out = tool("qemu-io", ["-f", "qcow2", path], `${commands.join("\n")}\nquit\n`);
+    if (/error|failed|non-numeric|invalid/i.test(out)) throw new Error(`qemu-io: ${out.slice(-400)}`);
+  },
+};
