@@ -1,0 +1,33 @@
+import { readFile } from "node:fs/promises";
+import { lockedPackages } from "../src/storage/agent-lock.ts";
+import { cached } from "./cache.ts";
+import { miniImage } from "./image/mini.ts";
+import { KEYS } from "./image/packages.ts";
+import { piImage } from "./image/pi.ts";
+import type { AssetName } from "./scenario.ts";
+
+const MAKE: Record<AssetName, () => Promise<string>> = {
+  "mini-image": miniImage,
+  "pi-image": piImage,
+  "agent-packages": agentPackages,
+};
+
+/** The folder agent/ of a data folder, filled while there is a network: scenarios build their agents from it, offline. */
+async function agentPackages(): Promise<string> {
+  const keys = await readFile(KEYS, "utf8");
+  return cached("agent-packages", ["arm64", 1], async (folder) => {
+    await lockedPackages({ folder, arch: "arm64", wanted: ["busybox-static"], keys });
+  });
+}
+
+/** Makes what is not in the cache yet, and says how long it took. */
+export async function prepare(wanted: ReadonlySet<AssetName>): Promise<Map<AssetName, string>> {
+  const ready = new Map<AssetName, string>();
+  for (const name of wanted) {
+    const started = Date.now();
+    ready.set(name, await MAKE[name]());
+    const seconds = (Date.now() - started) / 1000;
+    if (seconds > 5) console.log(`        made ${name} in ${seconds.toFixed(0)} s`);
+  }
+  return ready;
+}
