@@ -1,0 +1,152 @@
+// A node's disk over NBD: our server on a real clone, against nbdkit's cow filter and qemu-nbd on a qcow2 overlay.
+import { execFile, execFileSync } from "node:child_process";
+import { randomFillSync } from "node:crypto";
+import { closeSync, mkdtempSync, openSync, writeSync } from "node:fs";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { createClone } from "../../src/storage/clones/clone.ts";
+import type { Bench, BenchCase, Cell, Sample } from "../harness/case.ts";
+import { freePort, type Server } from "../harness/server.ts";
+
+const IMAGE_BYTES = 1 << 30;
+/** What the cells that need written blocks write before. */
+const WRITTEN_BYTES = 128 << 20;
+const WARM_UP = 0.4;
+
+interface Load {
+  operation: "read" | "write";
+  block: number;
+  depth: number;
+  sequential?: boolean;
+  /** Within blocks that are written before, not in the whole disk. */
+  rewrite?: boolean;
+  flushEach?: number;
+}
+/** Megabytes (10^6) a second for large requests, requests a second for small ones. */
+const CELLS: Record<string, Load> = {
+  "randread-4k-d32": { operation: "read", block: 4096, depth: 32 },
+  "randwrite-4k-d32": { operation: "write", block: 4096, depth: 32, rewrite: true },
+  "first-write-4k-d32": { operation: "write", block: 4096, depth: 32 },
+  "read-64k-d8": { operation: "read", block: 65536, depth: 8, sequential: true },
+  "write-64k-d8": { operation: "write", block: 65536, depth: 8, sequential: true },
+  "randwrite-4k-d32-flush16": { operation: "write", block: 4096, depth: 32, rewrite: true, flushEach: 16 },
+};
+
+export const bench: BenchCase = {
+  name: "nbd",
+  describe: "a clone over NBD, one connection, against nbdkit cow and qemu-nbd qcow2 (64K and extended_l2)",
+  async run(ctx) {
+    const image = join(ctx.folder, "image.raw");
+    makeImage(image);
+    const storm = ctx.compile("nbdstorm.c");
+    const peers = peersOf(ctx, image);
+    for (const [name, load] of Object.entries(CELLS)) {
+      const contender = (serve: Serve) => async () => {
+        const { server, port } = await serve(mkdtempSync(join(ctx.folder, "overlay-")));
+        try {
+          return await measure({ storm, server, port, load, seconds: ctx.seconds });
+        } finally {
+          await server.stop();
+        }
+      };
+      const contenders: Cell["contenders"] = { ours: contender((folder) => serveOurs(ctx, image, folder)) };
+      for (const [peer, serve] of Object.entries(peers)) contenders[peer] = contender(serve);
+      await ctx.compare({ name, unit: load.block > 4096 ? "MB/s" : "IOPS", contenders });
+    }
+  },
+};
+
+type Serve = (folder: string) => Promise<{ server: Server; port: number }>;
+
+/** Random bytes all over, in the page cache: what an image in use looks like. */
+function makeImage(path: string): void {
+  const chunk = randomFillSync(Buffer.allocUnsafe(16 << 20));
+  const fd = openSync(path, "w");
+  for (let at = 0; at < IMAGE_BYTES; at += chunk.length) writeSync(fd, chunk);
+  closeSync(fd);
+}
+
+async function serveOurs(ctx: Bench, image: string, folder: string): ReturnType<Serve> {
+  const path = join(folder, "clone.qcow2");
+  await createClone({ path, image: { path: image, size: IMAGE_BYTES, sha256: "0".repeat(64) } });
+  const server = await ctx.ours("nbd", [path]);
+  return { server, port: (server.ready as { port: number }).port };
+}
+
+function peersOf(ctx: Bench, image: string): Record<string, Serve> {
+  const peers: Record<string, Serve> = {};
+  const start = async (command: string, args: (port: number) => string[], folder: string) => {
+    const port = await freePort();
+    return { server: await ctx.start({ command, args: args(port), port, env: { TMPDIR: folder } }), port };
+  };
+  const nbdkit = ctx.tool("nbdkit", "nbdkit");
+  if (nbdkit)
+    peers["nbdkit-cow"] = (folder) =>
+      start(
+        nbdkit,
+        (port) => ["-f", "-i", "127.0.0.1", "-p", String(port), "--filter=cow", "file", image],
+        folder,
+      );
+  const qemuNbd = ctx.tool("qemu-nbd", "qemu-utils");
+  const qemuImg = ctx.tool("qemu-img", "qemu-utils");
+  if (qemuNbd && qemuImg)
+    for (const [peer, layout] of [
+      ["qemu-nbd-qcow2", "cluster_size=64k"],
+      ["qemu-nbd-qcow2-extended", "cluster_size=64k,extended_l2=on"],
+    ] as const)
+      peers[peer] = (folder) => {
+        const overlay = join(folder, "overlay.qcow2");
+        execFileSync(qemuImg, [
+          "create",
+          "-q",
+          "-f",
+          "qcow2",
+          "-o",
+          layout,
+          "-F",
+          "raw",
+          "-b",
+          image,
+          overlay,
+        ]);
+        return start(
+          qemuNbd,
+          (port) => ["-b", "127.0.0.1", "-p", String(port), "-t", "-f", "qcow2", overlay],
+          folder,
+        );
+      };
+  return peers;
+}
+
+interface Measurement {
+  storm: string;
+  server: Server;
+  port: number;
+  load: Load;
+  seconds: number;
+}
+async function measure({ storm, server, port, load, seconds }: Measurement): Promise<Sample> {
+  const run = async (args: (string | number)[]) =>
+    JSON.parse((await promisify(execFile)(storm, ["-p", String(port), ...args.map(String)])).stdout);
+  if (load.rewrite)
+    await run(["-o", "write", "-b", 65536, "-d", 8, "-s", "-r", WRITTEN_BYTES, "-n", WRITTEN_BYTES / 65536]);
+  const before = server.cpuSeconds();
+  const did = await run([
+    ...[
+      "-o",
+      load.operation,
+      "-b",
+      load.block,
+      "-d",
+      load.depth,
+      "-r",
+      load.rewrite ? WRITTEN_BYTES : IMAGE_BYTES,
+    ],
+    ...["-t", seconds, "-w", WARM_UP, "-f", load.flushEach ?? 0, ...(load.sequential ? ["-s"] : [])],
+  ]);
+  return {
+    value: load.block > 4096 ? (did.iops * load.block) / 1e6 : did.iops,
+    cpuSecondsPerGb: (server.cpuSeconds() - before) / (did.allBytes / 1e9),
+    rssMb: server.rssMb(),
+  };
+}
