@@ -79,8 +79,8 @@ export class Desk {
     let file: FileBytes | undefined;
     let refusal: { text: string; why: string } | undefined;
     try {
-      file = await this.#find(path, client);
-      if (file && request.netascii) file = await asNetascii(file);
+      const found = await this.#find(path, client);
+      file = found && request.netascii ? await asNetascii(found) : found;
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error);
       refusal = { text: error instanceof BrambleError ? why : "internal error", why };
