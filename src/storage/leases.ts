@@ -94,7 +94,7 @@ class LeaseJournal implements LeaseStore {
   }
 
   async close(): Promise<void> {
-    await this.#pump;
+    while (this.#pump) await this.#pump;
     const file = this.#file;
     this.#file = undefined;
     await file?.close();
