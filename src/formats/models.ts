@@ -42,19 +42,19 @@ export async function bootableModels({ files, readText }: BootFiles): Promise<Mo
 }
 
 /** The kernel that a board would take, as a path; undefined where there is none. */
-export function kernelFor(
-  config: ConfigTxt,
-  board: Board,
-  has: (path: string) => boolean,
-): string | undefined {
+function kernelFor(config: ConfigTxt, board: Board, has: (path: string) => boolean): string | undefined {
   const prefix = prefixFor(config, board, has);
   return kernelCandidates(config, board, FIRMWARE_DATE)
     .map((name) => underPrefix(prefix, name))
     .find(has);
 }
 
-const dtbName = (config: ConfigTxt, board: Board): string =>
-  config.deviceTree ?? (config.upstreamKernel ? upstreamDtbOf(board.model) : undefined) ?? dtbOf(board.model);
+/** "" where none is wanted; a Pi 5 with os_check refuses to start a system without its device tree. */
+function dtbName(config: ConfigTxt, board: Board): string {
+  const must = familyOf(board.model) === "bcm2712" && config.osCheck;
+  const wished = config.deviceTree === "" && must ? undefined : config.deviceTree;
+  return wished ?? (config.upstreamKernel ? upstreamDtbOf(board.model) : undefined) ?? dtbOf(board.model);
+}
 
 /** os_prefix counts only where kernel and device tree exist under it (boot.adoc, os_prefix). */
 function prefixFor(config: ConfigTxt, board: Board, has: (path: string) => boolean): string {

@@ -67,7 +67,8 @@ export async function importImage(options: AddOptions): Promise<ImageManifest> {
       } catch (error) {
         const again = error instanceof Changed || (source.resumed() && isBroken(error));
         if (again || isBroken(error) || isFull(error)) await source.discard();
-        if (!again || round === ROUNDS) throw error;
+        if (again && round < ROUNDS) continue;
+        throw error instanceof Changed ? unsteady(source, error) : error;
       } finally {
         await rm(raw, { force: true });
       }
@@ -87,6 +88,16 @@ const isCode = (error: unknown, ...codes: string[]) =>
 /** Bytes that are wrong: worth nothing, and once more from the start if some of them were old. */
 const isBroken = (error: unknown) => isCode(error, "IMAGE_DAMAGED", "IMAGE_CHECKSUM");
 const isFull = (error: unknown) => isCode(error, "DISK_FULL");
+
+const unsteady = (source: Source, cause: Changed) =>
+  new BrambleError(
+    "DOWNLOAD_FAILED",
+    `${source.label} changed, or could not be resumed, ${ROUNDS} times: ${cause.message}`,
+    {
+      hint: "fetch the file by other means and add it as a file",
+      cause,
+    },
+  );
 
 function parseSum(text: string | undefined): string | undefined {
   const sum = text
