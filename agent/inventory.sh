@@ -1,6 +1,6 @@
 # What this board is. Sourced by /init. Sets serial and model.
 
-text_of() { tr -d '\0' < "$1" 2>/dev/null; }
+text_of() { [ ! -r "$1" ] || tr -d '\0' < "$1"; }
 serial=$(text_of /proc/device-tree/serial-number)
 [ -n "$serial" ] || serial=$(sed -n 's/^Serial[^:]*: *//p' /proc/cpuinfo)
 serial=$(printf %s "$serial" | tail -c 8)

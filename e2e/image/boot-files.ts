@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { createGzip } from "node:zlib";
 import { cached } from "../cache.ts";
-import { debian, unpack } from "./packages.ts";
+import { pins, unpack } from "./packages.ts";
 
 /** What raspi-firmware and a kernel package hold, unpacked: `firmware/` and `kernel/`. */
 export interface Pieces {
@@ -14,15 +14,12 @@ export interface Pieces {
 
 /** Debian's firmware for the Pi and its unchanged arm64 kernel. */
 export async function pieces(): Promise<Pieces> {
-  const { mirror, packages } = await debian();
-  const image = packages.get(packages.get("linux-image-arm64")?.depends[0]?.[0] ?? "");
-  const firmware = packages.get("raspi-firmware");
-  if (!image || !firmware) throw new Error("the suite has no linux-image-arm64 or no raspi-firmware");
-  const folder = await cached("pieces", [image.sha256, firmware.sha256], async (into) => {
-    await unpack(mirror, image, join(into, "kernel"));
+  const { mirror, kernel, firmware } = await pins();
+  const folder = await cached("pieces", [kernel.sha256, firmware.sha256], async (into) => {
+    await unpack(mirror, kernel, join(into, "kernel"));
     await unpack(mirror, firmware, join(into, "firmware"));
   });
-  return { folder, version: image.name.replace("linux-image-", "") };
+  return { folder, version: kernel.name.replace("linux-image-", "") };
 }
 
 /** The content of the boot partition, laid out as Raspberry Pi OS does. */

@@ -5,16 +5,14 @@ import { cached } from "../cache.ts";
 import { bootFiles, pieces } from "./boot-files.ts";
 import { fstab, makeDisk } from "./disk.ts";
 import { installModules } from "./modules.ts";
-import { debian, unpack } from "./packages.ts";
+import { pins, unpack } from "./packages.ts";
 
 const DISK_ID = "5eed0001";
 
 /** A card whose system is one program: seconds to make, seconds to boot. Otherwise laid out as the big one. */
 export async function miniImage(): Promise<string> {
   const from = await pieces();
-  const { mirror, packages } = await debian();
-  const busybox = packages.get("busybox-static");
-  if (!busybox) throw new Error("the suite has no busybox-static");
+  const { mirror, busybox } = await pins();
   const folder = await cached("mini-image", [from.folder, busybox.sha256, RC, INITTAB, 1], async (into) => {
     const boot = join(into, "boot");
     const root = join(into, "root");

@@ -8,7 +8,7 @@ import { cached } from "../cache.ts";
 import { bootFiles, pieces } from "./boot-files.ts";
 import { fstab, makeDisk } from "./disk.ts";
 import { installModules } from "./modules.ts";
-import { debian, KEYS, SUITE } from "./packages.ts";
+import { KEYS, pins, SUITE } from "./packages.ts";
 
 const DISK_ID = "5eed0002";
 const PACKAGES =
@@ -19,7 +19,7 @@ const EXCLUDED = ["man", "doc", "locale", "info"];
 export async function piImage(): Promise<string> {
   const from = await pieces();
   const tar = await rootTar();
-  const folder = await cached("pi-image", [from.folder, tar, HOST_KEYS, 1], async (into) => {
+  const folder = await cached("pi-image", [from.folder, tar, HOST_KEYS, SLOW, 1], async (into) => {
     const boot = join(into, "boot");
     const root = join(into, "root");
     await bootFiles(from, DISK_ID, boot);
@@ -37,7 +37,7 @@ export async function piImage(): Promise<string> {
 async function rootTar(): Promise<string> {
   const folder = await cached("pi-root", [SUITE, PACKAGES, EXCLUDED], async (into) => {
     await emulateArm64();
-    const { mirror } = await debian();
+    const { mirror } = await pins();
     const options = EXCLUDED.map((name) => `--dpkgopt=path-exclude=/usr/share/${name}/*`);
     options.push(
       '--aptopt=Acquire::Languages "none"',
@@ -88,9 +88,14 @@ async function likeRaspberryPiOs(root: string): Promise<void> {
   await mkdir(join(root, "boot/firmware"), { recursive: true });
   // account "pi" without a password, as before anybody has set one
   execFileSync(which("sh") ?? "sh", ["-c", ACCOUNT], { cwd: etc });
+  // interpreted instructions: what takes a board a second takes this machine ten, and more beside other work
+  await mkdir(join(etc, "systemd/system.conf.d"), { recursive: true });
+  await writeFile(join(etc, "systemd/system.conf.d/slow.conf"), SLOW);
   // no keyboard and no screen in this machine
   await symlink("/dev/null", join(etc, "systemd/system/getty@tty1.service"));
 }
+
+const SLOW = "[Manager]\nDefaultDeviceTimeoutSec=600\nDefaultTimeoutStartSec=600\n";
 
 const ACCOUNT = `echo 'pi:x:1000:1000:,,,:/home/pi:/bin/bash' >> passwd
 echo 'pi:!:20000:0:99999:7:::' >> shadow
