@@ -338,7 +338,10 @@ export function bootDesk(options: DeskOptions) {
     tick: () => obey(boots.tick(now())),
     inFlight: () => boots.size,
     current: (nodeId: string) => boots.current(nodeId),
-    learnImages,
+    async imagesChanged(): Promise<void> {
+      await learnImages();
+      void agents.prebuild();
+    },
     setRule(next: EnrolRule) {
       rule = next;
     },

@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { chmod, rm } from "node:fs/promises";
 import { apiFailure } from "../api/routes.ts";
 import { parseEnrolRule } from "../fleet/enrol.ts";
 import type { AgentFile } from "../fleet/boot-tree.ts";
@@ -48,7 +49,7 @@ const TICK_MS = 1_000;
 /** Opens the data folder and starts every server. `routes` makes the operator's routes once all is up. */
 export async function startServer(
   settings: ServerSettings,
-  routes: (server: Omit<RunningServer, "ports" | "close">) => Route[],
+  routes: (server: Pick<RunningServer, "core" | "desk">) => { socket: Route[]; page: Route[] },
 ): Promise<RunningServer> {
   const closers: (() => Promise<unknown> | unknown)[] = [];
   const close = async () => {
@@ -121,9 +122,11 @@ export async function startServer(
 
     const operatorRoutes = routes({ core, desk });
     const failed = apiFailure;
-    const socket = await serveHttp({ listen: { path: core.data.socket }, routes: operatorRoutes, failed });
+    await rm(core.data.socket, { force: true }); // of a process that was killed: we hold the lock
+    const socket = await serveHttp({ listen: { path: core.data.socket }, routes: operatorRoutes.socket, failed });
     closers.push(() => socket.close());
-    const page = await serveHttp({ listen: settings.operator, routes: operatorRoutes, failed });
+    await chmod(core.data.socket, 0o600);
+    const page = await serveHttp({ listen: settings.operator, routes: operatorRoutes.page, failed });
     closers.push(() => page.close());
     void agents.prebuild();
 

@@ -32,6 +32,7 @@ export type Code =
   | "SERVER_GONE" // the running Bramble ended or does not answer
   | "BOOT_UNKNOWN"
   | "CLONE_UNKNOWN" // a node without a clone
+  | "INTERFACE_UNKNOWN" // no such network interface, or several to choose from
   | "BAD_INPUT" // an argument or setting that cannot be
   | "PORT_TAKEN" // another program listens there
   | "PORT_REFUSED" // the system does not let us listen there

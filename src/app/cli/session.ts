@@ -1,0 +1,36 @@
+import type { Command } from "commander";
+import { connectCommands } from "../../api/client.ts";
+import type { Commands } from "../../api/contract.ts";
+import { localCommands } from "../commands.ts";
+import { openCore } from "../core.ts";
+import { dataFolder, dataPath, tryLock } from "../data.ts";
+import type { Output } from "./print.ts";
+
+export interface GlobalOptions {
+  data?: string;
+  output: Output;
+  verbose?: boolean;
+}
+
+/** The options before the command. */
+export const globals = (command: Command): GlobalOptions => command.optsWithGlobals() as GlobalOptions;
+
+/**
+ * Runs a command on the data folder: through the running server's socket where there is one, else by opening the
+ * folder for as long as it takes.
+ */
+export async function withCommands<T>(
+  options: GlobalOptions,
+  work: (commands: Commands, running: boolean) => Promise<T>,
+): Promise<T> {
+  const data = dataFolder(dataPath(options.data));
+  const free = tryLock(data.root);
+  if (!free) return work(connectCommands(data.socket), true);
+  free.release();
+  const core = await openCore({ data: data.root, warn: console.error });
+  try {
+    return await work(localCommands(core), false);
+  } finally {
+    await core.close();
+  }
+}

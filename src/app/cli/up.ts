@@ -1,0 +1,199 @@
+import { type Command, Option } from "commander";
+import { confirm, isCancel, select, text } from "@clack/prompts";
+import pc from "picocolors";
+import { apiRoutes } from "../../api/routes.ts";
+import { BrambleError } from "../../base/errors.ts";
+import { parseSubnet } from "../../base/addresses.ts";
+import type { DhcpInterface } from "../../serve/dhcp.ts";
+import { localCommands, type Running } from "../commands.ts";
+import { dataFolder, dataPath } from "../data.ts";
+import { interfaceNamed, onlyWired, type Wired, wiredInterfaces } from "../interfaces.ts";
+import { parseEnrolRule } from "../../fleet/enrol.ts";
+import { statusPage } from "../page.ts";
+import { dropRoot, lacking } from "../privileges.ts";
+import { type RunningServer, type ServerSettings, startServer } from "../server.ts";
+import { globals } from "./session.ts";
+
+interface UpOptions {
+  interface?: string[];
+  mode: DhcpInterface["mode"];
+  pool?: string;
+  router?: string;
+  dns?: string[];
+  leaseSeconds?: string;
+  image?: string;
+  enrol?: string;
+  keepRoot?: boolean;
+  highPorts?: boolean;
+  mirror?: string;
+  operator: string;
+  agentPort: string;
+  nbdPort: string;
+}
+
+/** Ports above 1024 for trying without any privilege; a real board asks on the real ones. */
+const HIGH = { dhcp: 6767, dhcpClient: 6868, proxy: 4011, tftp: 6969 };
+const STANDARD = { dhcp: 67, dhcpClient: 68, proxy: 4011, tftp: 69 };
+
+export function upCommand(program: Command): void {
+  program
+    .command("up")
+    .description("serve a real network: DHCP beside your router, TFTP, disks, the page")
+    .option("-i, --interface <name...>", "where the boards are; default: the only wired interface")
+    .addOption(
+      new Option("-m, --mode <mode>", "proxy: beside a router; full: we are the DHCP server; off: another server points here")
+        .choices(["proxy", "full", "off"])
+        .default("proxy"),
+    )
+    .option("--pool <from-to>", "addresses to give in full mode: 10.0.0.100-10.0.0.200")
+    .option("--router <ip>", "gateway to tell in full mode")
+    .option("--dns <ip...>", "name servers to tell in full mode")
+    .option("--lease-seconds <n>", "length of a lease in full mode")
+    .option("--image <file-or-url>", "import this image first, if there is none yet")
+    .option("--enrol <rule>", "who may boot unasked: auto, ask (the default), or patterns such as model=4B")
+    .option("--keep-root", "stay root instead of becoming the person behind sudo")
+    .option("--high-ports", `unprivileged: DHCP on ${HIGH.dhcp}, TFTP on ${HIGH.tftp}; for trying only`)
+    .option("--mirror <url>", "Debian mirror for the agent's packages")
+    .option("--operator <host:port>", "where the page and the API listen", "127.0.0.1:8440")
+    .option("--agent-port <port>", "HTTP port for the nodes' agent", "8441")
+    .option("--nbd-port <port>", "port of the nodes' disks", "10809")
+    .action(async (given: UpOptions, command: Command) => {
+      const data = dataFolder(dataPath(globals(command).data));
+      if (!given.keepRoot) dropRoot(data.root, console.error);
+      const settings = await upSettings(data.root, given);
+      console.log(`data folder: ${data.root}`);
+      for (const words of lacking()) console.log(pc.yellow(words));
+      const server = await startCommanded(settings);
+      await firstImage(server, given);
+      await untilStopped(server);
+    });
+}
+
+async function upSettings(data: string, given: UpOptions): Promise<Omit<ServerSettings, "failed">> {
+  const wired = given.interface ? given.interface.map(interfaceNamed) : [await chooseInterface()];
+  const [from, to] = (given.pool ?? "").split("-");
+  if (given.pool && !(from && to)) {
+    throw new BrambleError("BAD_INPUT", `${given.pool} is no pool`, { hint: "write it as 10.0.0.100-10.0.0.200" });
+  }
+  if (given.mode === "full" && !given.pool) {
+    throw new BrambleError("BAD_INPUT", "full mode needs addresses to give", {
+      hint: `--pool ${wired[0]?.address.replace(/\d+$/, "100")}-${wired[0]?.address.replace(/\d+$/, "200")}`,
+    });
+  }
+  const [host = "127.0.0.1", port = "8440"] = given.operator.split(":");
+  return {
+    data,
+    interfaces: wired.map((one) => ({
+      name: one.name,
+      address: one.address,
+      subnet: networkOf(one),
+      mode: given.mode,
+      ...(from && to && { pool: { from, to } }),
+      ...(given.router && { router: given.router }),
+      ...(given.dns && { dns: given.dns }),
+      ...(given.leaseSeconds && { leaseSeconds: Number(given.leaseSeconds) }),
+    })),
+    ports: {
+      ...(given.highPorts ? HIGH : STANDARD),
+      agent: Number(given.agentPort),
+      nbd: Number(given.nbdPort),
+    },
+    hosts: wired.map((one) => one.address),
+    operator: { host, port: Number(port) },
+    ...(given.enrol !== undefined && { enrol: given.enrol }),
+    ...(given.mirror !== undefined && { mirror: given.mirror }),
+    say: (words) => console.log(`${pc.dim(new Date().toTimeString().slice(0, 8))} ${words}`),
+  };
+}
+
+function networkOf(one: Wired): string {
+  const { network, prefix } = parseSubnet(one.subnet);
+  return `${[24, 16, 8, 0].map((shift) => (network >>> shift) & 255).join(".")}/${prefix}`;
+}
+
+/** The only wired interface; on a terminal the person chooses among several. */
+async function chooseInterface(): Promise<Wired> {
+  const all = wiredInterfaces();
+  if (all.length > 1 && process.stdin.isTTY) {
+    const chosen = await select({
+      message: "Which network are the boards on?",
+      options: all.map((one) => ({ value: one.name, label: `${one.name}  ${one.subnet}` })),
+    });
+    if (isCancel(chosen)) process.exit(130);
+    return interfaceNamed(String(chosen));
+  }
+  return onlyWired();
+}
+
+/** Without an image no board can boot: asks for one on a terminal, else says the two commands. */
+async function firstImage(server: CommandedServer, given: UpOptions): Promise<void> {
+  const { commands } = server;
+  if ((await commands.images({})).length > 0) return;
+  let source = given.image;
+  if (!source && process.stdin.isTTY) {
+    const typed = await text({ message: "An image to boot from (file or URL; empty for later):" });
+    source = isCancel(typed) ? undefined : typed || undefined;
+    if (source && !server.enrolAuto && (await confirm({ message: "Let every Pi on this network boot from it?" })) === true) {
+      await commands.setEnrol({ rule: "auto" });
+    }
+  }
+  if (!source) {
+    console.log("There is no image yet. In another terminal:\n  ./bramble image add FILE|URL\n  ./bramble node enrol NODE     (or: ./bramble enrol auto)");
+    return;
+  }
+  console.log(`importing ${source} …`);
+  const image = await commands.addImage({ source }, () => {}, new AbortController().signal);
+  console.log(`${image.name}:${image.version} is in: it becomes every node's image unless told otherwise.`);
+}
+
+export interface CommandedServer extends RunningServer {
+  commands: ReturnType<typeof localCommands>;
+  enrolAuto: boolean;
+}
+
+/** A server with the commands behind its socket and, for reading, behind its page. */
+export async function startCommanded(settings: Omit<ServerSettings, "failed">): Promise<CommandedServer> {
+  const startedMs = Date.now();
+  let commands: ReturnType<typeof localCommands> | undefined;
+  const listening: string[] = [];
+  const server = await startServer(
+    {
+      ...settings,
+      failed: (error) => {
+        console.error(`${pc.red("error:")} ${error.message}: Bramble ends; what was acknowledged is safe`);
+        process.exit(70);
+      },
+    },
+    ({ core, desk }) => {
+      const running: Running = {
+        startedMs,
+        listening,
+        capabilities: lacking(),
+        bootsInFlight: desk.inFlight,
+        imagesChanged: desk.imagesChanged,
+        ruleChanged: (rule) => desk.setRule(parseEnrolRule(rule)),
+        dropDisk: desk.dropDisk,
+      };
+      commands = localCommands(core, running);
+      return { socket: apiRoutes(commands), page: [...apiRoutes(commands, ["GET"]), ...statusPage()] };
+    },
+  );
+  const { ports } = server;
+  for (const [i, host] of settings.hosts.entries()) {
+    listening.push(`TFTP ${host}:${ports.tftp[i]}`, `agent http://${host}:${ports.agent}`, `NBD ${host}:${ports.nbd}`);
+  }
+  for (const one of ports.dhcp) listening.push(`DHCP ${one.address}:${one.dhcp}`);
+  listening.push(`page http://${settings.operator.host}:${ports.operator}`);
+  for (const words of listening) settings.say(words);
+  if (!commands) throw new BrambleError("INTERNAL", "the server started without its commands");
+  return { ...server, commands, enrolAuto: settings.enrol === "auto" };
+}
+
+/** Ends when SIGINT or SIGTERM comes, after everything was closed. */
+export async function untilStopped(server: { close(): Promise<void> }): Promise<void> {
+  await new Promise<void>((resolve) => {
+    for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => resolve());
+  });
+  console.log("stopping…");
+  await server.close();
+}
