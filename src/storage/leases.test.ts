@@ -132,8 +132,10 @@ async function handleClass(path: string) {
   return { FileHandle };
 }
 
+/** Run from the sources, or built. */
+const UNBUILT = import.meta.url.endsWith(".ts");
 const VICTIM = `
-import { openLeases } from ${JSON.stringify(fileURLToPath(new URL("leases.ts", import.meta.url)))};
+import { openLeases } from ${JSON.stringify(fileURLToPath(new URL(UNBUILT ? "leases.ts" : "leases.js", import.meta.url)))};
 const store = await openLeases(process.argv[1]);
 for (let i = 0; ; i++) {
   const mac = "02:00:00:00:" + (i >> 8).toString(16).padStart(2, "0") + ":" + (i & 255).toString(16).padStart(2, "0");
@@ -143,7 +145,8 @@ for (let i = 0; ; i++) {
 
 test("kill -9 loses no lease that was acknowledged", async (t) => {
   const path = join(await folder(t), "leases.journal");
-  const child = spawn(process.execPath, ["--import", "tsx", "--input-type=module", "-e", VICTIM, path], {
+  const loader = UNBUILT ? ["--import", "tsx"] : [];
+  const child = spawn(process.execPath, [...loader, "--input-type=module", "-e", VICTIM, path], {
     stdio: ["ignore", "pipe", "inherit"],
   });
   let last = -1;

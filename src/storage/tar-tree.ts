@@ -68,9 +68,9 @@ async function addFile(tree: Ext4Tree, inode: Inode, header: EntryHeader, tar: R
   for (let at = 0; at < inode.size; at += CHUNK) {
     const chunk = Buffer.alloc(Math.min(CHUNK, inode.size - at));
     await file?.read(chunk, at);
-    if (!entry.write(chunk)) await Promise.race([new Promise((resolve) => entry.once("drain", resolve)), ended]);
+    if (!entry.write(chunk)) await Promise.race([new Promise<void>((resolve) => entry.once("drain", () => resolve())), ended]);
     if (entry.destroyed) return;
   }
-  entry.end();
+  entry.end(null);
   await ended;
 }

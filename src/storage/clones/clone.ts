@@ -177,8 +177,9 @@ async function openToWrite(opening: Opening, options: OpenOptions): Promise<Clon
   const parts = { file, mapping, refcounts, giveBack, l1Offset: header.l1Offset };
   replay(mapping, records, pending);
   const dirty = (header.incompatible & INCOMPATIBLE.dirty) !== 0n;
+  // Of our own files we know all that may use a cluster; a power cut may have left some counted and unused.
+  if (wasOpen || dirty || cloneRecord(header)) refcounts.recount(usedClusters(header, mapping));
   if (wasOpen || dirty) {
-    refcounts.recount(usedClusters(header, mapping));
     placeTables(mapping, refcounts, pending);
     // Also without records: the page cache may be ahead of the disk, and nothing may be reused before the disk agrees.
     pending.data = true;

@@ -1,10 +1,11 @@
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { closeSync, ftruncateSync, mkdtempSync, openSync, rmSync, writeFileSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Die } from "../../testing/die.ts";
 import { createClone } from "../clone.ts";
+import { BASE, DISK_SIZE, fillSectors, offsetOf, SECTOR, SECTORS } from "./sectors.ts";
 
 export const MIB = 1024 * 1024;
 
@@ -26,8 +27,22 @@ export function workshop(imageSize: number, seed = 1) {
     path,
     clone: (name: string, more: { size?: number } = {}) =>
       createClone({ path: path(name), image: { path: image, size: imageSize, sha256 }, ...more }),
+    removeFile: (name: string) => rmSync(path(name), { force: true }),
     remove: () => rmSync(folder, { recursive: true, force: true }),
   };
+}
+
+/** A folder with a clone `c.qcow2` of a sparse image whose used sectors say where they belong: see sectors.ts. */
+export async function sectorWorkshop() {
+  const folder = workshop(4096);
+  const image = folder.path("sectors.img");
+  const file = openSync(image, "w");
+  for (let sector = 0; sector < SECTORS; sector += MIB / SECTOR)
+    writeSync(file, fillSectors(sector, MIB / SECTOR, BASE), 0, MIB, offsetOf(sector));
+  ftruncateSync(file, DISK_SIZE);
+  closeSync(file);
+  await createClone({ path: folder.path("c.qcow2"), image: { path: image, size: DISK_SIZE, sha256: "00" } });
+  return folder;
 }
 
 /** A fresh clone in a fresh folder; `bytes` is what it reads as at first. */
