@@ -1,7 +1,7 @@
 // A node's disk over NBD: our server on a real clone, against nbdkit's cow filter and qemu-nbd on a qcow2 overlay.
 import { execFile, execFileSync } from "node:child_process";
 import { randomFillSync } from "node:crypto";
-import { closeSync, mkdtempSync, openSync, writeSync } from "node:fs";
+import { closeSync, mkdtempSync, openSync, rmSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { createClone } from "../../src/storage/clones/clone.ts";
@@ -9,8 +9,9 @@ import type { Bench, BenchCase, Cell, Sample } from "../harness/case.ts";
 import { freePort, type Server } from "../harness/server.ts";
 
 const IMAGE_BYTES = 1 << 30;
-/** What the cells that need written blocks write before. */
-const WRITTEN_BYTES = 128 << 20;
+/** What a cell works on. The upper half of the image serves to get warm without touching it. */
+const REGION_BYTES = 256 << 20;
+const UPPER_HALF = IMAGE_BYTES / 2;
 const WARM_UP = 0.4;
 
 interface Load {
@@ -18,18 +19,18 @@ interface Load {
   block: number;
   depth: number;
   sequential?: boolean;
-  /** Within blocks that are written before, not in the whole disk. */
-  rewrite?: boolean;
+  /** The region is written (then writes are rewrites) or read (then its blocks are known to be in memory) before. */
+  before?: "write" | "read";
   flushEach?: number;
 }
 /** Megabytes (10^6) a second for large requests, requests a second for small ones. */
 const CELLS: Record<string, Load> = {
-  "randread-4k-d32": { operation: "read", block: 4096, depth: 32 },
-  "randwrite-4k-d32": { operation: "write", block: 4096, depth: 32, rewrite: true },
+  "randread-4k-d32": { operation: "read", block: 4096, depth: 32, before: "read" },
+  "randwrite-4k-d32": { operation: "write", block: 4096, depth: 32, before: "write" },
   "first-write-4k-d32": { operation: "write", block: 4096, depth: 32 },
-  "read-64k-d8": { operation: "read", block: 65536, depth: 8, sequential: true },
+  "read-64k-d8": { operation: "read", block: 65536, depth: 8, sequential: true, before: "read" },
   "write-64k-d8": { operation: "write", block: 65536, depth: 8, sequential: true },
-  "randwrite-4k-d32-flush16": { operation: "write", block: 4096, depth: 32, rewrite: true, flushEach: 16 },
+  "randwrite-4k-d32-flush16": { operation: "write", block: 4096, depth: 32, before: "write", flushEach: 16 },
 };
 
 export const bench: BenchCase = {
@@ -42,11 +43,13 @@ export const bench: BenchCase = {
     const peers = peersOf(ctx, image);
     for (const [name, load] of Object.entries(CELLS)) {
       const contender = (serve: Serve) => async () => {
-        const { server, port } = await serve(mkdtempSync(join(ctx.folder, "overlay-")));
+        const folder = mkdtempSync(join(ctx.folder, "overlay-"));
+        const { server, port } = await serve(folder);
         try {
           return await measure({ storm, server, port, load, seconds: ctx.seconds });
         } finally {
           await server.stop();
+          rmSync(folder, { recursive: true });
         }
       };
       const contenders: Cell["contenders"] = { ours: contender((folder) => serveOurs(ctx, image, folder)) };
@@ -128,22 +131,28 @@ interface Measurement {
 async function measure({ storm, server, port, load, seconds }: Measurement): Promise<Sample> {
   const run = async (args: (string | number)[]) =>
     JSON.parse((await promisify(execFile)(storm, ["-p", String(port), ...args.map(String)])).stdout);
-  if (load.rewrite)
-    await run(["-o", "write", "-b", 65536, "-d", 8, "-s", "-r", WRITTEN_BYTES, "-n", WRITTEN_BYTES / 65536]);
-  const before = server.cpuSeconds();
-  const did = await run([
-    ...[
+  const region = ["-r", REGION_BYTES];
+  if (load.before)
+    await run([
       "-o",
-      load.operation,
+      load.before,
       "-b",
-      load.block,
+      65536,
       "-d",
-      load.depth,
-      "-r",
-      load.rewrite ? WRITTEN_BYTES : IMAGE_BYTES,
-    ],
-    ...["-t", seconds, "-w", WARM_UP, "-f", load.flushEach ?? 0, ...(load.sequential ? ["-s"] : [])],
-  ]);
+      8,
+      "-s",
+      ...region,
+      "-n",
+      REGION_BYTES / 65536,
+      "-t",
+      20,
+    ]);
+  const what = ["-o", load.operation, "-b", load.block, "-d", load.depth, "-f", load.flushEach ?? 0];
+  if (load.sequential) what.push("-s");
+  await run([...what, ...region, "-O", UPPER_HALF, "-t", WARM_UP]);
+  const before = server.cpuSeconds();
+  const once = load.operation === "write" && !load.before ? ["-n", REGION_BYTES / load.block] : [];
+  const did = await run([...what, ...region, "-t", seconds, ...once]);
   return {
     value: load.block > 4096 ? (did.iops * load.block) / 1e6 : did.iops,
     cpuSecondsPerGb: (server.cpuSeconds() - before) / (did.allBytes / 1e9),

@@ -2,7 +2,7 @@
  * besides the system calls, so that the server is what is measured.
  *
  * usage: nbdstorm -p PORT [-h HOST] [-x EXPORT] -o read|write [-b BYTES] [-d DEPTH] [-t SECONDS] [-w WARM-UP SECONDS]
- *                 [-n REQUESTS] [-r REGION BYTES] [-s (sequential)] [-f FLUSH AFTER EACH n-th WRITE] [-S SEED]
+ *                 [-n REQUESTS] [-r REGION BYTES] [-O REGION'S OFFSET] [-s (sequential)] [-f FLUSH AFTER EACH n-th WRITE] [-S SEED]
  * Random offsets visit every block of the region once before any comes again (the number of blocks must be a power of two).
  * Prints one line of JSON: requests and bytes measured, seconds, iops, p50 and p99 in us, all requests and bytes with the warm-up.
  *
@@ -28,7 +28,7 @@ enum { READ = 0, WRITE = 1, FLUSH = 3, MOSTDEPTH = 512, HISTOGRAM = 65536 };
 static int fd, command = READ, depth = 1, sequential, flush_every;
 static long block = 4096, requests, seed = 1;
 static double seconds = 1, warm;
-static int64_t region = 1 << 30;
+static int64_t region = 1 << 30, origin;
 static char *payload, *in;
 static struct __attribute__((packed)) header { uint32_t magic; uint16_t flags, type; uint64_t cookie, offset; uint32_t length; } heads[MOSTDEPTH];
 static struct { int64_t at; int type; } slots[MOSTDEPTH];
@@ -63,7 +63,7 @@ static void issue(int slot) {
     h->magic = htonl(0x25609513); h->flags = 0; h->type = htons(type); h->cookie = slot; h->offset = 0; h->length = 0;
     if (type != FLUSH) {
         uint64_t i = sequential ? issued % blocks : (issued * 2654435761ULL + seed * 40503ULL) & (blocks - 1);
-        h->offset = htobe64(i * block); h->length = htonl(block); issued++;
+        h->offset = htobe64(origin + i * block); h->length = htonl(block); issued++;
         if (type == WRITE && flush_every && issued % flush_every == 0) flushes_due++;
     }
     slots[slot].at = now(); slots[slot].type = type;
@@ -82,10 +82,11 @@ static void leave(void) {
 
 int main(int argc, char **argv) {
     const char *host = "127.0.0.1", *name = ""; int port = 10809, c, one = 1;
-    while ((c = getopt(argc, argv, "p:h:x:o:b:d:t:w:n:r:sf:S:")) > 0) switch (c) {
+    while ((c = getopt(argc, argv, "p:h:x:o:b:d:t:w:n:r:O:sf:S:")) > 0) switch (c) {
         case 'p': port = atoi(optarg); break; case 'h': host = optarg; break; case 'x': name = optarg; break;
         case 'o': command = *optarg == 'w' ? WRITE : READ; break; case 'b': block = atol(optarg); break;
         case 'd': depth = atoi(optarg); break; case 't': seconds = atof(optarg); break; case 'w': warm = atof(optarg); break;
+        case 'O': origin = atoll(optarg); break;
         case 'n': requests = atol(optarg); break; case 'r': region = atoll(optarg); break; case 's': sequential = 1; break;
         case 'f': flush_every = atoi(optarg); break; case 'S': seed = atol(optarg); break; default: return 2;
     }
@@ -95,7 +96,7 @@ int main(int argc, char **argv) {
     fd = socket(AF_INET, SOCK_STREAM, 0);
     if (connect(fd, (void *)&a, sizeof a)) die("connect");
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-    if (handshake(name) < (uint64_t)region) { fprintf(stderr, "nbdstorm: the export is smaller than the region\n"); return 1; }
+    if (handshake(name) < (uint64_t)(origin + region)) { fprintf(stderr, "nbdstorm: the export is smaller than the region\n"); return 1; }
     size_t most = (size_t)depth * (16 + block) + 65536, have = 0;
     payload = malloc(block); in = malloc(most);
     for (long i = 0; i < block; i++) payload[i] = (char)(i * 31 + seed);
@@ -117,7 +118,7 @@ int main(int argc, char **argv) {
             p += n;
             if (slots[slot].type != FLUSH) { done++; bytes += block; }
             if (t >= first && t < last) { int64_t us = (t - slots[slot].at) / 1000; histogram[us < HISTOGRAM ? us : HISTOGRAM - 1]++; }
-            stopping = requests ? (long)issued >= requests && !flushes_due : t >= last;
+            stopping = (requests && (long)issued >= requests && !flushes_due) || t >= last;
             if (stopping) open--; else issue(slot);
         }
         memmove(in, in + p, have - p); have -= p;
