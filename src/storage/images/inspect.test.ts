@@ -173,10 +173,7 @@ test("inspectImage() never throws for what is on a disk", async () => {
     }),
     { numRuns: 60 },
   );
-  assert.ok(
-    noted > 5,
-    `only ${noted} of 60 damaged disks were noticed: the wounds are in the wrong places`,
-  );
+  assert.ok(noted > 5, `only ${noted} of 60 damaged disks were noticed: the wounds are in the wrong places`);
 });
 
 const fileOf = (bytes: Uint8Array) => ({ size: bytes.length, read: diskOf(bytes).read });
