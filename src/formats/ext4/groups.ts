@@ -13,9 +13,13 @@ export interface Group {
 export function descriptorBlock(group: number, sb: Superblock): number {
   const perBlock = sb.blockSize / sb.descriptorSize;
   const nth = Math.floor(group / perBlock);
-  if (!sb.metaBg || nth < sb.metaBg.first) return sb.firstBlock + 1 + nth;
+  // The superblock lies in block 1 if blocks are as small as it, also where block 0 counts (bigalloc).
+  const superblock = sb.blockSize === 1024 ? 1 : 0;
+  if (!sb.metaBg || nth < sb.metaBg.first) return superblock + 1 + nth;
   const first = nth * perBlock;
-  return sb.firstBlock + first * sb.blocksPerGroup + (sb.metaBg.hasSuper(first) ? 1 : 0);
+  const start = sb.firstBlock + first * sb.blocksPerGroup;
+  if (nth === 0) return superblock + 1;
+  return start + (sb.metaBg.hasSuper(first) ? 1 : 0);
 }
 
 /** FORMAT_VALUE for a wrong checksum or a table outside the file system. */
