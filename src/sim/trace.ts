@@ -94,10 +94,7 @@ function linesOf(events: Json[], trace: Json, serial: string): TraceLine[] {
   const inferred = object(trace["inferred"]);
   const absent = trace["inferred"] === undefined ? undefined : new Set(texts(inferred["missing"]));
   const chosen = text(inferred["kernelChosen"]);
-  // A log that knows of aborted transfers means "read whole" by "sent"; another one may mean a probe.
-  const tellsProbes = events.some(
-    ({ result, alsoAborted }) => result === "aborted-by-client" || alsoAborted === true,
-  );
+  const exact = tellsProbes(events);
   return events.map(({ file, result, alsoAborted }) => {
     const path = plainPath(String(file).replace(PLACEHOLDER, serial));
     if (result === "sent")
