@@ -6,7 +6,12 @@ import { API } from "./routes.ts";
 
 /** The commands of a running Bramble, through its Unix socket. Errors there are the same errors here. */
 export function connectCommands(socketPath: string): Commands {
-  const call = (name: keyof Commands, args: Record<string, unknown>, progress?: (value: never) => void, signal?: AbortSignal) => {
+  const call = (
+    name: keyof Commands,
+    args: Record<string, unknown>,
+    progress?: (value: never) => void,
+    signal?: AbortSignal,
+  ) => {
     const route = ROUTES[name];
     const rest = { ...args };
     const path = route.path.replace(/:(\w+)/g, (_, key: string) => {
@@ -16,7 +21,10 @@ export function connectCommands(socketPath: string): Commands {
     });
     const inQuery = route.method === "GET" || route.method === "DELETE";
     const given = Object.entries(rest).filter(([, value]) => value !== undefined);
-    const query = inQuery && given.length > 0 ? `?${new URLSearchParams(given.map(([k, v]): [string, string] => [k, String(v)]))}` : "";
+    const query =
+      inQuery && given.length > 0
+        ? `?${new URLSearchParams(given.map(([k, v]): [string, string] => [k, String(v)]))}`
+        : "";
     const body = inQuery ? "" : JSON.stringify(Object.fromEntries(given));
     return new Promise<unknown>((resolve, reject) => {
       const request = httpRequest(
@@ -46,7 +54,9 @@ export function connectCommands(socketPath: string): Commands {
         },
       );
       request.on("error", (cause) =>
-        reject(new BrambleError("SERVER_GONE", `the running Bramble does not answer: ${cause.message}`, { cause })),
+        reject(
+          new BrambleError("SERVER_GONE", `the running Bramble does not answer: ${cause.message}`, { cause }),
+        ),
       );
       request.end(body);
     });

@@ -1,6 +1,7 @@
 // What the CLI and the page may ask of Bramble, running or not: one table of routes, from which server and client are both made.
-import type { BootStage, Outcome, Step } from "../fleet/boots.ts";
+
 import type { WalkedFile } from "../fleet/boot-walk.ts";
+import type { BootStage, Outcome, Step } from "../fleet/boots.ts";
 import type { NodeState, RootMode } from "../fleet/node.ts";
 
 export interface NodeView {
@@ -64,7 +65,14 @@ export interface ImageView {
   facts: {
     scheme: string;
     diskId: string;
-    partitions: { number: number; offset: number; size: number; filesystem: string; label?: string; partUuid: string }[];
+    partitions: {
+      number: number;
+      offset: number;
+      size: number;
+      filesystem: string;
+      label?: string;
+      partUuid: string;
+    }[];
     bootPartition?: number;
     rootPartition?: number;
     distribution?: { id: string; version?: string; prettyName: string };

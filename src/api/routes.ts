@@ -28,7 +28,11 @@ export function apiRoutes(commands: Commands, only?: readonly string[]) {
         path: API + route.path,
         limit: BODY_LIMIT,
         async handle(request: Request) {
-          const args = { ...Object.fromEntries(request.query), ...parseBody(request.body), ...request.params };
+          const args = {
+            ...Object.fromEntries(request.query),
+            ...parseBody(request.body),
+            ...request.params,
+          };
           if (!route.stream) {
             const value = await call(args, () => {}, request.signal);
             return { type: "application/json", body: `${JSON.stringify(value)}\n` };
@@ -51,7 +55,13 @@ export function apiRoutes(commands: Commands, only?: readonly string[]) {
 export function problem(thrown: unknown): { status: number; title: string; code: string; hint?: string } {
   const error = thrown as Partial<BrambleError>;
   const code = error.code ?? "INTERNAL";
-  const status = /_UNKNOWN$/.test(code) ? 404 : /_(IN_USE|BUSY|TAKEN|LOCKED|AMBIGUOUS)$/.test(code) ? 409 : code === "INTERNAL" ? 500 : 400;
+  const status = /_UNKNOWN$/.test(code)
+    ? 404
+    : /_(IN_USE|BUSY|TAKEN|LOCKED|AMBIGUOUS)$/.test(code)
+      ? 409
+      : code === "INTERNAL"
+        ? 500
+        : 400;
   return {
     status,
     title: error.message ?? String(thrown),

@@ -46,7 +46,10 @@ export interface AgentHooks {
   /** The ram root: a stream, and what it is. */
   ramRoot(node: Node): Promise<{ format: "tar" | "squashfs"; stream(): Readable }>;
   /** The boots that wait for their agent: hash of the one-time token, by boot id. */
-  tokens: Map<string, { nodeId: string; hash: string; used?: { address: string; atMs: number; answer: string | undefined } }>;
+  tokens: Map<
+    string,
+    { nodeId: string; hash: string; used?: { address: string; atMs: number; answer: string | undefined } }
+  >;
   now(): number;
 }
 
@@ -65,7 +68,8 @@ export function agentRoutes(hooks: AgentHooks): Route[] {
   /** Sessions belong to one boot and one address; a newer boot of the node ends them. */
   function session(request: HttpRequest): Session {
     const found = sessions.get(sha256(String(request.headers["x-bramble-session"] ?? "")));
-    if (!found || found.address !== request.address) throw new BrambleError("TOKEN_REFUSED", "no such session");
+    if (!found || found.address !== request.address)
+      throw new BrambleError("TOKEN_REFUSED", "no such session");
     return found;
   }
 
@@ -74,7 +78,11 @@ export function agentRoutes(hooks: AgentHooks): Route[] {
     const known = hooks.tokens.get(said.get("boot") ?? "");
     const node = known && core.registry.byId(known.nodeId);
     if (!known || !node || known.hash !== sha256(said.get("token") ?? "")) {
-      core.journal.event("token", node?.id, `${request.address} came with a token that is not valid: refused`);
+      core.journal.event(
+        "token",
+        node?.id,
+        `${request.address} came with a token that is not valid: refused`,
+      );
       throw new BrambleError("TOKEN_REFUSED", "this boot's token is not valid");
     }
     const now = hooks.now();
@@ -83,7 +91,11 @@ export function agentRoutes(hooks: AgentHooks): Route[] {
       if (address === request.address && now - atMs < GRACE_MS) {
         return answer === undefined ? { status: 503, body: "error=still+at+work\n" } : { body: answer };
       }
-      core.journal.event("token", node.id, `${request.address} used this boot's token a second time: refused`);
+      core.journal.event(
+        "token",
+        node.id,
+        `${request.address} used this boot's token a second time: refused`,
+      );
       throw new BrambleError("TOKEN_REFUSED", "this boot's token was used before");
     }
     const bootId = said.get("boot") ?? "";
@@ -100,7 +112,11 @@ export function agentRoutes(hooks: AgentHooks): Route[] {
     }
   }
 
-  async function welcome(node: Node, bootId: string, { address, localAddress }: HttpRequest): Promise<string> {
+  async function welcome(
+    node: Node,
+    bootId: string,
+    { address, localAddress }: HttpRequest,
+  ): Promise<string> {
     for (const [key, other] of sessions) if (other.node.id === node.id) sessions.delete(key);
     const secret = core.newSecret();
     const { root } = resolveNode(node, core.registry.profile(node.profile));
@@ -116,7 +132,10 @@ export function agentRoutes(hooks: AgentHooks): Route[] {
       const { facts } = (await core.ensureClone(node)).image;
       const partition = facts.partitions.find((p) => p.number === facts.rootPartition);
       lines.push(["nbd_host", localAddress], ["nbd_port", port], ["nbd_export", name], ["nbd_size", size]);
-      lines.push(["root_partition", facts.rootPartition ?? 2], ["root_fstype", partition?.filesystem ?? "ext4"]);
+      lines.push(
+        ["root_partition", facts.rootPartition ?? 2],
+        ["root_fstype", partition?.filesystem ?? "ext4"],
+      );
     } else {
       const { format } = await hooks.ramRoot(node);
       lines.push(["ram_url", "/agent/root"], ["ram_format", format]);
@@ -130,7 +149,8 @@ export function agentRoutes(hooks: AgentHooks): Route[] {
     const said = parseLines(request.body);
     const step = said.get("step") ?? "";
     const detail = decodeDetail(said.get("detail") ?? "");
-    if (++from.reports > MOST_REPORTS || hooks.current(from.node.id)?.id !== from.bootId) return { status: 204 };
+    if (++from.reports > MOST_REPORTS || hooks.current(from.node.id)?.id !== from.bootId)
+      return { status: 204 };
     const uptime = said.get("uptime");
     const tail = [detail, uptime && `after ${uptime} s`].filter(Boolean).join(", ");
     if (step === "failed") hooks.fail(from.node, `the agent failed: ${tail || "without a reason"}`);
@@ -208,5 +228,8 @@ function decodeDetail(text: string): string {
   } catch {
     plain = text; // not encoded: busybox agents of other versions
   }
-  return [...plain].filter((c) => c >= " " && c !== "\u007f").join("").slice(0, 500);
+  return [...plain]
+    .filter((c) => c >= " " && c !== "\u007f")
+    .join("")
+    .slice(0, 500);
 }

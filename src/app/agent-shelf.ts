@@ -1,14 +1,14 @@
 import { readFile } from "node:fs/promises";
+import type { ReadableDisk } from "../base/disk.ts";
 import { BrambleError } from "../base/errors.ts";
 import { type AgentFile, memoryFile } from "../fleet/boot-tree.ts";
 import { openExt4 } from "../formats/ext4.ts";
 import { slice } from "../formats/slice.ts";
 import { buildAgent } from "../storage/agent.ts";
-import { listImages } from "../storage/images.ts";
+import { fileDisk } from "../storage/disks.ts";
 import { type ImageFacts, inspectImage } from "../storage/images/inspect.ts";
 import { type ImageManifest, imageFile } from "../storage/images/manifest.ts";
-import { fileDisk } from "../storage/disks.ts";
-import type { ReadableDisk } from "../base/disk.ts";
+import { listImages } from "../storage/images.ts";
 import type { CloneDisk, Core } from "./core.ts";
 import { packageFolder } from "./package.ts";
 
@@ -29,18 +29,27 @@ export function agentShelf(
   options: { dummy: AgentFile | undefined; mirror: string | undefined; say(words: string): void },
 ): AgentShelf {
   const { dummy, mirror, say } = options;
-  const builds = new Map<string, { promise: Promise<AgentFile>; state: "building" | "ready" | Error; atMs: number }>();
+  const builds = new Map<
+    string,
+    { promise: Promise<AgentFile>; state: "building" | "ready" | Error; atMs: number }
+  >();
   const loaded = new Map<string, AgentFile>();
   let line: Promise<unknown> = Promise.resolve();
 
   async function build(facts: ImageFacts, disk: ReadableDisk): Promise<AgentFile> {
     const root = facts.partitions.find((p) => p.number === facts.rootPartition);
-    if (!root) throw new BrambleError("AGENT_UNBUILDABLE", "there is no root partition to take kernel modules from");
+    if (!root)
+      throw new BrambleError("AGENT_UNBUILDABLE", "there is no root partition to take kernel modules from");
     const kernels = new Map(
-      facts.kernels.flatMap(({ version, modulesPath }) => (version && modulesPath ? [[version, modulesPath] as const] : [])),
+      facts.kernels.flatMap(({ version, modulesPath }) =>
+        version && modulesPath ? [[version, modulesPath] as const] : [],
+      ),
     );
     if (kernels.size === 0) {
-      throw new BrambleError("AGENT_UNBUILDABLE", "no kernel of the boot partition has its modules in the root file system");
+      throw new BrambleError(
+        "AGENT_UNBUILDABLE",
+        "no kernel of the boot partition has its modules in the root file system",
+      );
     }
     const built = await buildAgent({
       data: core.data.root,
@@ -62,7 +71,8 @@ export function agentShelf(
   /** One build at a time: each unpacks some tens of MB. */
   function queued(key: string, work: () => Promise<AgentFile>): Promise<AgentFile> {
     const known = builds.get(key);
-    if (known && (!(known.state instanceof Error) || Date.now() - known.atMs < AGAIN_MS)) return known.promise;
+    if (known && (!(known.state instanceof Error) || Date.now() - known.atMs < AGAIN_MS))
+      return known.promise;
     const promise = line.then(work);
     const entry = { promise, state: "building" as "building" | "ready" | Error, atMs: Date.now() };
     builds.set(key, entry);
@@ -89,7 +99,8 @@ export function agentShelf(
       ofImage(image).catch(() => {}); // its state says what happened
       const state = builds.get(image.sha256)?.state;
       if (state === "ready") return { ready: true, why: "" };
-      if (state instanceof Error) return { ready: false, why: `the agent could not be built: ${state.message}` };
+      if (state instanceof Error)
+        return { ready: false, why: `the agent could not be built: ${state.message}` };
       return { ready: false, why: "the agent for its image is being built; the board asks again by itself" };
     },
     async forClone(clone, untouched) {
@@ -98,7 +109,9 @@ export function agentShelf(
       const facts = await inspectImage(clone.disk);
       const versions = facts.kernels.map((kernel) => kernel.version).join(" ");
       const same = clone.image.facts.kernels.map((kernel) => kernel.version).join(" ") === versions;
-      return same ? ofImage(clone.image) : queued(`${clone.path} ${versions}`, () => build(facts, clone.disk));
+      return same
+        ? ofImage(clone.image)
+        : queued(`${clone.path} ${versions}`, () => build(facts, clone.disk));
     },
     async prebuild() {
       if (dummy) return;

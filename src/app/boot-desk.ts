@@ -1,7 +1,8 @@
 // What the servers tell, and what they are told: the fleet's memory on the boot path. Nothing here waits for the disk.
-import type { FleetAnswer } from "../fleet/dhcp-context.ts";
+
 import { BrambleError } from "../base/errors.ts";
-import { Boots, type BootStage, type Boot, type Do, type Step } from "../fleet/boots.ts";
+import { type Boot, type BootStage, Boots, type Do, type Step } from "../fleet/boots.ts";
+import type { FleetAnswer } from "../fleet/dhcp-context.ts";
 import { type EnrolRule, enrols } from "../fleet/enrol.ts";
 import { isPiStage, type Sender } from "../fleet/identify.ts";
 import { type Node, resolveNode } from "../fleet/node.ts";
@@ -10,14 +11,14 @@ import { boardOfRevision, type Model } from "../formats/boards.ts";
 import type { DhcpEvent } from "../serve/dhcp.ts";
 import { neighbourMac } from "../serve/neighbours.ts";
 import type { TftpEvent } from "../serve/tftp.ts";
+import type { ImageManifest } from "../storage/images/manifest.ts";
+import { findImage } from "../storage/images.ts";
 import type { AgentHooks } from "./agent-api.ts";
 import type { AgentShelf } from "./agent-shelf.ts";
 import { agentParameters, bootFiles, type Prepared, sha256 } from "./boot-files.ts";
 import type { Core } from "./core.ts";
-import type { DiskEvent } from "./planes/disk.ts";
 import type { FoundFile } from "./planes/boot.ts";
-import type { ImageManifest } from "../storage/images/manifest.ts";
-import { findImage } from "../storage/images.ts";
+import type { DiskEvent } from "./planes/disk.ts";
 
 export interface DeskOptions {
   core: Core;
@@ -101,8 +102,13 @@ export function bootDesk(options: DeskOptions) {
     }
   }
 
-  const step = (node: Node, kind: Step["kind"], words: string, more: Partial<Step> = {}, reached?: BootStage) =>
-    obey(boots.step(node.id, { atMs: now(), kind, words, ...more }, reached));
+  const step = (
+    node: Node,
+    kind: Step["kind"],
+    words: string,
+    more: Partial<Step> = {},
+    reached?: BootStage,
+  ) => obey(boots.step(node.id, { atMs: now(), kind, words, ...more }, reached));
 
   /** Opens a boot, draws its token and starts to make its files ready. */
   function begin(node: Node, second: boolean, server: string | undefined): Boot {
@@ -146,7 +152,9 @@ export function bootDesk(options: DeskOptions) {
     return reference ? images.get(reference) : undefined;
   }
   async function learnImages(): Promise<void> {
-    const wanted = [...registry.profiles(), ...registry.all()].flatMap((one) => (one.image ? [one.image] : []));
+    const wanted = [...registry.profiles(), ...registry.all()].flatMap((one) =>
+      one.image ? [one.image] : [],
+    );
     images.clear();
     for (const reference of new Set(wanted)) {
       const found = await findImage(core.data.root, reference).catch(() => undefined); // answered as "no such image"
@@ -165,7 +173,8 @@ export function bootDesk(options: DeskOptions) {
 
   function ask(sender: Sender, via: { interface: string }): FleetAnswer {
     const pi = isPiStage(sender.stage);
-    const known = registry.byMac(sender.mac) ?? (sender.serial ? registry.bySerial(sender.serial) : undefined);
+    const known =
+      registry.byMac(sender.mac) ?? (sender.serial ? registry.bySerial(sender.serial) : undefined);
     const sighting = {
       mac: sender.mac,
       ...(sender.serial && { serial: sender.serial }),
@@ -247,9 +256,15 @@ export function bootDesk(options: DeskOptions) {
     return byMac && { node: byMac, rest };
   }
 
-  async function find({ path, client }: { path: string; client: { address: string } }): Promise<FoundFile | undefined> {
+  async function find({
+    path,
+    client,
+  }: {
+    path: string;
+    client: { address: string };
+  }): Promise<FoundFile | undefined> {
     const owner = await who(path, client.address);
-    if (!owner || owner.node.state !== "enrolled") return undefined;
+    if (owner?.node.state !== "enrolled") return undefined;
     const { node, rest } = owner;
     remember(client.address, node);
     const boot = boots.current(node.id) ?? begin(node, false, undefined);
@@ -267,7 +282,11 @@ export function bootDesk(options: DeskOptions) {
     const boot = owner && boots.current(owner.node.id);
     if (!owner || !boot) {
       if (told.kind === "missing" || told.kind === "refused") {
-        journal.event("tftp", undefined, `${told.client.address} asked for ${told.path}: ${told.why ?? "no node of ours"}`);
+        journal.event(
+          "tftp",
+          undefined,
+          `${told.client.address} asked for ${told.path}: ${told.why ?? "no node of ours"}`,
+        );
       }
       return;
     }
@@ -275,7 +294,10 @@ export function bootDesk(options: DeskOptions) {
     const result = RESULTS[told.kind];
     const origin = origins.get(`${boot.id} ${told.path}`);
     const isKernel =
-      told.kind === "sent" && (kernel === undefined ? /(^|\/)(kernel[^/]*\.img|RPI_EFI\.fd)$/.test(owner.rest) : owner.rest === kernel);
+      told.kind === "sent" &&
+      (kernel === undefined
+        ? /(^|\/)(kernel[^/]*\.img|RPI_EFI\.fd)$/.test(owner.rest)
+        : owner.rest === kernel);
     step(
       owner.node,
       "tftp",
@@ -297,7 +319,10 @@ export function bootDesk(options: DeskOptions) {
       return;
     }
     const node = registry.byId(told.name.split("/")[0] ?? "");
-    const words = told.kind === "opened" ? `its disk was opened from ${told.address}` : `its disk was closed (${told.why ?? told.address})`;
+    const words =
+      told.kind === "opened"
+        ? `its disk was opened from ${told.address}`
+        : `its disk was closed (${told.why ?? told.address})`;
     event("disk", node, words);
     if (node) step(node, "disk", words);
   }

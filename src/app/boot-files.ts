@@ -1,10 +1,10 @@
 import { createHash } from "node:crypto";
 import { BrambleError } from "../base/errors.ts";
 import type { FileBytes } from "../base/tree.ts";
-import type { Boot } from "../fleet/boots.ts";
 import { type AgentFile, type BootTree, bootTree, type Origin } from "../fleet/boot-tree.ts";
 import { walkBoot } from "../fleet/boot-walk.ts";
-import { type Node, resolveNode } from "../fleet/node.ts";
+import type { Boot } from "../fleet/boots.ts";
+import type { Node, resolveNode } from "../fleet/node.ts";
 import type { Core } from "./core.ts";
 import type { FoundFile } from "./planes/boot.ts";
 
@@ -24,7 +24,12 @@ const CACHE_BYTES = 384 * 1024 * 1024;
 const FILE_BYTES = 256 * 1024 * 1024;
 
 export interface BootFiles {
-  prepare(boot: Boot, node: Node, parameters: ReadonlyMap<string, string>, agent: AgentFile | undefined): Promise<Prepared>;
+  prepare(
+    boot: Boot,
+    node: Node,
+    parameters: ReadonlyMap<string, string>,
+    agent: AgentFile | undefined,
+  ): Promise<Prepared>;
   /** A file's bytes, ready for the boot plane, and where they come from in words. */
   read(prepared: Prepared, path: string): Promise<{ found: FoundFile; origin: string } | undefined>;
 }
@@ -59,7 +64,13 @@ export function bootFiles(core: Core): BootFiles {
         ...(agent && { agent }),
       });
       const walk = node.model && (await walkBoot(tree, board(node)));
-      return { boot, node, tree, kernel: walk?.kernel, share: own.untouched ? clone.image.sha256 : undefined };
+      return {
+        boot,
+        node,
+        tree,
+        kernel: walk?.kernel,
+        share: own.untouched ? clone.image.sha256 : undefined,
+      };
     },
 
     async read(prepared, path) {
@@ -100,7 +111,12 @@ export const board = (node: Node) => ({
 export const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex");
 
 /** What the agent is told on the kernel's command line; the token is good once. */
-export const agentParameters = (boot: string, token: string, server: string, root: ReturnType<typeof resolveNode>["root"]) =>
+export const agentParameters = (
+  boot: string,
+  token: string,
+  server: string,
+  root: ReturnType<typeof resolveNode>["root"],
+) =>
   new Map([
     ["server", server],
     ["boot", boot],

@@ -6,7 +6,7 @@ import { DEFAULT_PROFILE, type Node } from "../fleet/node.ts";
 import { addFirmware, type FirmwareManifest, listFirmware, removeFirmware } from "../storage/firmware.ts";
 import { addImage, findImage, listImages, removeImage } from "../storage/images.ts";
 import type { Core } from "./core.ts";
-import { treeOf, treeView } from "./node-tree.ts";
+import { type AgentOf, treeOf, treeView } from "./node-tree.ts";
 import type { NodePatch, ProfilePatch } from "./registry.ts";
 import { readSetting, writeSetting } from "./settings.ts";
 import { bootDetail, bootView, eventView, nodeView, profileView } from "./views.ts";
@@ -20,6 +20,7 @@ export interface Running {
   imagesChanged(): Promise<void>;
   ruleChanged(rule: string): void;
   dropDisk(node: Node, why: string): Promise<void>;
+  agentOf: AgentOf;
 }
 
 const firmwareView = ({ name, version, source, addedAt, size, files }: FirmwareManifest): FirmwareView => ({
@@ -69,7 +70,9 @@ export function localCommands(core: Core, running?: Running): Commands {
     const node = registry.need(reference);
     const row = await book.selectFrom("clone").selectAll().where("nodeId", "=", node.id).executeTakeFirst();
     if (row) return { node, row };
-    throw new BrambleError("CLONE_UNKNOWN", `${node.name} has no clone yet`, { hint: "it gets one at its first boot" });
+    throw new BrambleError("CLONE_UNKNOWN", `${node.name} has no clone yet`, {
+      hint: "it gets one at its first boot",
+    });
   }
 
   return {
@@ -111,9 +114,9 @@ export function localCommands(core: Core, running?: Running): Commands {
       await registry.forget(found);
       return { name: found.name };
     },
-    nodeTree: ({ node, model }) => treeView(core, registry.need(node), model),
+    nodeTree: ({ node, model }) => treeView(core, registry.need(node), model, running?.agentOf),
     async nodeFile({ node, path }) {
-      const { tree } = await treeOf(core, registry.need(node));
+      const { tree } = await treeOf(core, registry.need(node), running?.agentOf);
       const file = await tree.find(path);
       if (!file) throw new BrambleError("FILE_UNKNOWN", `${path} is not in the boot tree of ${node}`);
       return { base64: Buffer.from(await readAll(file)).toString("base64"), origin: file.origin.from };
@@ -133,7 +136,9 @@ export function localCommands(core: Core, running?: Running): Commands {
     async boot({ boot }) {
       const row = await book.selectFrom("boot").selectAll().where("id", "=", boot).executeTakeFirst();
       if (row) return bootDetail(book, bootView(row, registry));
-      throw new BrambleError("BOOT_UNKNOWN", `there is no boot ${boot}`, { hint: "`bramble boot list` shows them" });
+      throw new BrambleError("BOOT_UNKNOWN", `there is no boot ${boot}`, {
+        hint: "`bramble boot list` shows them",
+      });
     },
     async events({ node, limit }) {
       await journal.flush();
@@ -154,7 +159,8 @@ export function localCommands(core: Core, running?: Running): Commands {
         ...(sha256 && { sha256 }),
       });
       const standard = registry.profile(DEFAULT_PROFILE);
-      if (!standard.image) await registry.patchProfile(DEFAULT_PROFILE, { image: `${image.name}:${image.version}` });
+      if (!standard.image)
+        await registry.patchProfile(DEFAULT_PROFILE, { image: `${image.name}:${image.version}` });
       await running?.imagesChanged();
       return image;
     },
@@ -173,7 +179,8 @@ export function localCommands(core: Core, running?: Running): Commands {
       return { name };
     },
     firmwares: async () => (await listFirmware(data.root)).map(firmwareView),
-    addFirmware: async ({ source, name }) => firmwareView(await addFirmware({ data: data.root, source, name })),
+    addFirmware: async ({ source, name }) =>
+      firmwareView(await addFirmware({ data: data.root, source, name })),
     async removeFirmware({ firmware }) {
       const inUse = ({ name, version }: { name: string; version: string }) =>
         [...registry.profiles(), ...registry.all()].flatMap((one) =>

@@ -8,8 +8,8 @@ import { type Partition, readPartitions } from "../formats/partitions.ts";
 import { slice } from "../formats/slice.ts";
 import { type Book, openBook } from "../storage/book.ts";
 import { openFirmware } from "../storage/firmware.ts";
-import { findImage, listImages } from "../storage/images.ts";
 import { type ImageManifest, imageFile } from "../storage/images/manifest.ts";
+import { findImage, listImages } from "../storage/images.ts";
 import { type DataFolder, dataFolder, lock } from "./data.ts";
 import { type Journal, openJournal } from "./journal.ts";
 import { type Plane, spawnPlane } from "./planes/spawn.ts";
@@ -57,7 +57,9 @@ export async function openCore(settings: CoreSettings): Promise<Core> {
   try {
     book = await openBook(data.book);
     const registry = await Registry.open(book);
-    const journal = openJournal(book, (error) => settings.warn(`the book could not be written: ${String(error)}`));
+    const journal = openJournal(book, (error) =>
+      settings.warn(`the book could not be written: ${String(error)}`),
+    );
     const disks = spawnPlane(
       "disk",
       { disk: (event: never) => settings.onDisk?.(event) },
@@ -71,7 +73,9 @@ export async function openCore(settings: CoreSettings): Promise<Core> {
   }
 }
 
-function coreOf(parts: Pick<Core, "data" | "book" | "registry" | "journal" | "disks"> & { release(): void }): Core {
+function coreOf(
+  parts: Pick<Core, "data" | "book" | "registry" | "journal" | "disks"> & { release(): void },
+): Core {
   const { data, book, registry, journal, disks } = parts;
   const making = new Map<string, Promise<{ path: string; image: ImageManifest; made: boolean }>>();
 
@@ -79,9 +83,10 @@ function coreOf(parts: Pick<Core, "data" | "book" | "registry" | "journal" | "di
     const reference = resolveNode(node, registry.profile(node.profile)).image;
     if (reference) return findImage(data.root, reference);
     throw new BrambleError("IMAGE_UNKNOWN", `no image is set for ${node.name}`, {
-      hint: (await listImages(data.root)).length > 0
-        ? `bramble node set ${node.name} --image NAME:VERSION`
-        : "bramble image add FILE|URL: the first one becomes everybody's",
+      hint:
+        (await listImages(data.root)).length > 0
+          ? `bramble node set ${node.name} --image NAME:VERSION`
+          : "bramble image add FILE|URL: the first one becomes everybody's",
     });
   }
 

@@ -1,6 +1,14 @@
 import { execFileSync } from "node:child_process";
 import { createSocket } from "node:dgram";
-import { accessSync, constants, existsSync, readdirSync, readFileSync, readlinkSync, statfsSync } from "node:fs";
+import {
+  accessSync,
+  constants,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  statfsSync,
+} from "node:fs";
 import { createServer } from "node:net";
 import { delimiter, join } from "node:path";
 import { tryLock } from "./data.ts";
@@ -30,7 +38,14 @@ export async function examine(data: string, ports: Ports): Promise<Finding[]> {
     node(),
     dataFolderFinding(data, running),
     ...(running ? [] : await portFindings(ports)),
-    ...lacking().map((words): Finding => ({ what: "privileges", state: "warning", words, hint: "start with: sudo ./bramble up" })),
+    ...lacking().map(
+      (words): Finding => ({
+        what: "privileges",
+        state: "warning",
+        words,
+        hint: "start with: sudo ./bramble up",
+      }),
+    ),
     ...interfaceFindings(),
     ...programs(),
     ...firewall(ports),
@@ -49,7 +64,12 @@ function dataFolderFinding(data: string, running: boolean): Finding {
   try {
     accessSync(data, constants.W_OK);
   } catch {
-    return { what: "data folder", state: "problem", words: `${data} cannot be written`, hint: `whose is it? ls -ld ${data}` };
+    return {
+      what: "data folder",
+      state: "problem",
+      words: `${data} cannot be written`,
+      hint: `whose is it? ls -ld ${data}`,
+    };
   }
   const { bavail, bsize } = statfsSync(data);
   const free = (bavail * bsize) / 2 ** 30;
@@ -61,17 +81,25 @@ function dataFolderFinding(data: string, running: boolean): Finding {
 
 async function portFindings(ports: Ports): Promise<Finding[]> {
   const out: Finding[] = [];
-  const udp = { "DHCP": ports.dhcp, TFTP: ports.tftp, "proxy DHCP": ports.proxy };
-  for (const [what, port] of Object.entries(udp)) out.push(portFinding(what, "udp", port, await tryUdp(port)));
+  const udp = { DHCP: ports.dhcp, TFTP: ports.tftp, "proxy DHCP": ports.proxy };
+  for (const [what, port] of Object.entries(udp))
+    out.push(portFinding(what, "udp", port, await tryUdp(port)));
   const tcp = { "agent HTTP": ports.agent, NBD: ports.nbd, page: ports.operator };
-  for (const [what, port] of Object.entries(tcp)) out.push(portFinding(what, "tcp", port, await tryTcp(port)));
+  for (const [what, port] of Object.entries(tcp))
+    out.push(portFinding(what, "tcp", port, await tryTcp(port)));
   return out;
 }
 
 function portFinding(what: string, protocol: "udp" | "tcp", port: number, code: string | undefined): Finding {
   const name = `${what} port ${port}/${protocol}`;
   if (!code) return { what: name, state: "ok", words: "free" };
-  if (code === "EACCES") return { what: name, state: "warning", words: "not allowed without privileges", hint: "sudo ./bramble up" };
+  if (code === "EACCES")
+    return {
+      what: name,
+      state: "warning",
+      words: "not allowed without privileges",
+      hint: "sudo ./bramble up",
+    };
   const holder = holderOf(protocol, port);
   return {
     what: name,
@@ -113,7 +141,9 @@ function holderOf(protocol: "udp" | "tcp", port: number): string | undefined {
   if (inodes.size === 0) return undefined;
   for (const pid of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
     try {
-      const held = readdirSync(`/proc/${pid}/fd`).some((fd) => inodes.has(readlinkSync(`/proc/${pid}/fd/${fd}`)));
+      const held = readdirSync(`/proc/${pid}/fd`).some((fd) =>
+        inodes.has(readlinkSync(`/proc/${pid}/fd/${fd}`)),
+      );
       if (held) return `${readFileSync(`/proc/${pid}/comm`, "utf8").trim()} (process ${pid})`;
     } catch {} // a process of somebody else, or one that has just ended
   }
@@ -165,10 +195,15 @@ function firewall(ports: Ports): Finding[] {
   const hint = `it must let in UDP ${udp} and TFTP's replies (high UDP ports), TCP ${tcp}`;
   try {
     if (!onPath("nft")) return [];
-    const rules = execFileSync("nft", ["list", "ruleset"], { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
+    const rules = execFileSync("nft", ["list", "ruleset"], {
+      encoding: "utf8",
+      stdio: ["ignore", "pipe", "ignore"],
+    });
     if (!/hook input[^}]*policy drop/s.test(rules) && !/hook input/.test(rules)) return [];
     return [{ what: "firewall", state: "warning", words: "nftables has rules for what comes in", hint }];
   } catch {
-    return [{ what: "firewall", state: "ok", words: `its rules are root's to read; should there be one: ${hint}` }];
+    return [
+      { what: "firewall", state: "ok", words: `its rules are root's to read; should there be one: ${hint}` },
+    ];
   }
 }

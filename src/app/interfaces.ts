@@ -37,7 +37,9 @@ export function wiredInterfaces(): Wired[] {
 /** One interface by name, or by address, whatever kind it is; throws with what there is. */
 export function interfaceNamed(reference: string): Wired {
   for (const [name, addresses] of Object.entries(networkInterfaces())) {
-    const own = addresses?.find((one) => one.family === "IPv4" && (name === reference || one.address === reference));
+    const own = addresses?.find(
+      (one) => one.family === "IPv4" && (name === reference || one.address === reference),
+    );
     if (own?.cidr) return { name, address: own.address, subnet: own.cidr };
   }
   const there = wiredInterfaces().map((one) => `${one.name} (${one.address})`);
@@ -55,7 +57,9 @@ export function onlyWired(): Wired {
     first ? "there is more than one wired interface" : "there is no wired interface with an IPv4 address",
     {
       hint: first
-        ? [first, ...others].map((one) => `sudo ./bramble up --interface ${one.name}   # ${one.address}`).join("\n       ")
+        ? [first, ...others]
+            .map((one) => `sudo ./bramble up --interface ${one.name}   # ${one.address}`)
+            .join("\n       ")
         : "plug the cable in, or give the port an address: ip addr add 10.44.0.1/24 dev eth0",
     },
   );

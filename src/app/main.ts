@@ -12,10 +12,16 @@ import { upCommand } from "./cli/up.ts";
 import { VERSION } from "./commands.ts";
 
 const program = new Command("bramble")
-  .description("Netboots fleets of Raspberry Pis without SD cards: one image in, every board boots its own clone of it.")
+  .description(
+    "Netboots fleets of Raspberry Pis without SD cards: one image in, every board boots its own clone of it.",
+  )
   .version(VERSION)
   .option("--data <folder>", "data folder; default: the caller's own")
-  .addOption(new Option("-o, --output <form>", "for people or for programs").choices(["table", "json"]).default("table"))
+  .addOption(
+    new Option("-o, --output <form>", "for people or for programs")
+      .choices(["table", "json"])
+      .default("table"),
+  )
   .option("--verbose", "show where an error comes from")
   .showHelpAfterError("(bramble --help lists the commands)")
   .exitOverride();

@@ -1,33 +1,48 @@
 import type { TreeView } from "../api/contract.ts";
 import { BrambleError } from "../base/errors.ts";
-import { type BootTree, bootTree, memoryFile } from "../fleet/boot-tree.ts";
+import { type AgentFile, type BootTree, bootTree, memoryFile } from "../fleet/boot-tree.ts";
 import { walkBoot } from "../fleet/boot-walk.ts";
 import { type Node, resolveNode } from "../fleet/node.ts";
-import { modelNamed, MODELS } from "../formats/boards.ts";
+import { MODELS, modelNamed } from "../formats/boards.ts";
 import { agentParameters, board, originWords } from "./boot-files.ts";
-import type { Core } from "./core.ts";
+import type { CloneDisk, Core } from "./core.ts";
+
+/** Makes the agent for a clone's kernels. */
+export type AgentOf = (clone: CloneDisk, untouched: boolean) => Promise<AgentFile>;
+
+/** Without a server no agent is built only to be looked at. */
+const notBuilt: AgentOf = async () => ({ ...memoryFile(new Uint8Array(0)), identity: "not built" });
 
 /** The boot tree that a node would get now. Boot id and token are drawn at each boot, so they stand as words here. */
-export async function treeOf(core: Core, node: Node): Promise<{ tree: BootTree; image: string }> {
+export async function treeOf(
+  core: Core,
+  node: Node,
+  agentOf = notBuilt,
+): Promise<{ tree: BootTree; image: string }> {
   const clone = await core.cloneDisk(node);
   const [own, firmware] = await Promise.all([clone.bootPartition(), clone.firmware()]);
   const { root } = resolveNode(node, core.registry.profile(node.profile));
   const tree = await bootTree({
     clone: own.tree,
     parameters: agentParameters("BOOT-ID", "ONE-TIME-TOKEN", "http://SERVER", root),
-    agent: { ...memoryFile(new Uint8Array(0)), identity: "shown" },
+    agent: await agentOf(clone, own.untouched),
     ...(firmware && { firmware }),
   });
   return { tree, image: `${clone.image.name}:${clone.image.version}` };
 }
 
 /** What a board of this node's model (or of another) would fetch, file by file, and why. */
-export async function treeView(core: Core, node: Node, modelName: string | undefined): Promise<TreeView> {
+export async function treeView(
+  core: Core,
+  node: Node,
+  modelName: string | undefined,
+  agentOf?: AgentOf,
+): Promise<TreeView> {
   const model = modelName ? modelNamed(modelName.replace(/^pi\s*/i, "")) : (node.model ?? "4B");
   if (!model) {
     throw new BrambleError("BAD_INPUT", `${modelName} is no model`, { hint: `one of ${MODELS.join(", ")}` });
   }
-  const { tree, image } = await treeOf(core, node);
+  const { tree, image } = await treeOf(core, node, agentOf);
   const walk = await walkBoot(tree, { ...board(node), model });
   const walked = new Set(walk.files.map((file) => file.path.toLowerCase()));
   const others = (await tree.list(""))

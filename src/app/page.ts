@@ -7,9 +7,12 @@ import { packageFolder } from "./package.ts";
 export function statusPage(): Route[] {
   const html = readFileSync(join(packageFolder("ui"), "status.html"), "utf8");
   const headers = {
-    "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'",
+    "content-security-policy":
+      "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'",
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
   };
-  return [{ method: "GET", path: "/", handle: () => ({ type: "text/html; charset=utf-8", headers, body: html }) }];
+  return [
+    { method: "GET", path: "/", handle: () => ({ type: "text/html; charset=utf-8", headers, body: html }) },
+  ];
 }

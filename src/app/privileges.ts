@@ -17,7 +17,9 @@ export function lacking(): string[] {
   if (process.platform !== "linux") {
     return process.getuid?.() === 0 ? [] : ["not root: ports below 1024 cannot be opened"];
   }
-  const mask = BigInt(`0x${/^CapEff:\s*([0-9a-f]+)/m.exec(readFileSync("/proc/self/status", "latin1"))?.[1] ?? "0"}`);
+  const mask = BigInt(
+    `0x${/^CapEff:\s*([0-9a-f]+)/m.exec(readFileSync("/proc/self/status", "latin1"))?.[1] ?? "0"}`,
+  );
   return KEPT.filter((name) => ((mask >> BigInt(BITS[name])) & 1n) === 0n).map(
     (name) => `without CAP_${name.toUpperCase()}: ${COSTS[name]}`,
   );
@@ -36,7 +38,8 @@ function caller(): { uid: number; gid: number } | undefined {
  */
 export function dropRoot(data: string, say: (words: string) => void): void {
   const person = caller();
-  if (process.getuid?.() !== 0 || process.platform !== "linux" || !person || process.env["BRAMBLE_DROPPED"]) return;
+  if (process.getuid?.() !== 0 || process.platform !== "linux" || !person || process.env["BRAMBLE_DROPPED"])
+    return;
   chownSync(data, person.uid, person.gid);
   const caps = KEPT.map((name) => `+${name}`).join(",");
   const { status, signal, error } = spawnSync(
@@ -66,6 +69,8 @@ export function dropRoot(data: string, say: (words: string) => void): void {
 export function notRootsFolder(data: string): void {
   const person = caller();
   if (process.getuid?.() === 0 && !person && process.env["SUDO_UID"]) {
-    throw new BrambleError("BAD_INPUT", `who shall own ${data}?`, { hint: "start it with sudo, or add --keep-root" });
+    throw new BrambleError("BAD_INPUT", `who shall own ${data}?`, {
+      hint: "start it with sudo, or add --keep-root",
+    });
   }
 }

@@ -4,8 +4,8 @@ import { openExt4 } from "../formats/ext4.ts";
 import { slice } from "../formats/slice.ts";
 import { fileDisk } from "../storage/disks.ts";
 import { imageFile } from "../storage/images/manifest.ts";
-import type { Core } from "./core.ts";
 import { tarOfTree } from "../storage/tar-tree.ts";
+import type { Core } from "./core.ts";
 
 const CHUNK = 1 << 20;
 

@@ -1,13 +1,13 @@
 import { randomBytes } from "node:crypto";
 import { chmod, rm } from "node:fs/promises";
 import { apiFailure } from "../api/routes.ts";
-import { parseEnrolRule } from "../fleet/enrol.ts";
 import type { AgentFile } from "../fleet/boot-tree.ts";
+import { parseEnrolRule } from "../fleet/enrol.ts";
 import { type DhcpInterface, type DhcpServer, serveDhcp } from "../serve/dhcp.ts";
 import { type Route, serveHttp } from "../serve/http.ts";
 import { openLeases } from "../storage/leases.ts";
 import { agentError, agentRoutes } from "./agent-api.ts";
-import { agentShelf } from "./agent-shelf.ts";
+import { type AgentShelf, agentShelf } from "./agent-shelf.ts";
 import { bootDesk } from "./boot-desk.ts";
 import { openCore } from "./core.ts";
 import type { DiskEvent } from "./planes/disk.ts";
@@ -39,6 +39,7 @@ export interface ServerSettings {
 export interface RunningServer {
   core: Awaited<ReturnType<typeof openCore>>;
   desk: ReturnType<typeof bootDesk>;
+  agents: AgentShelf;
   ports: { tftp: number[]; agent: number; nbd: number; operator: number; dhcp: DhcpServer["ports"] };
   close(): Promise<void>;
 }
@@ -49,7 +50,7 @@ const TICK_MS = 1_000;
 /** Opens the data folder and starts every server. `routes` makes the operator's routes once all is up. */
 export async function startServer(
   settings: ServerSettings,
-  routes: (server: Pick<RunningServer, "core" | "desk">) => { socket: Route[]; page: Route[] },
+  routes: (server: Pick<RunningServer, "core" | "desk" | "agents">) => { socket: Route[]; page: Route[] },
 ): Promise<RunningServer> {
   const closers: (() => Promise<unknown> | unknown)[] = [];
   const close = async () => {
@@ -82,7 +83,9 @@ export async function startServer(
       agentUrl: (address) => `http://${address}:${ports.agent}`,
       nbdPort: () => ports.nbd,
       addressOf: (name) =>
-        settings.interfaces.find((one) => one.name === name || one.address === name)?.address ?? settings.hosts[0] ?? name,
+        settings.interfaces.find((one) => one.name === name || one.address === name)?.address ??
+        settings.hosts[0] ??
+        name,
       defaultHost: settings.hosts[0] ?? "127.0.0.1",
       say: settings.say,
     });
@@ -120,10 +123,14 @@ export async function startServer(
     });
     closers.push(() => dhcp.close());
 
-    const operatorRoutes = routes({ core, desk });
+    const operatorRoutes = routes({ core, desk, agents });
     const failed = apiFailure;
     await rm(core.data.socket, { force: true }); // of a process that was killed: we hold the lock
-    const socket = await serveHttp({ listen: { path: core.data.socket }, routes: operatorRoutes.socket, failed });
+    const socket = await serveHttp({
+      listen: { path: core.data.socket },
+      routes: operatorRoutes.socket,
+      failed,
+    });
     closers.push(() => socket.close());
     await chmod(core.data.socket, 0o600);
     const page = await serveHttp({ listen: settings.operator, routes: operatorRoutes.page, failed });
@@ -133,6 +140,7 @@ export async function startServer(
     return {
       core,
       desk,
+      agents,
       ports: { tftp, agent: ports.agent, nbd: ports.nbd, operator: page.port, dhcp: dhcp.ports },
       close,
     };

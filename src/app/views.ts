@@ -55,7 +55,12 @@ export const bootView = (row: Selectable<Tables["boot"]>, registry: Registry): B
 });
 
 export async function bootDetail(book: Book, view: BootView): Promise<BootDetail> {
-  const rows = await book.selectFrom("step").selectAll().where("bootId", "=", view.id).orderBy("seq").execute();
+  const rows = await book
+    .selectFrom("step")
+    .selectAll()
+    .where("bootId", "=", view.id)
+    .orderBy("seq")
+    .execute();
   return {
     ...view,
     steps: rows.map((row) => ({

@@ -25,7 +25,17 @@ function tree(program: Command): Map<string, string[]> {
   return out;
 }
 
-const NAMED = ["node show", "node set", "node tree", "node forget", "node enrol", "explain", "clone show", "clone reset", "clone serve"];
+const NAMED = [
+  "node show",
+  "node set",
+  "node tree",
+  "node forget",
+  "node enrol",
+  "explain",
+  "clone show",
+  "clone reset",
+  "clone serve",
+];
 
 function bash(program: Command, zsh: boolean): string {
   const cases = [...tree(program)].map(([path, words]) => `    "${path}") words="${words.join(" ")}" ;;`);

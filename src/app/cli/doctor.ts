@@ -10,7 +10,9 @@ import { globals } from "./session.ts";
 export function doctorCommand(program: Command): void {
   program
     .command("doctor")
-    .description("look for what may keep boards from booting: ports, privileges, other DHCP servers, interfaces, tools")
+    .description(
+      "look for what may keep boards from booting: ports, privileges, other DHCP servers, interfaces, tools",
+    )
     .option("--seconds <n>", "how long to listen for other DHCP servers; 0: not at all", "3")
     .action(async ({ seconds }: { seconds: string }, command: Command) => {
       const options = globals(command);
@@ -23,11 +25,15 @@ export function doctorCommand(program: Command): void {
         nbd: 10809,
         operator: 8440,
       });
-      if (Number(seconds) > 0) findings.push(...(await otherServers(wiredInterfaces(), Number(seconds) * 1000)));
+      if (Number(seconds) > 0)
+        findings.push(...(await otherServers(wiredInterfaces(), Number(seconds) * 1000)));
       const marks = { ok: pc.green("ok     "), warning: pc.yellow("warning"), problem: pc.red("problem") };
       show(options.output, findings, () =>
         findings
-          .map(({ what, state, words, hint }) => `${marks[state]}  ${what}: ${words}${hint ? pc.dim(`\n           ${hint}`) : ""}`)
+          .map(
+            ({ what, state, words, hint }) =>
+              `${marks[state]}  ${what}: ${words}${hint ? pc.dim(`\n           ${hint}`) : ""}`,
+          )
           .join("\n"),
       );
       if (findings.some((finding) => finding.state === "problem")) process.exitCode = 1;

@@ -9,7 +9,9 @@ const isUrl = (source: string): boolean => /^https?:\/\//i.test(source);
 const absolute = (source: string): string => (isUrl(source) ? source : resolve(source));
 
 export function imageCommands(program: Command): void {
-  const image = program.command("image").description("SD-card images: each goes in once, every node gets its own clone");
+  const image = program
+    .command("image")
+    .description("SD-card images: each goes in once, every node gets its own clone");
 
   image
     .command("add <file-or-url>")
@@ -76,14 +78,20 @@ export function imageCommands(program: Command): void {
       show(options.output, gone, () => `${gone.name} is removed.`);
     });
 
-  const firmware = program.command("firmware").description("boot files laid under an image's own where it lacks them");
+  const firmware = program
+    .command("firmware")
+    .description("boot files laid under an image's own where it lacks them");
   firmware
     .command("add <source>")
-    .description("a folder, an archive or a .deb with boot files (raspberrypi/firmware's boot/, Debian's raspi-firmware)")
+    .description(
+      "a folder, an archive or a .deb with boot files (raspberrypi/firmware's boot/, Debian's raspi-firmware)",
+    )
     .option("--name <name:version>", "how to call it")
     .action(async (source: string, given: { name?: string }, command: Command) => {
       const options = globals(command);
-      const set = await withCommands(options, (commands) => commands.addFirmware({ source: absolute(source), ...given }));
+      const set = await withCommands(options, (commands) =>
+        commands.addFirmware({ source: absolute(source), ...given }),
+      );
       show(options.output, set, () => `${set.name}:${set.version}: ${set.files} files, ${bytes(set.size)}`);
     });
   firmware.command("list").action(async (_, command: Command) => {
@@ -92,7 +100,13 @@ export function imageCommands(program: Command): void {
     show(options.output, sets, () =>
       table(
         ["FIRMWARE", "FILES", "SIZE", "FROM", "ADDED"],
-        sets.map((s) => [`${s.name}:${s.version}`, String(s.files), bytes(s.size), s.source, ago(Date.parse(s.addedAt))]),
+        sets.map((s) => [
+          `${s.name}:${s.version}`,
+          String(s.files),
+          bytes(s.size),
+          s.source,
+          ago(Date.parse(s.addedAt)),
+        ]),
       ),
     );
   });
@@ -134,7 +148,8 @@ export function imageCommands(program: Command): void {
       await withCommands(options, async (commands, running) => {
         const { uri } = await commands.serveClone({ node: name });
         show(options.output, { uri }, () => uri);
-        if (!running) await new Promise((resolve) => process.once("SIGINT", resolve).once("SIGTERM", resolve));
+        if (!running)
+          await new Promise((resolve) => process.once("SIGINT", resolve).once("SIGTERM", resolve));
       });
     });
 }
@@ -158,7 +173,9 @@ function imageLines(one: ImageView): string {
     `${pc.dim("sha256")} ${one.sha256}`,
     `${pc.dim("from")} ${one.source}, ${bytes(one.size)}, ${bytes(one.allocated)} on disk`,
     table(["#", "FILE SYSTEM", "SIZE", "LABEL", ""], partitions),
-    ...facts.kernels.map((k) => `${pc.dim("kernel")} ${k.file} ${k.version ?? "?"}${k.modulesPath ? "" : ", no modules for it"}`),
+    ...facts.kernels.map(
+      (k) => `${pc.dim("kernel")} ${k.file} ${k.version ?? "?"}${k.modulesPath ? "" : ", no modules for it"}`,
+    ),
     ...(facts.cmdline ? [`${pc.dim("cmdline")} ${facts.cmdline}`] : []),
     table(["MODEL", "", ""], models),
     ...facts.notes.map((note) => pc.yellow(`· ${note}`)),
@@ -184,7 +201,9 @@ function progressBar() {
       if (!out.isTTY || now - last < 100) return;
       last = now;
       const part = total ? Math.min(1, done / total) : 0;
-      const bar = total ? `[${"#".repeat(Math.round(part * width)).padEnd(width, ".")}] ${Math.floor(part * 100)} %  ` : "";
+      const bar = total
+        ? `[${"#".repeat(Math.round(part * width)).padEnd(width, ".")}] ${Math.floor(part * 100)} %  `
+        : "";
       out.write(`\r\u001b[K${phase}  ${bar}${bytes(done)}${total ? ` of ${bytes(total)}` : ""}`);
     },
     clear() {

@@ -43,7 +43,9 @@ export function nodeCommands(program: Command): void {
       show(options.output, one, () => nodeLines(one));
     });
 
-  settings(node.command("set <node>").description("settings of one node; `-` takes one back to its profile's"))
+  settings(
+    node.command("set <node>").description("settings of one node; `-` takes one back to its profile's"),
+  )
     .option("--name <name>", "host name")
     .option("--profile <profile>", "profile that gives what is not set here")
     .option("--address <ip>", "fixed address in full DHCP mode")
@@ -113,20 +115,31 @@ export function nodeCommands(program: Command): void {
           ...tree.changes.map((words) => pc.dim(`· ${words}`)),
           ...tree.notes.map((n) => pc.dim(`· config.txt line ${n.line}: ${n.text}: ${n.why}`)),
           tree.missing.length > 0
-            ? pc.red(`It will not boot: ${tree.missing.join(", ")} ${tree.missing.length > 1 ? "are" : "is"} missing.`)
+            ? pc.red(
+                `It will not boot: ${tree.missing.join(", ")} ${tree.missing.length > 1 ? "are" : "is"} missing.`,
+              )
             : pc.green(`Everything it needs is there; the kernel is ${tree.kernel}.`),
         ].join("\n");
       });
     });
 
   settings(
-    program.command("profile").description("profiles: what nodes get that have no setting of their own")
-      .command("set [profile]").description("settings of a profile (default: the one called default)"),
+    program
+      .command("profile")
+      .description("profiles: what nodes get that have no setting of their own")
+      .command("set [profile]")
+      .description("settings of a profile (default: the one called default)"),
   ).action(async (name: string | undefined, given: SettingOptions, command: Command) => {
     const options = globals(command);
     const patch = settingsPatch(given);
-    const one = await withCommands(options, (commands) => commands.setProfile({ profile: name ?? "default", patch }));
-    show(options.output, one, () => `profile ${one.name}: image ${one.image ?? "none"}, root ${one.root}, user ${one.user ?? "none"}`);
+    const one = await withCommands(options, (commands) =>
+      commands.setProfile({ profile: name ?? "default", patch }),
+    );
+    show(
+      options.output,
+      one,
+      () => `profile ${one.name}: image ${one.image ?? "none"}, root ${one.root}, user ${one.user ?? "none"}`,
+    );
   });
 
   program
@@ -227,7 +240,13 @@ function collectKey(value: string, before: string[] | undefined): string[] {
   } catch (error) {
     throw new InvalidArgumentError(`${value}: ${(error as Error).message}`);
   }
-  return [...(before ?? []), ...text.split("\n").map((line) => line.trim()).filter((line) => line !== "")];
+  return [
+    ...(before ?? []),
+    ...text
+      .split("\n")
+      .map((line) => line.trim())
+      .filter((line) => line !== ""),
+  ];
 }
 
 const orNull = (value: string): string | null => (value === "-" ? null : value);
@@ -235,7 +254,9 @@ const orNull = (value: string): string | null => (value === "-" ? null : value);
 function settingsPatch(given: SettingOptions): NodeSettingsPatch {
   return {
     ...(given.image !== undefined && { image: orNull(given.image) }),
-    ...(given.root !== undefined && { root: orNull(given.root) as NonNullable<NodeSettingsPatch["root"]> | null }),
+    ...(given.root !== undefined && {
+      root: orNull(given.root) as NonNullable<NodeSettingsPatch["root"]> | null,
+    }),
     ...(given.firmware !== undefined && { firmware: orNull(given.firmware) }),
     ...(given.user !== undefined && { user: orNull(given.user) }),
     ...(given.passwordHash !== undefined && { passwordHash: orNull(given.passwordHash) }),
@@ -259,10 +280,14 @@ const took = (boot: BootView): string =>
   boot.endedMs === undefined ? "-" : `${((boot.endedMs - boot.startedMs) / 1000).toFixed(1)} s`;
 
 function nodeLines(node: NodeView): string {
-  const own = (name: string, key: string) => (node.own.includes(key) ? name : `${name} ${pc.dim(`(profile ${node.profile})`)}`);
+  const own = (name: string, key: string) =>
+    node.own.includes(key) ? name : `${name} ${pc.dim(`(profile ${node.profile})`)}`;
   const rows: [string, string | undefined][] = [
     ["state", node.state],
-    ["model", node.model && `Pi ${node.model}${node.revision ? `, revision ${node.revision.toString(16)}` : ""}`],
+    [
+      "model",
+      node.model && `Pi ${node.model}${node.revision ? `, revision ${node.revision.toString(16)}` : ""}`,
+    ],
     ["serial", node.serial],
     ["mac", node.mac],
     ["image", own(node.image ?? "none", "image")],
@@ -287,7 +312,8 @@ export function timeline(boot: BootDetail): string {
       step.path === undefined
         ? step.words
         : `${step.path}  ${step.result === "sent" ? bytes(step.bytes ?? 0) : (step.result ?? "")}${step.tookMs === undefined ? "" : ` in ${Math.round(step.tookMs)} ms`}`;
-    const colour = step.result === "missing" ? pc.dim : step.result === "broken" ? pc.red : (text: string) => text;
+    const colour =
+      step.result === "missing" ? pc.dim : step.result === "broken" ? pc.red : (text: string) => text;
     return [pc.dim(since), step.kind, colour(file), pc.dim(step.origin ?? "")];
   });
   return [

@@ -5,10 +5,14 @@ export type Output = "table" | "json";
 
 /** Columns as wide as their widest cell; the last one is left to run on. */
 export function table(head: string[], rows: string[][]): string {
-  const widths = head.map((title, i) => Math.max(title.length, ...rows.map((row) => plain(row[i] ?? "").length)));
+  const widths = head.map((title, i) =>
+    Math.max(title.length, ...rows.map((row) => plain(row[i] ?? "").length)),
+  );
   const line = (cells: string[]) =>
     cells
-      .map((cell, i) => (i === cells.length - 1 ? cell : cell + " ".repeat((widths[i] ?? 0) - plain(cell).length)))
+      .map((cell, i) =>
+        i === cells.length - 1 ? cell : cell + " ".repeat((widths[i] ?? 0) - plain(cell).length),
+      )
       .join("  ")
       .trimEnd();
   return [line(head.map((title) => pc.dim(title))), ...rows.map(line)].join("\n");
@@ -44,7 +48,9 @@ export function ago(ms: number, now = Date.now()): string {
   const seconds = Math.max(0, Math.round((now - ms) / 1000));
   if (seconds < 90) return `${seconds} s ago`;
   if (seconds < 5400) return `${Math.round(seconds / 60)} min ago`;
-  return seconds < 130_000 ? `${Math.round(seconds / 3600)} h ago` : `${Math.round(seconds / 86_400)} days ago`;
+  return seconds < 130_000
+    ? `${Math.round(seconds / 3600)} h ago`
+    : `${Math.round(seconds / 86_400)} days ago`;
 }
 
 /** The error as a person wants it: what, and what to do. The exit code is 1. */

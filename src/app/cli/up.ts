@@ -1,14 +1,14 @@
-import { type Command, Option } from "commander";
 import { confirm, isCancel, select, text } from "@clack/prompts";
+import { type Command, Option } from "commander";
 import pc from "picocolors";
 import { apiRoutes } from "../../api/routes.ts";
-import { BrambleError } from "../../base/errors.ts";
 import { parseSubnet } from "../../base/addresses.ts";
+import { BrambleError } from "../../base/errors.ts";
+import { parseEnrolRule } from "../../fleet/enrol.ts";
 import type { DhcpInterface } from "../../serve/dhcp.ts";
 import { localCommands, type Running } from "../commands.ts";
 import { dataFolder, dataPath } from "../data.ts";
 import { interfaceNamed, onlyWired, type Wired, wiredInterfaces } from "../interfaces.ts";
-import { parseEnrolRule } from "../../fleet/enrol.ts";
 import { statusPage } from "../page.ts";
 import { dropRoot, lacking } from "../privileges.ts";
 import { type RunningServer, type ServerSettings, startServer } from "../server.ts";
@@ -41,7 +41,10 @@ export function upCommand(program: Command): void {
     .description("serve a real network: DHCP beside your router, TFTP, disks, the page")
     .option("-i, --interface <name...>", "where the boards are; default: the only wired interface")
     .addOption(
-      new Option("-m, --mode <mode>", "proxy: beside a router; full: we are the DHCP server; off: another server points here")
+      new Option(
+        "-m, --mode <mode>",
+        "proxy: beside a router; full: we are the DHCP server; off: another server points here",
+      )
         .choices(["proxy", "full", "off"])
         .default("proxy"),
     )
@@ -73,7 +76,9 @@ async function upSettings(data: string, given: UpOptions): Promise<Omit<ServerSe
   const wired = given.interface ? given.interface.map(interfaceNamed) : [await chooseInterface()];
   const [from, to] = (given.pool ?? "").split("-");
   if (given.pool && !(from && to)) {
-    throw new BrambleError("BAD_INPUT", `${given.pool} is no pool`, { hint: "write it as 10.0.0.100-10.0.0.200" });
+    throw new BrambleError("BAD_INPUT", `${given.pool} is no pool`, {
+      hint: "write it as 10.0.0.100-10.0.0.200",
+    });
   }
   if (given.mode === "full" && !given.pool) {
     throw new BrambleError("BAD_INPUT", "full mode needs addresses to give", {
@@ -133,12 +138,18 @@ async function firstImage(server: CommandedServer, given: UpOptions): Promise<vo
   if (!source && process.stdin.isTTY) {
     const typed = await text({ message: "An image to boot from (file or URL; empty for later):" });
     source = isCancel(typed) ? undefined : typed || undefined;
-    if (source && !server.enrolAuto && (await confirm({ message: "Let every Pi on this network boot from it?" })) === true) {
+    if (
+      source &&
+      !server.enrolAuto &&
+      (await confirm({ message: "Let every Pi on this network boot from it?" })) === true
+    ) {
       await commands.setEnrol({ rule: "auto" });
     }
   }
   if (!source) {
-    console.log("There is no image yet. In another terminal:\n  ./bramble image add FILE|URL\n  ./bramble node enrol NODE     (or: ./bramble enrol auto)");
+    console.log(
+      "There is no image yet. In another terminal:\n  ./bramble image add FILE|URL\n  ./bramble node enrol NODE     (or: ./bramble enrol auto)",
+    );
     return;
   }
   console.log(`importing ${source} …`);
@@ -164,7 +175,7 @@ export async function startCommanded(settings: Omit<ServerSettings, "failed">): 
         process.exit(70);
       },
     },
-    ({ core, desk }) => {
+    ({ core, desk, agents }) => {
       const running: Running = {
         startedMs,
         listening,
@@ -173,6 +184,7 @@ export async function startCommanded(settings: Omit<ServerSettings, "failed">): 
         imagesChanged: desk.imagesChanged,
         ruleChanged: (rule) => desk.setRule(parseEnrolRule(rule)),
         dropDisk: desk.dropDisk,
+        agentOf: agents.forClone,
       };
       commands = localCommands(core, running);
       return { socket: apiRoutes(commands), page: [...apiRoutes(commands, ["GET"]), ...statusPage()] };
@@ -180,7 +192,11 @@ export async function startCommanded(settings: Omit<ServerSettings, "failed">): 
   );
   const { ports } = server;
   for (const [i, host] of settings.hosts.entries()) {
-    listening.push(`TFTP ${host}:${ports.tftp[i]}`, `agent http://${host}:${ports.agent}`, `NBD ${host}:${ports.nbd}`);
+    listening.push(
+      `TFTP ${host}:${ports.tftp[i]}`,
+      `agent http://${host}:${ports.agent}`,
+      `NBD ${host}:${ports.nbd}`,
+    );
   }
   for (const one of ports.dhcp) listening.push(`DHCP ${one.address}:${one.dhcp}`);
   listening.push(`page http://${settings.operator.host}:${ports.operator}`);

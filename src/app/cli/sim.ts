@@ -1,0 +1,130 @@
+import { readFile } from "node:fs/promises";
+import type { Command } from "commander";
+import pc from "picocolors";
+import { BrambleError } from "../../base/errors.ts";
+import { replayTrace } from "../../sim/replay.ts";
+import { replayServers } from "../replay-servers.ts";
+import { bootInRack, parseModels, virtualPi } from "../virtual-rack.ts";
+import { bytes, show, table } from "./print.ts";
+import { globals, withCommands } from "./session.ts";
+
+interface SimOptions {
+  count: string;
+  model: string;
+  server?: string;
+  dhcpPort?: string;
+  tftpPort?: string;
+  replay?: string;
+  waits?: boolean;
+}
+
+export function simCommand(program: Command): void {
+  program
+    .command("sim")
+    .description("virtual Pis that boot from a running server, or a board's log played again")
+    .option("-n, --count <n>", "how many boards", "1")
+    .option("-m, --model <models>", "which models, in turn: 3b, 3b+, 4b, 400, cm4, 5, 500, cm5", "4b")
+    .option("--server <ip>", "server; default: the one that runs on this data folder")
+    .option("--dhcp-port <port>", "its DHCP port")
+    .option("--tftp-port <port>", "its TFTP port")
+    .option("--waits", "wait as hardware does: link, absent cards, USB")
+    .option(
+      "--replay <trace.json>",
+      "play a board's log against servers of our own; exit code 0 only if it asks for the same",
+    )
+    .action(async (given: SimOptions, command: Command) => {
+      const { output } = globals(command);
+      if (given.replay !== undefined) return replay(given.replay, output);
+      const place = await serverPlace(given, command);
+      const models = parseModels(given.model);
+      const count = Number(given.count);
+      if (!Number.isInteger(count) || count < 1 || count > 10_000) {
+        throw new BrambleError("BAD_INPUT", `${given.count} is no number of boards`, { hint: "1 to 10000" });
+      }
+      const quick = !given.waits;
+      const boots = await Promise.all(
+        Array.from({ length: count }, async (_, n) => {
+          const pi = virtualPi(models[n % models.length] ?? "4B", n, quick);
+          const boot = await bootInRack(pi, n, { ...place, quick }, () => {});
+          const size = boot.requests.reduce((sum, request) => sum + request.bytes, 0);
+          if (output === "table" && count > 1) {
+            const mark = boot.outcome === "kernel" ? pc.green("●") : pc.red("●");
+            console.log(
+              `${mark} Pi ${pi.model} ${pi.serial}  ${boot.reason}  ${(boot.ms / 1000).toFixed(2)} s`,
+            );
+          }
+          return {
+            model: pi.model,
+            serial: pi.serial,
+            mac: pi.mac,
+            outcome: boot.outcome,
+            reason: boot.reason,
+            ms: boot.ms,
+            bytes: size,
+            requests: boot.requests,
+          };
+        }),
+      );
+      const good = boots.filter((boot) => boot.outcome === "kernel").length;
+      show(output, boots, () =>
+        count === 1
+          ? [
+              table(
+                ["STAGE", "FILE", "RESULT", "SIZE"],
+                (boots[0]?.requests ?? []).map((r) => [
+                  r.stage,
+                  r.path,
+                  r.result,
+                  r.bytes > 0 ? bytes(r.bytes) : "",
+                ]),
+              ),
+              `${boots[0]?.outcome}: ${boots[0]?.reason}`,
+            ].join("\n")
+          : `${good} of ${count} reached their kernel`,
+      );
+      if (good < count) process.exitCode = 1;
+    });
+}
+
+/** Ports as given, else those that the server running on this data folder tells. */
+async function serverPlace(given: SimOptions, command: Command) {
+  if (given.server && given.dhcpPort && given.tftpPort) {
+    return { server: given.server, dhcpPort: Number(given.dhcpPort), tftpPort: Number(given.tftpPort) };
+  }
+  const listening = await withCommands(
+    globals(command),
+    async (commands) => (await commands.status({})).listening,
+  );
+  const find = (what: string) =>
+    new RegExp(`^${what} ([\\d.]+):(\\d+)$`).exec(listening.find((l) => l.startsWith(`${what} `)) ?? "");
+  const [dhcp, tftp] = [find("DHCP"), find("TFTP")];
+  if (!dhcp?.[1] || !tftp) {
+    throw new BrambleError("SERVER_GONE", "no server runs on this data folder", {
+      hint: "npm start prints its folder: bramble --data FOLDER sim; or give --server, --dhcp-port and --tftp-port",
+    });
+  }
+  return {
+    server: given.server ?? dhcp[1],
+    dhcpPort: Number(given.dhcpPort ?? dhcp[2]),
+    tftpPort: Number(given.tftpPort ?? tftp[2]),
+  };
+}
+
+async function replay(path: string, output: "table" | "json"): Promise<void> {
+  const text = await readFile(path, "utf8").catch((cause: Error) => {
+    throw new BrambleError("FILE_UNKNOWN", `${path} cannot be read: ${cause.message}`, { cause });
+  });
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (cause) {
+    throw new BrambleError("BAD_INPUT", `${path} is no JSON: ${(cause as Error).message}`, { cause });
+  }
+  const { same, firstDifference, compare, whole, pi, boot } = await replayTrace(json, replayServers);
+  show(output, { same, firstDifference, compare, whole, outcome: boot.outcome }, () =>
+    same
+      ? `${pc.green("same")}: a Pi ${pi.model} asked for ${boot.requests.length} files as the log says (compared by ${compare}${whole ? "" : ", a part of a boot"})`
+      : `${pc.red("different")}: ${firstDifference}`,
+  );
+  if (!same) process.exitCode = 1;
+}
