@@ -143,7 +143,7 @@ test("20,000 files are the same byte for byte and attribute by attribute, in has
       fs.writeFileSync(join(root, `folder-${d}`, `file number ${i}`), bytes, { mode: 0o400 | (i % 128) });
     }
   }
-  const path = make(t, root, "160M", ["-t", "ext4", "-b", "1024", "-N", "24000"]);
+  const path = make(t, root, "140M", ["-t", "ext4", "-b", "4096", "-N", "24000"]);
   // Rebuilds the directories with their hash trees.
   spawnSync(which("e2fsck") ?? "", ["-fyD", path]);
   const listing = run("debugfs", ["-R", "htree_dump /folder-7", path]);
