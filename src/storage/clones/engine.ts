@@ -2,6 +2,7 @@ import type { Extent } from "../../base/disk.ts";
 import { BrambleError } from "../../base/errors.ts";
 import type { Commits } from "./commit.ts";
 import type { GiveBack } from "./give-back.ts";
+import { hostError } from "./host-file.ts";
 import type { Journal } from "./journal.ts";
 import { checkRange } from "./layer.ts";
 import type { Pending } from "./pending.ts";
@@ -160,14 +161,18 @@ export class OpenClone {
     return this.#writer?.commits.flush();
   }
 
-  /** Before replies to writes leave: what was written since then outlives a kill of this process. */
+  /**
+   * Before replies to writes leave: what was written since the last one outlives a kill of this process. DISK_FULL, DISK_IO:
+   * these writes must be answered with the error; after DISK_FULL all goes on as soon as there is space.
+   */
   endBatch(): void {
     const { journal, commits } = this.#writer ?? {};
     if (!journal || journal.pending === 0 || commits?.failed) return;
     try {
       journal.write();
     } catch (error) {
-      throw commits?.fail(error as BrambleError) ?? error;
+      const why = hostError(error, "journal");
+      throw why.code === "DISK_FULL" ? why : (commits?.fail(why) ?? why);
     }
   }
 

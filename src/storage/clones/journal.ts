@@ -16,6 +16,7 @@ const RECORD = 16;
 /** Room is taken ahead, so that a full disk is met by the write and not by the reply to it. */
 const STEP = 16 * 1024;
 const BUFFER = 64 * 1024;
+export const MOST_RESERVED = BUFFER / RECORD / 2;
 
 /**
  * The mappings that are acknowledged and not committed, in the host's page cache: they outlive our process, not the host.
@@ -44,8 +45,9 @@ export class Journal {
     return this.#filled;
   }
 
-  /** DISK_FULL where there is no room for `count` records more. */
+  /** Room for `count` records more, at most MOST_RESERVED; DISK_FULL where there is none: before anything has changed. */
   reserve(count: number): void {
+    if (this.#filled + count * RECORD > BUFFER) this.write();
     const i = this.#current;
     if (this.#ends[i] === 0) this.#start(i);
     const need = this.#ends[i] + this.#filled + count * RECORD;
@@ -55,8 +57,8 @@ export class Journal {
     }
   }
 
+  /** After reserve(). */
   add(cluster: number, host: number, alloc: number, zero: number): void {
-    if (this.#filled + RECORD > BUFFER) this.write();
     const at = this.#filled;
     this.#view.setUint32(at, cluster, true);
     this.#view.setUint32(at + 4, host, true);

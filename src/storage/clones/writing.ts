@@ -1,4 +1,5 @@
 import type { WarmFile } from "./image.ts";
+import { MOST_RESERVED } from "./journal.ts";
 import { DATA, HOLE, type Mapping, type Table, ZERO } from "./mapping.ts";
 import type { Pending } from "./pending.ts";
 import type { Reading } from "./reading.ts";
@@ -83,7 +84,7 @@ export class Writing {
     const { entries } = this.#mapping.geometry;
     const table = this.#mapping.tables[Math.floor(cluster / entries)];
     const i = cluster % entries;
-    const limit = Math.min(most, entries - i);
+    const limit = Math.min(most, entries - i, MOST_RESERVED);
     if (!table) return limit;
     let count = 0;
     while (count < limit && table.host[i + count] === 0) count += 1;

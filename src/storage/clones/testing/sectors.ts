@@ -52,6 +52,7 @@ export class SectorModel {
   /** How many older values each sector has left behind. */
   readonly #dropped = new Uint32Array(SECTORS);
   readonly #open = new Set<number>();
+  readonly #unsure = new Set<number>();
   #next = BASE + 1;
 
   /** Bytes for a write, with a number of their own. */
@@ -63,8 +64,13 @@ export class SectorModel {
   zero(first: number, count: number): void {
     this.#push(first, count, ZEROS);
   }
+  /** The last write there failed: it may have happened or not, and so it stays until the next one. */
+  failed(first: number, count: number): void {
+    for (let i = first; i < first + count; i++) this.#unsure.add(i);
+  }
   #push(first: number, count: number, value: number): void {
     for (let i = first; i < first + count; i++) {
+      this.#unsure.delete(i);
       this.#possible[i]?.push(value);
       this.#open.add(i);
     }
@@ -72,7 +78,8 @@ export class SectorModel {
 
   /** Call it when a flush begins, and what it gives back when that flush has ended. */
   flushing(): () => void {
-    const marks = [...this.#open].map((sector) => {
+    const sure = [...this.#open].filter((sector) => !this.#unsure.has(sector));
+    const marks = sure.map((sector) => {
       const newest = (this.#dropped[sector] as number) + (this.#possible[sector] as number[]).length - 1;
       return { sector, newest };
     });
@@ -102,6 +109,7 @@ export class SectorModel {
       this.#dropped[sector] = 0;
     }
     this.#open.clear();
+    this.#unsure.clear();
     return found;
   }
 }
