@@ -35,6 +35,7 @@ export class Desk {
   readonly #admission: Admission<Request>;
   readonly #open = new Map<string, Request | Transfer>();
   readonly #blockSizeToward = blockSizeToward();
+  #closed = false;
 
   constructor(options: { find: TftpOptions["find"]; limits: TftpLimits; tids: Tids; say: Say }) {
     this.#find = options.find;
@@ -71,6 +72,7 @@ export class Desk {
   }
 
   close(): void {
+    this.#closed = true;
     for (const { live } of this.#tids.all) for (const transfer of live.values()) transfer.drop();
   }
 
@@ -85,6 +87,7 @@ export class Desk {
       const why = error instanceof Error ? error.message : String(error);
       refusal = { text: error instanceof BrambleError ? why : "internal error", why };
     }
+    if (this.#closed) return;
     this.#admission.found();
     if (file) return this.#start(request, file);
     this.#open.delete(idOf(request));

@@ -49,7 +49,12 @@ async function served(t: TestContext, more: Partial<TftpOptions> = {}) {
     },
     ...more,
   });
-  t.after(() => server.close());
+  let open = true;
+  const close = async () => {
+    if (open) await server.close();
+    open = false;
+  };
+  t.after(close);
   /** The first event of a kind, when it comes. */
   const event = (kind: TftpEvent["kind"]) =>
     new Promise<TftpEvent>((done) => {
@@ -62,7 +67,7 @@ async function served(t: TestContext, more: Partial<TftpOptions> = {}) {
       waiting.add(look);
       look();
     });
-  return { ...server, events, event };
+  return { ...server, close, events, event };
 }
 
 interface Heard {
@@ -346,6 +351,27 @@ test("serveTftp() throws where its port is taken, and leaves nothing open", asyn
   await assert.rejects(serveTftp({ host: "127.0.0.1", port, find: async () => undefined, on: () => {} }), {
     code: "EADDRINUSE",
   });
+});
+
+test("serveTftp() may be closed while a file is still being looked for", async (t) => {
+  let asked = () => {};
+  let answer = (_file: undefined) => {};
+  const looking = new Promise<void>((done) => {
+    asked = done;
+  });
+  const find = () =>
+    new Promise<undefined>((done) => {
+      answer = done;
+      asked();
+    });
+  const { port, close, events } = await served(t, { find });
+  const pi = await client(t);
+  pi.say(read("late"), port);
+  await looking;
+  await close();
+  answer(undefined);
+  await new Promise(setImmediate); // an answer through a closed socket would end the process here
+  assert.deepEqual(events, []);
 });
 
 /** Somebody else's clients: the two sides must not agree on one mistake. */

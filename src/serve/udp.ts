@@ -55,7 +55,9 @@ export async function openUdp({
   socket.setRecvBufferSize(receiveBuffer);
   socket.setSendBufferSize(receiveBuffer);
   socket.on("error", onError);
-  socket.on("message", (bytes: Uint8Array, from: RemoteInfo) => onMessage(bytes, from));
+  socket.on("message", (bytes: Uint8Array, from: RemoteInfo) => {
+    if (from.port !== 0) onMessage(bytes, from); // forged: nobody can be answered there, and Node throws when one tries
+  });
   const bound = socket.address();
   return {
     address: bound.address,
