@@ -270,15 +270,15 @@ test("a process that is killed during its import leaves no half image listed, an
   const data = freshData();
   const source = file(
     "kill.img.gz",
-    gzipSync(Buffer.concat([readFileSync(card), Buffer.alloc(24 << 20, "kill me ")]), { level: 1 }),
+    gzipSync(Buffer.concat([readFileSync(card), Buffer.alloc(16 << 20, "kill me ")]), { level: 1 }),
   );
   let killed = 0;
   let seed = 7;
-  for (let round = 0; round < 5; round++) {
+  for (let round = 0; round < 4; round++) {
     const { process: victim, ended } = child(data, source);
     seed = (seed * 16807) % 2147483647;
     // At another moment each time: at once, or when the half image has grown so large.
-    const size = round === 0 ? 0 : (seed % 34) * (1 << 20);
+    const size = round === 0 ? 0 : (seed % 25) * (1 << 20);
     await new Promise<void>((resolve) => {
       const watch = setInterval(() => {
         const incoming = join(data, "images", "incoming");

@@ -119,7 +119,9 @@ class Import {
   readonly #raw: string;
   readonly #sum: string | undefined;
   readonly #progress: ImportProgress = { phase: "read", bytesRead: 0, bytesTotal: undefined, rawBytes: 0 };
-  #sourceHash: Hash = createHash("sha256");
+  readonly #sourceHash: Hash = createHash("sha256");
+  /** Not so: the source is the disk image, one hash does for both. */
+  #packed = true;
 
   constructor(options: AddOptions, source: Source, raw: string, sum: string | undefined) {
     this.#options = options;
@@ -209,13 +211,14 @@ class Import {
       out = await SparseFile.create(this.#raw);
       for await (const bytes of this.#unpacked()) {
         signal?.throwIfAborted();
-        rawHash.update(bytes);
+        if (this.#packed) rawHash.update(bytes);
         await out.write(bytes);
         this.#progress.rawBytes = out.size;
       }
       if (out.size === 0 || out.size % 512 !== 0) throw this.#noDisk(out.size);
       const allocated = await out.finish(0o444);
-      return { sha256: rawHash.digest("hex"), allocated };
+      const hash = this.#packed ? rawHash : this.#sourceHash.copy();
+      return { sha256: hash.digest("hex"), allocated };
     } catch (error) {
       const known = asDiskFull(error, `importing ${this.#source.label}`);
       if (known instanceof BrambleError || known instanceof Changed || signal?.aborted || isHost(known))
@@ -228,6 +231,7 @@ class Import {
 
   async *#unpacked(): AsyncGenerator<Uint8Array> {
     const { packing, chunks } = await peek(this.#read());
+    this.#packed = packing !== "raw";
     if (packing === "zip") {
       for await (const bytes of chunks) void bytes; // its table of contents is at the end: the file must be whole first
       const inner = await peek(openZip(this.#source.file));
