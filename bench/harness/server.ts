@@ -43,8 +43,7 @@ export async function startServer(options: StartOptions): Promise<Server> {
   const ready = await Promise.race([
     options.port === undefined ? readyLine(child) : portOpens(options.port, timeoutMs),
     ended,
-  ]);
-  clearTimeout(late);
+  ]).finally(() => clearTimeout(late));
   child.stdout.resume();
   const pid = child.pid as number;
   return {
@@ -68,14 +67,23 @@ export async function startServer(options: StartOptions): Promise<Server> {
   };
 }
 
-async function readyLine({ stdout }: ChildProcess): Promise<unknown> {
-  let text = "";
-  for await (const data of stdout ?? []) {
-    text += String(data);
-    const line = /^ready(.*)\n/m.exec(text);
-    if (line) return line[1]?.trim() ? JSON.parse(line[1]) : undefined;
-  }
-  return undefined; // it ended: the other half of the race says why
+/** Resolves with what follows "ready"; never, if the server ends first: then the other half of the race says why. */
+function readyLine({ stdout }: ChildProcess): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    let text = "";
+    const read = (data: Buffer) => {
+      text += data.toString();
+      const line = /^ready(.*)\n/m.exec(text);
+      if (!line) return;
+      stdout?.off("data", read);
+      try {
+        resolve(line[1]?.trim() ? JSON.parse(line[1]) : undefined);
+      } catch (error) {
+        reject(error);
+      }
+    };
+    stdout?.on("data", read);
+  });
 }
 
 async function portOpens(port: number, timeoutMs: number): Promise<void> {
