@@ -1,13 +1,7 @@
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
 import { createSocket, type Socket } from "node:dgram";
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { promisify } from "node:util";
-import { needs, which } from "../../test/tools.ts";
 import { BrambleError } from "../base/errors.ts";
 import type { FileBytes } from "../base/tree.ts";
 import { decode, encode, type Packet } from "../wire/tftp/packet.ts";
@@ -373,57 +367,3 @@ test("serveTftp() may be closed while a file is still being looked for", async (
   await new Promise(setImmediate); // an answer through a closed socket would end the process here
   assert.deepEqual(events, []);
 });
-
-/** Somebody else's clients: the two sides must not agree on one mistake. */
-const CLIENTS: [
-  tool: string,
-  aptPackage: string,
-  arguments_: (port: number, path: string, to: string) => string[],
-][] = [
-  ["curl", "curl", (port, path, to) => ["-sS", "-o", to, `tftp://127.0.0.1:${port}/${path}`]],
-  ["atftp", "atftp", (port, path, to) => ["--get", "-r", `/${path}`, "-l", to, "127.0.0.1", String(port)]],
-  [
-    "atftp",
-    "atftp",
-    (port, path, to) =>
-      ["--option", "blksize 1468", "--option", "windowsize 16", "--option", "tsize 0", "--get"].concat([
-        "-r",
-        `/${path}`,
-        "-l",
-        to,
-        "127.0.0.1",
-        String(port),
-      ]),
-  ],
-  [
-    "tftp",
-    "tftp-hpa",
-    (port, path, to) => ["-m", "binary", "127.0.0.1", String(port), "-c", "get", path, to],
-  ],
-  [
-    "busybox",
-    "busybox",
-    (port, path, to) => ["tftp", "-g", "-b", "1468", "-r", path, "-l", to, "127.0.0.1", String(port)],
-  ],
-];
-for (const [tool, aptPackage, arguments_] of CLIENTS) {
-  const wanted = arguments_(69, "kernel8.img", "FILE").join(" ");
-  test(`serveTftp() satisfies ${tool} ${wanted}`, async (t) => {
-    if (!needs(t, tool, aptPackage)) return;
-    const folder = mkdtempSync(join(tmpdir(), "bramble-tftp-"));
-    t.after(() => rmSync(folder, { recursive: true }));
-    const { port, events } = await served(t);
-    const program = which(tool) ?? tool;
-    for (const [path, bytes] of [
-      ["kernel8.img", noise(300_000)],
-      ["round", noise(2048)],
-      ["from/disk", noise(100_000)],
-    ] as const) {
-      const to = join(folder, "got");
-      await promisify(execFile)(program, arguments_(port, path, to), { timeout: 20_000 });
-      assert.ok(Buffer.from(bytes).equals(readFileSync(to)), path);
-      rmSync(to);
-    }
-    assert.equal(events.filter(({ kind }) => kind === "sent").length, 3);
-  });
-}
