@@ -33,7 +33,9 @@ export interface House {
   list(client: NbdClient): readonly string[] | Promise<readonly string[]>;
   attached(connection: Connection, taken: NbdExport): void;
   ended(connection: Connection, why: string): void;
-  /** Something was released that others may wait for. */
+  /** Those with a request that must wait until something else has ended. */
+  waiting: Set<Connection>;
+  /** Something has ended: those may go on. */
   released(): void;
   error(connection: Connection, error: unknown): void;
 }
@@ -87,11 +89,6 @@ export class Connection {
   get awaitsClient(): boolean {
     return this.#writing || (this.#session.stage === "requests" && this.#session.inside);
   }
-  /** Is one of its requests waiting until others have ended? */
-  get waits(): boolean {
-    return this.#session.stage === "requests" && !this.#session.hungry;
-  }
-
   /** Goes on with requests that had to wait. */
   next(): void {
     if (this.#gone || this.#closing !== undefined) return;
@@ -137,6 +134,7 @@ export class Connection {
       else if (order.do === "close") this.#closing = order.why;
       else this.#work?.perform(order, this.#borrowed);
     }
+    if (this.#session.blocked) this.#house.waiting.add(this);
   }
 
   #find(name: string): void {
@@ -236,7 +234,6 @@ export class Connection {
     if (this.#over) return; // the session has given back everything already
     this.#session.left(batch.requests, batch.cost);
     this.#flush();
-    if (this.waits) this.next();
     this.#house.released();
   }
 
@@ -244,6 +241,7 @@ export class Connection {
   #finish(): void {
     if (!this.#gone || this.#work?.open || this.#over) return;
     this.#over = true;
+    this.#house.waiting.delete(this);
     this.#session.end();
     this.#taken?.session.closed();
     this.#house.ended(this, this.#closing ?? "closed");

@@ -177,8 +177,10 @@ test("the disk's errors become the client's, and the connection goes on", async 
   disk.write = () => {
     throw failure;
   };
-  disk.read = async () => {
-    throw failure;
+  let sync = false;
+  disk.read = () => {
+    if (sync) throw failure;
+    return Promise.reject(failure);
   };
   const { port } = await house(t, disk);
   const client = await new Client(port).attach();
@@ -192,8 +194,10 @@ test("the disk's errors become the client's, and the connection goes on", async 
     failure = code ? new BrambleError(code, "planted") : new TypeError("a bug");
     client.say(request(WRITE, 0, 1, { cookie: 1 }), "ff");
     assert.deepEqual(await client.reply(), { errno, cookie: 1 });
-    client.say(request(READ, 0, 512, { cookie: 2 }));
-    assert.deepEqual(await client.reply(), { errno, cookie: 2 });
+    for (sync of [false, true]) {
+      client.say(request(READ, 0, 512, { cookie: 2 }));
+      assert.deepEqual(await client.reply(), { errno, cookie: 2 });
+    }
   }
 });
 
@@ -222,6 +226,45 @@ test("replies come as the disk ends, in any order, and slow writes keep their ow
   assert.equal((await client.take(4)).toString("hex"), "02020202");
   assert.equal((await client.reply()).cookie, 1);
   assert.equal((await client.take(4)).toString("hex"), "01010101");
+});
+
+test("a read under way keeps its place in the reply buffer, whatever else is sent meanwhile", async (t) => {
+  const waiting: (() => void)[] = [];
+  const disk = testDisk([], () => new Promise<void>((resolve) => waiting.push(resolve)));
+  disk.bytes.fill(0xaa, 0, 4096).fill(0xbb, 4096, 8192);
+  const { port } = await house(t, disk);
+  const [a, b] = [await new Client(port).attach(), await new Client(port).attach()];
+  a.say(request(READ, 0, 4096));
+  while (waiting.length < 1) await new Promise(setImmediate);
+  a.say(request(99, 0, 0)); // refused at once: that reply leaves, and its buffer would be free
+  assert.equal((await a.reply()).errno, 22);
+  b.say(request(READ, 4096, 4096));
+  while (waiting.length < 2) await new Promise(setImmediate);
+  for (const go of waiting) go();
+  await Promise.all([a.reply(), b.reply()]);
+  assert.ok((await a.take(4096)).equals(disk.bytes.subarray(0, 4096)));
+  assert.ok((await b.take(4096)).equals(disk.bytes.subarray(4096, 8192)));
+});
+
+test("a client that writes faster than the disk is not read from until the disk has caught up", async (t) => {
+  let go = () => {};
+  const opened = new Promise<void>((resolve) => {
+    go = resolve;
+  });
+  const disk = testDisk([], () => opened);
+  const { port } = await house(t, disk, { limits: { bytes: MIB } });
+  const fast = await new Client(port).attach();
+  const size = 128 << 10;
+  const message = Buffer.concat([request(WRITE, 0, size), Buffer.alloc(size, 0x77)]);
+  for (let i = 0; i < 512; i++) fast.socket.write(message);
+  for (let i = 0; i < 50; i++) {
+    const other = await new Client(port).attach();
+    other.socket.destroy();
+  }
+  const left = fast.socket.writableLength;
+  assert.ok(left > 32 * MIB, `only ${left >> 20} of 64 MiB were not taken`);
+  go();
+  for (let i = 0; i < 512; i++) assert.equal((await fast.reply()).errno, 0);
 });
 
 test("garbage, a reset in the middle of a reply and a reader that never reads harm nobody else", async (t) => {

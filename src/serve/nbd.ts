@@ -63,7 +63,6 @@ export async function serveNbd(options: NbdOptions): Promise<NbdServer> {
     { handshake: NodeJS.Timeout; over: () => void; whenOver: Promise<void> }
   >();
   const tell = throttled(options.on ?? (() => {}));
-  let wakes = false;
 
   const house: House = {
     slabs: new Slabs(),
@@ -84,11 +83,12 @@ export async function serveNbd(options: NbdOptions): Promise<NbdServer> {
       else if (why !== "client left" && why !== "client hung up") tell({ kind: "refused", client, why });
       known?.over();
     },
+    waiting: new Set(),
     released() {
-      if (wakes) return; // next() releases too
-      wakes = true;
-      for (const connection of connections.keys()) if (connection.waits) connection.next();
-      wakes = false;
+      if (house.waiting.size === 0) return;
+      const ready = [...house.waiting];
+      house.waiting.clear(); // whoever still has to wait comes back by itself
+      for (const connection of ready) connection.next();
     },
     error({ client, taken }, error) {
       const why = error instanceof Error ? error.message : String(error);

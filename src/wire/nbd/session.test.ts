@@ -16,7 +16,7 @@ function play(session: Session, chunks: Iterable<Uint8Array>, disk: Facts = DISK
     for (const order of orders) {
       said.push(words(order));
       if ("cost" in order) session.left(1, order.cost);
-      if (order.do === "find") act(session.found(order.name === "disk" ? disk : undefined));
+      if (order.do === "find") act(session.found(["disk", "tape"].includes(order.name) ? disk : undefined));
       if (order.do === "list") act(session.listed(["a", "é"]));
     }
   };
@@ -244,6 +244,7 @@ test("request: status of the agreed context, for that export only", () => {
   const last = (talk: string) => orders(FLAGS + talk + status).at(-1);
   assert.deepEqual(last(set(NAME) + GO), { do: "status", ...cookie, offset: 0, length: 4096, one: true });
   assert.deepEqual(last(set("00000001 78") + GO), refuse(22, 7));
+  assert.deepEqual(last(set("00000004 74617065") + GO), refuse(22, 7)); // chosen for "tape"
   const dropped = set(NAME) + option(10, `${NAME} 00000000`);
   assert.deepEqual(last(dropped + GO), refuse(22, 7)); // the second choice, of nothing, replaces the first
 });

@@ -33,6 +33,10 @@ export class Session {
   get hungry(): boolean {
     return !this.#ended && !this.#handshake.waiting && !this.#requests?.blocked;
   }
+  /** Does a request wait until something that is open, here or elsewhere, has ended? */
+  get blocked(): boolean {
+    return !this.#ended && this.#requests?.blocked === true;
+  }
   /** Has the client begun a message whose end must come? */
   get inside(): boolean {
     return this.#requests?.inside ?? true;
