@@ -199,7 +199,7 @@ for (const [what, change] of [
     });
     await assert.rejects(adding);
     assert.equal(kept(data).length, 1);
-    const newer = Buffer.concat([RAW, Buffer.alloc(512, 7)]);
+    const newer = Buffer.concat([Buffer.alloc(512, 7), RAW]);
     Object.assign(web, change, { bytes: gzipSync(newer), cutAfter: Number.POSITIVE_INFINITY, log: [] });
     assert.equal((await add(data, web.url)).sha256, sum(newer));
     assert.match(web.log[0] ?? "", /^bytes=/);
@@ -209,7 +209,7 @@ for (const [what, change] of [
 
 test("a file that changes while it comes is started again, not glued together", async (t) => {
   const web = await shop(t, { cutAfter: 300_000 });
-  const newer = Buffer.concat([RAW, Buffer.alloc(512, 7)]);
+  const newer = Buffer.concat([Buffer.alloc(512, 7), RAW]);
   const data = freshData();
   const image = await addImage({
     data,

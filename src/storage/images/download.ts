@@ -110,7 +110,9 @@ export class Download {
     const status = response.statusCode ?? 0;
     const [, from, size] =
       /^bytes (?:(\d+)-\d+|\*)\/(\d+)$/.exec(response.headers["content-range"] ?? "") ?? [];
-    if (known && status === 206 && Number(from) === this.#have) {
+    const { etag } = response.headers;
+    const same = etag === undefined || !known?.validator.startsWith('"') || etag === known.validator;
+    if (known && status === 206 && Number(from) === this.#have && same) {
       if (size !== undefined) this.total = Number(size);
       return response;
     }
