@@ -25,16 +25,14 @@ dhcp-boot=tag:bramble-pi,bootcode.bin,,${server}
 dhcp-reply-delay=tag:bramble-pi,2
 `,
   kea: (server) => `// /etc/kea/kea-dhcp4.conf, inside "Dhcp4"
-"option-def": [
-  { "name": "bramble-menu", "code": 43, "type": "binary", "space": "dhcp4" }
-],
 "client-classes": [
   {
     "name": "bramble-pi",
     "test": "substring(option[60].hex,0,20) == 'PXEClient:Arch:00000'",
     "next-server": "${server}",
+    "option-def": [{ "name": "vendor-encapsulated-options", "code": 43, "type": "binary" }],
     "option-data": [
-      { "code": 43, "name": "bramble-menu", "data": "${menu("")}", "csv-format": false, "always-send": true },
+      { "name": "vendor-encapsulated-options", "data": "${menu("")}", "csv-format": false, "always-send": true },
       { "name": "vendor-class-identifier", "data": "PXEClient", "always-send": true },
       { "name": "tftp-server-name", "data": "${server}", "always-send": true }
     ]
@@ -42,11 +40,10 @@ dhcp-reply-delay=tag:bramble-pi,2
 ]
 `,
   isc: (server) => `# /etc/dhcp/dhcpd.conf
-option bramble-menu code 43 = string;
 class "bramble-pi" {
   match if substring(option vendor-class-identifier, 0, 20) = "PXEClient:Arch:00000";
   next-server ${server};
-  option bramble-menu ${menu(":")};
+  option vendor-encapsulated-options ${menu(":")};
   option vendor-class-identifier "PXEClient";
   option tftp-server-name "${server}";
 }

@@ -122,6 +122,33 @@ test("identify() tells the stages after the firmware apart", () => {
   for (const [who, options, stage] of rows) assert.equal(identify(sent(MAC, options)).stage, stage, who);
 });
 
+/** UDP payloads to port 67 in a classic pcap file of Ethernet frames. */
+function toServer(pcap: Buffer): Uint8Array[] {
+  const found: Uint8Array[] = [];
+  const little = pcap.readUInt32LE(0) === 0xa1b2c3d4;
+  for (let at = 24; at < pcap.length; ) {
+    const [length, whole] = [at + 8, at + 12].map((n) =>
+      little ? pcap.readUInt32LE(n) : pcap.readUInt32BE(n),
+    ) as [number, number];
+    const frame = pcap.subarray(at + 16, at + 16 + length);
+    at += 16 + length;
+    if (length < whole) continue; // cut off by the capture
+    const udp = 14 + ((frame[14] ?? 0) & 15) * 4;
+    if (frame.readUInt16BE(12) === 0x0800 && frame[23] === 17 && frame.readUInt16BE(udp + 2) === 67)
+      found.push(frame.subarray(udp + 8));
+  }
+  return found;
+}
+
+test("identify() knows U-Boot in a capture of the real program, its EFI loader as UEFI, and the initramfs after them", (t) => {
+  const path = shared(t, "fixtures/pcap/uboot.pcap");
+  if (!path) return;
+  const seen = toServer(readFileSync(path))
+    .map((bytes) => identify(decode(bytes)))
+    .filter(({ mac }) => mac === "02:00:00:00:99:14");
+  assert.deepEqual([...new Set(seen.map(({ stage }) => stage))], ["uboot", "uefi", "linux"]);
+});
+
 test("identify() reads the revision out of the GUID of a Pi's UEFI", () => {
   const options: [number, Uint8Array][] = [
     [93, Uint8Array.of(0, 11)],

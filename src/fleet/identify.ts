@@ -49,7 +49,7 @@ const UEFI = [2, 6, 7, 8, 9, 10, 11, 12, 13, 14];
 const UBOOT = [21, 22, 23, 24];
 /** RPi4 until early 2022, then 4iPR; the first Pi 5 images also said 4iPR, later 5iPR. */
 const FOURCC = ["RPi4", "4iPR", "RPi5", "5iPR"];
-const OS_VENDOR = /^(udhcp|dhcpcd|dhclient|linux|systemd|busybox|android-dhcp|networkmanager|nm)/i;
+const OS_VENDOR = /^(udhcp|dhcpcd|dhclient|linux|systemd|busybox|bramble|android-dhcp|networkmanager|nm)/i;
 
 /** Never throws: a field that is absent or wrong is left out. */
 export function identify(packet: DhcpPacket): Sender {

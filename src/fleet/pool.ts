@@ -98,8 +98,11 @@ export class Pool {
   }
 
   /** Why this client cannot have the address now, in words; undefined if it can. */
-  trouble(address: string, { mac, reserved, nowMs }: Wish): string | undefined {
-    const n = parseIpv4(address);
+  trouble(address: string, wish: Wish): string | undefined {
+    return this.#trouble(parseIpv4(address), address, wish);
+  }
+
+  #trouble(n: number, address: string, { mac, reserved, nowMs }: Wish): string | undefined {
     const { subnet } = this;
     if (!inSubnet(n, subnet)) return "not in this network";
     if (subnet.prefix < 31 && (n === subnet.network || n === subnet.broadcast)) return "no host's address";
@@ -154,10 +157,11 @@ export class Pool {
   #search(wish: Wish): string | undefined {
     if (this.#size === 0 || wish.nowMs < this.#searchAgainMs) return undefined;
     let oldest: Lease | undefined;
-    const start = macBytes(wish.mac).reduce((sum, byte) => (sum * 31 + byte) % 0xffffff, 7) % this.#size;
+    const start = hash(macBytes(wish.mac)) % this.#size;
     for (let i = 0; i < this.#size; i++) {
-      const address = formatIpv4(this.#from + ((start + i) % this.#size));
-      if (this.trouble(address, wish) !== undefined) continue;
+      const n = this.#from + ((start + i) % this.#size);
+      const address = formatIpv4(n);
+      if (this.#trouble(n, address, wish) !== undefined) continue;
       const lease = this.#options.leases.byAddress(address);
       if (!lease) return address;
       if (!oldest || lease.expiresMs < oldest.expiresMs) oldest = lease;
@@ -165,4 +169,12 @@ export class Pool {
     if (!oldest) this.#searchAgainMs = wish.nowMs + SEARCH_PAUSE_MS;
     return oldest?.address;
   }
+}
+
+/** FNV-1a, then mixed: boards of one batch have MACs in a row, their searches must not start in one heap. */
+function hash(bytes: Uint8Array): number {
+  let h = 0x811c9dc5;
+  for (const byte of bytes) h = Math.imul(h ^ byte, 0x01000193);
+  h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
+  return (h ^ (h >>> 13)) >>> 0;
 }

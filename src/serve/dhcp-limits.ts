@@ -22,8 +22,9 @@ export class Recent<Value> {
   set(key: string, value: Value): void {
     this.#map.delete(key);
     this.#map.set(key, value);
+    if (this.#map.size <= this.#most) return;
     const [oldest] = this.#map.keys();
-    if (this.#map.size > this.#most && oldest !== undefined) this.#map.delete(oldest);
+    if (oldest !== undefined) this.#map.delete(oldest);
   }
   delete(key: string): void {
     this.#map.delete(key);
