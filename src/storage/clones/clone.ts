@@ -81,6 +81,14 @@ export async function openClone(path: string, options: OpenOptions = {}): Promis
     if (below) closing.push(below);
     const reading = new Reading(new Mapping(file, header), new WarmFile(file, file.size()), below);
     const id = record?.id ?? randomUUID();
+    if (unlock && reading.mapping.packed.size > 0)
+      throw new BrambleError(
+        "FORMAT_UNSUPPORTED",
+        `${path}: writing to a file with compressed clusters is not supported`,
+        {
+          hint: "open it read-only, or convert it with qemu-img convert -O qcow2",
+        },
+      );
     if (!unlock) {
       replayToRead(path, header, reading.mapping, options);
       return new OpenClone(id, reading);

@@ -77,7 +77,7 @@ export class Commits {
   #next(): Promise<void> {
     this.#waiting = undefined;
     if (this.failed) throw this.failed;
-    return this.#start();
+    return this.#running ?? this.#start(); // one that somebody began in between took our writes, too
   }
 
   #start(): Promise<void> {

@@ -40,6 +40,7 @@ async function tell(story: Story, verdict: Verdict): Promise<void> {
   const die = new Die(story.seed);
   const folder = await sectorWorkshop();
   const path = folder.path("c.qcow2");
+  const all: CutFile[] = [];
   try {
     const model = new SectorModel();
     for (let cut = 0; cut < CUTS_PER_STORY && harm(verdict) === 0; cut++) {
@@ -51,6 +52,7 @@ async function tell(story: Story, verdict: Verdict): Promise<void> {
         hostFile(at, mode) {
           const file = new CutFile(at, mode, { die, ...(story.lies ? { lies: story.lies } : {}) });
           files.push(file);
+          all.push(file);
           return file;
         },
       };
@@ -67,6 +69,7 @@ async function tell(story: Story, verdict: Verdict): Promise<void> {
       for (const half of [".ja", ".jb", ".lock"]) folder.removeFile(`c.qcow2${half}`);
     }
   } finally {
+    for (const file of all) file.close();
     folder.remove();
   }
 }

@@ -11,7 +11,7 @@ export interface TestPackage {
   depends?: string;
   provides?: string;
   /** Content of the package, by path. */
-  files: Record<string, string>;
+  files: Record<string, string | Uint8Array>;
 }
 
 export interface TestMirror {
@@ -80,7 +80,7 @@ export async function testMirror(): Promise<TestMirror> {
 async function deb(one: TestPackage): Promise<Buffer> {
   const tar = pack();
   for (const [name, text] of Object.entries(one.files))
-    tar.entry({ name: `./${name}`, mode: 0o755, mtime: new Date(0) }, text);
+    tar.entry({ name: `./${name}`, mode: 0o755, mtime: new Date(0) }, Buffer.from(text));
   tar.finalize();
   const parts: Buffer[] = [];
   for await (const part of tar) parts.push(part as Buffer);
@@ -93,4 +93,36 @@ async function deb(one: TestPackage): Promise<Buffer> {
     member("data.tar.xz", xz(Buffer.concat(parts))),
   ];
   return Buffer.concat([Buffer.from("!<arch>\n"), ...members]);
+}
+
+/** The least of an ELF program (64 bit) that asks for these libraries. */
+export function elf(libraries: readonly string[], interpreter?: string): Buffer {
+  const strings = Buffer.from(`\0${[...libraries, interpreter ?? ""].join("\0")}\0`);
+  const base = 64 + 3 * 56;
+  const dynamic = base + strings.length;
+  const whole = Buffer.alloc(dynamic + (libraries.length + 2) * 16);
+  whole.write("\x7fELF\x02\x01\x01", "latin1");
+  whole.writeBigUInt64LE(64n, 32);
+  whole.writeUInt16LE(56, 54);
+  whole.writeUInt16LE(3, 56);
+  strings.copy(whole, base);
+  const segment = (n: number, type: number, offset: number, size: number) => {
+    whole.writeUInt32LE(type, 64 + n * 56);
+    whole.writeBigUInt64LE(BigInt(offset), 64 + n * 56 + 8);
+    whole.writeBigUInt64LE(BigInt(offset + 0x10000), 64 + n * 56 + 16);
+    whole.writeBigUInt64LE(BigInt(size), 64 + n * 56 + 32);
+  };
+  const at = (text: string) => strings.indexOf(`\0${text}\0`, 0, "latin1") + 1;
+  segment(0, 1, 0, whole.length);
+  segment(1, 2, dynamic, (libraries.length + 2) * 16);
+  segment(2, interpreter === undefined ? 0 : 3, base + at(interpreter ?? ""), 1);
+  const tags: [number, number][] = [
+    ...libraries.map((name): [number, number] => [1, at(name)]),
+    [5, base + 0x10000],
+  ];
+  for (const [i, [tag, value]] of tags.entries()) {
+    whole.writeBigUInt64LE(BigInt(tag), dynamic + i * 16);
+    whole.writeBigUInt64LE(BigInt(value), dynamic + i * 16 + 8);
+  }
+  return whole;
 }

@@ -26,6 +26,7 @@ export class CutFile extends HostFile {
   }
 
   override write(from: Uint8Array, offset: number): void {
+    if (this.#broken) return; // what was about to run goes nowhere
     super.write(from, offset);
     this.#log.push({ offset, bytes: from.slice() });
   }
@@ -74,9 +75,12 @@ export class CutFile extends HostFile {
     return disk.subarray(0, size);
   }
 
+  /** Close it much later: what still runs would write to whatever file gets its number. */
   powerOff(): void {
     this.#broken = true;
-    this.close();
+  }
+  override truncate(size: number): void {
+    if (!this.#broken) super.truncate(size);
   }
   override close(): void {
     if (!this.#closed) super.close();
