@@ -10,7 +10,7 @@ const sha = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("he
 const blob = (size: number, seed: number) =>
   Uint8Array.from({ length: size }, (_, i) => (i * 31 + seed) & 255);
 
-const KERNEL = blob(300_000, 7);
+const KERNEL = blob(100_000, 7);
 const PI4_FILES = {
   "start4.elf": blob(20_000, 1),
   "fixup4.dat": blob(5436, 2),

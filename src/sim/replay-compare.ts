@@ -111,7 +111,7 @@ class Search {
     const pi = describeGroup(this.#expected);
     if (this.#line === undefined)
       return `the log ends after ${number} lines; the virtual Pi goes on with ${pi}`;
-    return `request ${number + 1} of the log is ${describe(this.#line)}; the virtual Pi's is ${pi}`;
+    return `request ${this.#lines.indexOf(this.#line) + 1} of the log is ${describe(this.#line)}; the virtual Pi's is ${pi}`;
   }
 
   /** `group` is the one that the last line belonged to, `said` what its lines said. */

@@ -44,7 +44,7 @@ export function toyDhcp(options: ToyDhcp = {}): VirtualServer & { seen: DhcpPack
       if (type === MESSAGE.DISCOVER && deaf-- > 0) return [];
       if (mode === "proxy" && type !== MESSAGE.DISCOVER) return [];
       if (type === MESSAGE.REQUEST && asked.options.get(OPTION.SERVER_ID)?.join(".") !== address) return [];
-      if (!given.has(asked.chaddr)) given.set(asked.chaddr, `10.0.0.${100 + given.size}`);
+      if (!given.has(asked.chaddr)) given.set(asked.chaddr, address.replace(/\d+$/, `${100 + given.size}`));
       const yiaddr = mode === "proxy" ? "0.0.0.0" : (given.get(asked.chaddr) ?? "");
       const broadcast = options.broadcast || mode === "proxy";
       const bytes = encodeDhcp(reply(asked, type, yiaddr, { ...options, address, mode }));
