@@ -132,6 +132,31 @@ test("flushes that come together share commits: one runs, one waits", () =>
     assert.equal(clone.stats().syncs - before, 3, "a first write needs two");
   }));
 
+test("never two commits at once, whenever a flush comes", () =>
+  withClone(async ({ open }) => {
+    let running = 0;
+    let most = 0;
+    class CountingFile extends HostFile {
+      override async sync() {
+        running += 1;
+        most = Math.max(most, running);
+        await new Promise((next) => setImmediate(next));
+        running -= 1;
+      }
+    }
+    const clone = await open({ hostFile: (at: string, mode: HostMode) => new CountingFile(at, mode) });
+    const calls: unknown[] = [];
+    // A flush for each turn of the microtasks around the end of a commit.
+    for (let i = 0; i < 300; i++) {
+      await clone.write(block(i), (i % 60) * 65536);
+      calls.push(clone.flush());
+      if (i % 50 === 0) await calls[0];
+      if (i % 7 === 0) await new Promise((next) => setImmediate(next));
+    }
+    await Promise.all(calls);
+    assert.equal(most, 1);
+  }));
+
 test("writes wait for a commit when 65,536 changes are pending, and a trim of everything goes through", () =>
   withClone(async ({ open, path }) => {
     let release = () => {};
