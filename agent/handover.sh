@@ -36,8 +36,10 @@ keep_network() {
   # a swap file on a disk that needs memory to send its writes; and growing a disk that has its size already
   for unit in dphys-swapfile resize2fs_once rpi-resize; do quiet $unit; done
   is_systemd || return 0
-  # systemd-networkd: the same address, kept at stop
   mkdir -p /run/systemd/network
+  # the name stays: whoever renews the lease knows the interface by it
+  printf '[Match]\nMACAddress=%s\n\n[Link]\nNamePolicy=keep\nMACAddressPolicy=none\n' "$mac" > /run/systemd/network/00-netroot.link
+  # systemd-networkd: the same address, kept at stop
   {
     printf '[Match]\nMACAddress=%s\n\n[Network]\nAddress=%s/%s\nKeepConfiguration=yes\nLinkLocalAddressing=no\n' "$mac" "$address" "$prefix"
     [ -z "$router" ] || echo "Gateway=$router"
@@ -98,7 +100,11 @@ hand_over() {
   for folder in dev proc sys run; do mkdir -p "/newroot/$folder" || fail "the root has no /$folder"; done
   # as the kernel itself would have mounted it: the system checks it and then makes it writable
   [ "$rw" = rw ] || mount -o remount,ro /newroot || fail "mounting the root read-only again"
-  report switch-root "$new_init"
+  # nothing in such a root will tell more: the timeline ends here
+  no_reporter=
+  [ -e $units/report-boot.service ] || no_reporter="reporter=0
+"
+  report switch-root "$new_init" "$no_reporter"
   for folder in dev proc sys run; do mount --move "/$folder" "/newroot/$folder"; done
   exec switch_root -c /dev/console /newroot "$new_init"
 }

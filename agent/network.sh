@@ -35,7 +35,8 @@ network_up() {
   done
 }
 
-# The lease is kept for as long as the node runs: this udhcpc outlives the agent (its name begins with @, see root.sh) and renews.
+# The lease is kept for as long as the node runs: this udhcpc outlives the agent (an @ as first character of its name tells
+# systemd's shutdown to spare it: systemd.io/ROOT_STORAGE_DAEMONS) and renews.
 lease() {
   mac=$(cat "/sys/class/net/$interface/address")
   say "$interface ($mac) has a link, asking for an address"

@@ -1,15 +1,12 @@
 # Roots: each leaves the new root mounted on /newroot and says in `attached` what it is. Sourced by /init.
 
-# nbd-client stays as a process and serves the disk until the power goes. An @ as first character of its name tells systemd's
-# shutdown to spare it (systemd.io/ROOT_STORAGE_DAEMONS), and the kernel is told never to pick it when memory runs out.
+# By netlink: the kernel itself holds the connection, and nbd-client ends when it stands. A client that stays (by ioctl) would lose the
+# root at each shutdown: systemd stops every process for a moment, marked or not, and a stopped client counts as a closed one.
 root_nbd() {
   modprobe -q nbd nbds_max=4 || [ -b /dev/nbd0 ] || fail "this kernel has no nbd driver"
   wait_for /dev/nbd0 10 || fail "no /dev/nbd0"
-  (
-    cd / || exit
-    echo -1000 > /proc/self/oom_score_adj
-    exec @/nbd-client -b 512 -N "$nbd_export" "$nbd_host" "$nbd_port" /dev/nbd0
-  ) > /run/bramble/nbd.log 2>&1 < /dev/null || fail "nbd: $(cat /run/bramble/nbd.log)"
+  nbd-client -N "$nbd_export" "$nbd_host" "$nbd_port" /dev/nbd0 -block-size 512 > /run/bramble/nbd.log 2>&1 < /dev/null ||
+    fail "nbd: $(cat /run/bramble/nbd.log)"
   tries=0
   until [ -e /sys/block/nbd0/pid ] && [ "$(cat /sys/block/nbd0/size)" != 0 ]; do
     tries=$((tries + 1))

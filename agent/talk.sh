@@ -6,11 +6,11 @@ say() { echo "[$(uptime_now)] agent: $*"; }
 # Any bytes as %xx: nothing in a text can break a line.
 encoded() { printf %s "$1" | od -An -v -tx1 | tr -d '\n' | tr ' ' '%'; }
 
-# report STEP DETAIL: a step of this boot's timeline. Without a session there is nobody who would know us.
+# report STEP DETAIL [LINES]: a step of this boot's timeline. Without a session there is nobody who would know us.
 report() {
   say "$1: $2"
   [ -n "$session" ] || return 0
-  printf 'step=%s\ndetail=%s\nuptime=%s\n' "$1" "$(encoded "$2")" "$(uptime_now)" > /run/bramble/report
+  printf 'step=%s\ndetail=%s\nuptime=%s\n%s' "$1" "$(encoded "$2")" "$(uptime_now)" "$3" > /run/bramble/report
   post /agent/report text/plain /run/bramble/report || say "the server did not take that report"
 }
 

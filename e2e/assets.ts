@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { lockedPackages } from "../src/storage/agent-lock.ts";
+import { NOT_NEEDED, PACKAGES } from "../src/storage/agent-programs.ts";
 import { cached } from "./cache.ts";
 import { miniImage } from "./image/mini.ts";
 import { KEYS } from "./image/packages.ts";
@@ -15,8 +16,8 @@ const MAKE: Record<AssetName, () => Promise<string>> = {
 /** The folder agent/ of a data folder, filled while there is a network: scenarios build their agents from it, offline. */
 async function agentPackages(): Promise<string> {
   const keys = await readFile(KEYS, "utf8");
-  return cached("agent-packages", ["arm64", 1], async (folder) => {
-    await lockedPackages({ folder, arch: "arm64", wanted: ["busybox-static"], keys });
+  return cached("agent-packages", ["arm64", PACKAGES, NOT_NEEDED], async (folder) => {
+    await lockedPackages({ folder, arch: "arm64", wanted: PACKAGES, without: NOT_NEEDED, keys });
   });
 }
 

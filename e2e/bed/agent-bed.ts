@@ -27,8 +27,8 @@ export interface AgentBed {
 
 export async function makeAgentBed(t: Stage, asset: AssetName): Promise<AgentBed> {
   const network = await makeNetwork();
-  const { address, bridge } = network;
-  const range = `--dhcp-range=${address.replace(/1$/, "100")},${address.replace(/1$/, "199")},1h`;
+  const { address } = network;
+  const range = `--dhcp-range=${network.host(100)},${network.host(199)},1h`;
   const dnsmasq = start("dnsmasq", [
     "-k",
     "-C",
@@ -36,7 +36,7 @@ export async function makeAgentBed(t: Stage, asset: AssetName): Promise<AgentBed
     "-p",
     "0",
     "-i",
-    bridge,
+    network.interface,
     "--no-ping",
     range,
     "--user=root",
@@ -102,7 +102,7 @@ export async function boot(
   const orders = await giveOrders({ address: bed.network.address, ...options });
   t.atEnd(() => orders.close());
   const cmdline = Buffer.from(
-    `console=ttyAMA0 quiet bramble.server=${orders.url} bramble.boot=b1 bramble.token=t1 bramble.onfail=reboot\n`,
+    `console=ttyAMA0 quiet systemd.show_status=1 bramble.server=${orders.url} bramble.boot=b1 bramble.token=t1 bramble.onfail=reboot\n`,
   );
   const guest = await bootGuest({
     name: `guest${guests++}`,

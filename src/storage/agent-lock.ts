@@ -28,6 +28,8 @@ export interface LockOptions {
   folder: string;
   arch: Arch;
   wanted: readonly string[];
+  /** Dependencies that are left out. */
+  without: readonly string[];
   keys: string;
   mirror?: string | undefined;
   offline?: boolean | undefined;
@@ -67,7 +69,7 @@ async function relock(lock: Lock, options: LockOptions): Promise<LockedPackage[]
       const components = ["main"];
       const { arch, keys } = options;
       const suite = await openSuite({ mirror, suite: SUITE, arch, components, keys, cache, now: new Date() });
-      const packages = resolve(options.wanted, suite).map(
+      const packages = resolve(options.wanted, suite, options.without).map(
         ({ name, version, sha256, size, path }): LockedPackage => ({ name, version, sha256, size, path }),
       );
       for (const one of packages) await fetchOne(mirror, one, options);

@@ -7,7 +7,7 @@ import { gunzipSync, gzipSync } from "node:zlib";
 import { needs, run } from "../../test/tools.ts";
 import type { Entry, Tree } from "../base/tree.ts";
 import { type AgentOptions, buildAgent } from "./agent.ts";
-import { type TestMirror, testMirror } from "./testing/test-mirror.ts";
+import { elf, type TestMirror, type TestPackage, testMirror } from "./testing/test-mirror.ts";
 
 const VERSION = "6.12.0-test";
 const MODULES = `usr/lib/modules/${VERSION}`;
@@ -51,6 +51,41 @@ const root = () => ({
   [`${MODULES}/kernel/plain-one.ko`]: "plain module",
 });
 
+const LOADER = "/lib/ld-linux-aarch64.so.1";
+const LIBRARIES = "usr/lib/aarch64-linux-gnu";
+
+const packages = (busybox: string): TestPackage[] => [
+  {
+    name: "busybox-static",
+    version: busybox,
+    files: { "usr/bin/busybox": Buffer.concat([elf([]), Buffer.from(busybox)]) },
+  },
+  {
+    name: "nbd-client",
+    version: "1:3.26.1-6",
+    depends: "libc6 (>= 2.38), libnl (>= 3), debconf (>= 0.5) | debconf-2.0",
+    files: {
+      "usr/sbin/nbd-client": elf(["libnl.so.3", "libc.so.6"], LOADER),
+      "usr/share/doc/nbd-client/x": "text",
+    },
+  },
+  {
+    name: "libnl",
+    version: "3",
+    depends: "libc6",
+    files: { [`${LIBRARIES}/libnl.so.3`]: elf(["libc.so.6"]) },
+  },
+  {
+    name: "libc6",
+    version: "2.41",
+    files: {
+      [`${LIBRARIES}/libc.so.6`]: elf(["ld-linux-aarch64.so.1"]),
+      [`${LIBRARIES}/libm.so.6`]: elf([]),
+      [`${LIBRARIES}/ld-linux-aarch64.so.1`]: elf([]),
+    },
+  },
+];
+
 interface Bench {
   mirror: TestMirror;
   options: AgentOptions;
@@ -64,9 +99,7 @@ async function bench(t: TestContext): Promise<Bench | undefined> {
     mirror.close();
     rmSync(data, { recursive: true });
   });
-  await mirror.publish([
-    { name: "busybox-static", version: "1:1.37.0-6", files: { "usr/bin/busybox": "BUSYBOX" } },
-  ]);
+  await mirror.publish(packages("1:1.37.0-6"));
   const agentFiles = join(data, "scripts");
   cpSync("agent", agentFiles, { recursive: true });
   writeFileSync(join(agentFiles, "keys/debian-archive.asc"), mirror.keys);
@@ -104,13 +137,17 @@ test("buildAgent() packs busybox, our scripts and the modules with what they nee
     "kernel/nbd.ko: kernel/lib/crc.ko\nkernel/lib/crc.ko:\nkernel/plain-one.ko:\n",
   );
   assert.equal(text(`${folder}/modules.alias`), "alias block-major-43-* nbd\nalias x plain_one\n");
-  assert.equal(text("bin/busybox"), "BUSYBOX");
+  assert.match(text("bin/busybox"), /1:1\.37\.0-6$/);
+  const libraries = list.filter((name) => name.includes(".so"));
+  const folderOf = (name: string) => `lib/aarch64-linux-gnu/${name}`;
+  assert.deepEqual(libraries, [folderOf("libc.so.6"), folderOf("libnl.so.3"), LOADER.slice(1)]);
+  assert.ok(list.includes("sbin/nbd-client"));
   assert.equal(text("init"), readFileSync("agent/init", "utf8"));
-  assert.ok(list.includes("agent/root.sh") && list.includes("@/nbd-client") && list.includes("dev/console"));
+  assert.ok(list.includes("agent/root.sh") && list.includes("@/udhcpc") && list.includes("dev/console"));
   assert.deepEqual(agent.absent, { [VERSION]: ["nowhere"] });
   assert.deepEqual(
     agent.packages.map(({ name, version }) => `${name} ${version}`),
-    ["busybox-static 1:1.37.0-6"],
+    ["busybox-static 1:1.37.0-6", "libc6 2.41", "libnl 3", "nbd-client 1:3.26.1-6"],
   );
 });
 
@@ -149,9 +186,7 @@ test("the lock decides: a newer package on the mirror changes nothing until the 
   const at = await bench(t);
   if (!at) return;
   const first = await buildAgent(at.options);
-  await at.mirror.publish([
-    { name: "busybox-static", version: "1:1.38.0-1", files: { "usr/bin/busybox": "NEWER" } },
-  ]);
+  await at.mirror.publish(packages("1:1.38.0-1"));
   assert.equal((await buildAgent(at.options)).sha256, first.sha256);
   rmSync(join(at.options.data, "agent/debs"), { recursive: true });
   assert.equal((await buildAgent(at.options)).sha256, first.sha256, "the mirror still has the locked one");
@@ -169,6 +204,16 @@ test("a package that is not what was locked is never used", async (t) => {
   writeFileSync(path, "something else");
   at.mirror.files.set("pool/busybox-static_1.37.0-6_arm64.deb", Buffer.from("also something else"));
   await assert.rejects(buildAgent(at.options), { code: "PACKAGES_UNTRUSTED" });
+});
+
+test("a library that no package has is named", async (t) => {
+  const at = await bench(t);
+  if (!at) return;
+  const lacking = packages("1:1.37.0-6").map((one) =>
+    one.name === "libnl" ? { ...one, files: { "usr/lib/x": "y" } } : one,
+  );
+  await at.mirror.publish(lacking);
+  await assert.rejects(buildAgent(at.options), /no package of the agent has the library libnl\.so\.3/);
 });
 
 test("an image without module tables, and a damaged module, are named", async (t) => {

@@ -2,19 +2,15 @@
 import { randomBytes } from "node:crypto";
 import { mkdir, readdir, readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { Readable } from "node:stream";
 import { promisify } from "node:util";
 import { gzip } from "node:zlib";
-import { extract } from "tar-stream";
-import { concat } from "../base/bytes.ts";
 import { BrambleError } from "../base/errors.ts";
 import type { Tree } from "../base/tree.ts";
 import { type CpioEntry, writeCpio } from "../formats/cpio.ts";
-import { readDeb } from "../formats/deb.ts";
-import { type Arch, debPath, type LockedPackage, lockedPackages } from "./agent-lock.ts";
+import { type Arch, type LockedPackage, lockedPackages } from "./agent-lock.ts";
 import { type Kernel, type ModulePlan, planModules, readModules } from "./agent-modules.ts";
+import { NOT_NEEDED, PACKAGES, readPrograms } from "./agent-programs.ts";
 import { sha256Of } from "./debian-archive.ts";
-import { openXz } from "./images/xz.ts";
 
 export interface AgentOptions {
   /** The data folder; the agent's own part is agent/ inside. */
@@ -42,11 +38,10 @@ export interface Agent {
   absent: Record<string, string[]>;
 }
 
-const PACKAGES = ["busybox-static"];
-/** argv[0] with an @ keeps systemd's shutdown from ending what the root stands on (systemd.io/ROOT_STORAGE_DAEMONS). */
-const STORAGE_DAEMONS = ["nbd-client", "udhcpc"];
+/** argv[0] with an @ keeps systemd's shutdown from ending what the root stands on (systemd.io/ROOT_KEPT). */
+const KEPT = ["udhcpc"];
 /** Part of the key of what is built: to be changed with the layout of the archive. */
-const LAYOUT = "1";
+const LAYOUT = "2";
 
 /**
  * The agent for these kernels, from data/agent/built when it was built before. Same packages, scripts and modules: same bytes.
@@ -64,6 +59,7 @@ export async function buildAgent(options: AgentOptions): Promise<Agent> {
     folder,
     arch,
     wanted: PACKAGES,
+    without: NOT_NEEDED,
     keys,
     mirror,
     offline,
@@ -80,7 +76,7 @@ export async function buildAgent(options: AgentOptions): Promise<Agent> {
   const ready = await readFile(path).catch(() => undefined);
   if (ready) return { path, sha256: sha256Of(ready), size: ready.length, packages, absent };
 
-  const entries: CpioEntry[] = [...skeleton(), ...scripts, ...(await busybox(folder, packages))];
+  const entries: CpioEntry[] = [...skeleton(), ...scripts, ...(await readPrograms(folder, packages))];
   for (const plan of plans) {
     onProgress?.(`${plan.files.length} modules of kernel ${plan.kernel.version}`);
     entries.push(...(await readModules(options.root, plan)));
@@ -101,9 +97,7 @@ function skeleton(): CpioEntry[] {
     // the kernel opens it for /init before anything is mounted
     { kind: "character", path: "dev/console", mode: 0o600, major: 5, minor: 1 },
     { kind: "symlink", path: "bin/sh", target: "busybox" },
-    ...STORAGE_DAEMONS.map(
-      (name): CpioEntry => ({ kind: "symlink", path: `@/${name}`, target: "/bin/busybox" }),
-    ),
+    ...KEPT.map((name): CpioEntry => ({ kind: "symlink", path: `@/${name}`, target: "/bin/busybox" })),
   ];
 }
 
@@ -119,30 +113,4 @@ async function ourScripts(folder: string): Promise<Script[]> {
       return { kind: "file", path, mode: 0o755, bytes: await readFile(join(folder, name)) };
     }),
   );
-}
-
-async function busybox(folder: string, packages: LockedPackage[]): Promise<CpioEntry[]> {
-  for (const one of packages.filter((found) => found.name === "busybox-static")) {
-    const bytes = await fileOf(await readFile(debPath(folder, one)), /^(\.\/)?(usr\/)?bin\/busybox$/);
-    if (bytes) return [{ kind: "file", path: "bin/busybox", mode: 0o755, bytes }];
-  }
-  throw new BrambleError("AGENT_UNBUILDABLE", "the package busybox-static holds no busybox");
-}
-
-/** The first regular file of a package whose path matches. */
-async function fileOf(deb: Uint8Array, wanted: RegExp): Promise<Uint8Array | undefined> {
-  const data = readDeb(deb).find((member) => member.name.startsWith("data.tar"));
-  if (data?.name !== "data.tar.xz")
-    throw new BrambleError(
-      "AGENT_UNBUILDABLE",
-      `a Debian package packed as ${data?.name ?? "nothing"}, not data.tar.xz`,
-    );
-  let found: Uint8Array | undefined;
-  const tar = Readable.from(openXz(Readable.from([data.bytes]))).pipe(extract());
-  for await (const entry of tar) {
-    const parts: Uint8Array[] = [];
-    for await (const chunk of entry) parts.push(chunk as Uint8Array);
-    if (entry.header.type === "file" && wanted.test(entry.header.name)) found ??= concat(parts);
-  }
-  return found;
 }

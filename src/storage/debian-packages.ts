@@ -49,9 +49,13 @@ function packageOf(text: string): Package {
 
 /**
  * The packages wanted and all that they depend on, sorted by name. Of alternatives the first that the suite has; a virtual
- * package is the first real one that provides it. Throws PACKAGE_UNKNOWN.
+ * package is the first real one that provides it; `without` counts as there already. Throws PACKAGE_UNKNOWN.
  */
-export function resolve(wanted: readonly string[], suite: ReadonlyMap<string, Package>): Package[] {
+export function resolve(
+  wanted: readonly string[],
+  suite: ReadonlyMap<string, Package>,
+  without: readonly string[] = [],
+): Package[] {
   const providers = new Map<string, Package>();
   for (const one of suite.values())
     for (const name of one.provides) if (!providers.has(name)) providers.set(name, one);
@@ -62,7 +66,7 @@ export function resolve(wanted: readonly string[], suite: ReadonlyMap<string, Pa
   }));
   for (let next = open.pop(); next; next = open.pop()) {
     const { names } = next;
-    if (names.some((name) => chosen.has(name))) continue;
+    if (names.some((name) => chosen.has(name) || without.includes(name))) continue;
     const found =
       names.map((name) => suite.get(name)).find((one) => one !== undefined) ??
       names.map((name) => providers.get(name)).find((one) => one !== undefined);
