@@ -19,12 +19,7 @@ const PI4_OPTIONS: [number, Uint8Array][] = [
   [60, toLatin1("PXEClient:Arch:00000:UNDI:002001")],
 ];
 
-function message(
-  type: number,
-  mac: string,
-  options: [number, Uint8Array][],
-  more: Partial<DhcpPacket> = {},
-) {
+function message(type: number, mac: string, options: [number, Uint8Array][], more: Partial<DhcpPacket> = {}) {
   const packet: DhcpPacket = {
     op: 1,
     htype: 1,
