@@ -1,16 +1,16 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { createSocket } from "node:dgram";
-import { once } from "node:events";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import type { FileBytes } from "../src/base/tree.ts";
+import type { Lease } from "../src/fleet/pool.ts";
+import { serveDhcp } from "../src/serve/dhcp.ts";
 import { serveTftp, type TftpEvent } from "../src/serve/tftp.ts";
 import { realNet } from "../src/sim/real-net.ts";
 import { replayTrace, type StartServers } from "../src/sim/replay.ts";
 import { runFleet } from "../src/sim/run-fleet.ts";
-import { toyDhcp, treeOf } from "../src/sim/toy-servers.ts";
+import { treeOf } from "../src/sim/toy-servers.ts";
 import { shared } from "./tools.ts";
 
 const fileBytes = (bytes: Uint8Array): FileBytes => ({
@@ -18,20 +18,28 @@ const fileBytes = (bytes: Uint8Array): FileBytes => ({
   read: (into, offset) => into.set(bytes.subarray(offset, offset + into.length)),
 });
 
-/** DHCP on a free port of loopback, that answers to where a packet came from. */
-async function loopbackDhcp() {
-  const dhcp = toyDhcp({ address: "127.0.0.1" });
-  const socket = createSocket("udp4");
-  socket.on("message", async (bytes, from) => {
-    const packet = { from, to: { address: "127.0.0.1", port: 67 }, bytes };
-    for (const sent of await dhcp.receive(packet, 0, "")) socket.send(sent.bytes, from.port, from.address);
+/** The real DHCP server on a free port of loopback: it answers to where a packet came from. */
+function loopbackDhcp() {
+  const leases = new Map<string, Lease>();
+  return serveDhcp({
+    interfaces: [
+      {
+        address: "127.0.0.1",
+        mode: "full",
+        subnet: "127.0.0.0/8",
+        pool: { from: "127.1.0.1", to: "127.1.0.200" },
+      },
+    ],
+    port: 0,
+    proxyPort: 0,
+    ask: () => ({ answer: true, reason: "everybody may boot here" }),
+    leases: {
+      get: (mac) => leases.get(mac),
+      byAddress: (address) => [...leases.values()].find((lease) => lease.address === address),
+      put: async (lease) => void leases.set(lease.mac, lease),
+    },
+    on: () => {},
   });
-  socket.bind(0, "127.0.0.1");
-  await once(socket, "listening");
-  return {
-    port: socket.address().port,
-    close: () => new Promise<void>((done) => socket.close(() => done())),
-  };
 }
 
 async function servers(files: ReadonlyMap<string, Uint8Array>, events: TftpEvent[] = []) {
@@ -49,7 +57,7 @@ async function servers(files: ReadonlyMap<string, Uint8Array>, events: TftpEvent
     await dhcp.close();
     await tftp.close();
   };
-  return { dhcpPort: dhcp.port, tftpPort: tftp.port, close };
+  return { dhcpPort: dhcp.ports[0]?.dhcp ?? 0, tftpPort: tftp.port, close };
 }
 
 const blob = (size: number) => Uint8Array.from({ length: size }, (_, i) => (i * 131) >>> 3);
