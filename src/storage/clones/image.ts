@@ -4,7 +4,7 @@ import { type HostFile, type OpenHostFile, openHostFile } from "./host-file.ts";
 import type { Layer } from "./layer.ts";
 import { WARM_BITS, WarmMap } from "./warm.ts";
 
-/** A sync read that takes longer came from the disk, not from the page cache. */
+/** A sync read that takes longer came from the disk, or the host had no time for us: the count of disk reads tells. */
 export const STALL_MS = 1;
 const BLOCK = 2 ** WARM_BITS;
 const SAMPLES = 8;
@@ -16,13 +16,23 @@ export class WarmFile {
   readonly file: HostFile;
   readonly #map: WarmMap;
   readonly #clock: () => number;
+  readonly #diskReads: () => number;
+  #readsSeen = 0;
   #ahead = new Map<number, Promise<void>>();
   stalls = 0;
 
-  constructor(file: HostFile, bytes: number, clock: () => number = () => performance.now()) {
+  /** `clock` in milliseconds; `diskReads` counts what this process has read from disks so far, not from the page cache. */
+  constructor(
+    file: HostFile,
+    bytes: number,
+    clock: () => number = () => performance.now(),
+    diskReads: () => number = () => process.resourceUsage().fsRead,
+  ) {
     this.file = file;
     this.#map = new WarmMap(bytes);
     this.#clock = clock;
+    this.#diskReads = diskReads;
+    this.#readsSeen = diskReads();
   }
 
   isWarm(offset: number, length: number): boolean {
@@ -37,11 +47,17 @@ export class WarmFile {
     this.file.read(into, offset);
     const now = this.#clock();
     this.#map.tick(now);
-    if (now - before > STALL_MS) {
+    if (now - before > STALL_MS && this.#sawDisk()) {
       this.stalls += 1;
       this.#map.clear();
     }
     this.#map.add(offset, into.length);
+  }
+
+  #sawDisk(): boolean {
+    const before = this.#readsSeen;
+    this.#readsSeen = this.#diskReads();
+    return this.#readsSeen !== before;
   }
 
   async warm(offset: number, length: number): Promise<void> {
@@ -67,9 +83,10 @@ export class WarmFile {
   }
 
   #readAhead(from: number, to: number): Promise<void> {
-    const job = this.file
-      .warm(scratch.subarray(0, to - from), from)
-      .then(() => this.#map.add(from, to - from));
+    const job = this.file.warm(scratch.subarray(0, to - from), from).then(() => {
+      this.#map.add(from, to - from);
+      this.#readsSeen = this.#diskReads();
+    });
     const done = job.finally(() => {
       for (let at = from; at < to; at += BLOCK) this.#ahead.delete(at);
     });
