@@ -82,12 +82,13 @@ async function keep(
   argv: string[],
   until: RegExp,
   t: TestContext,
-): Promise<{ lines: string[]; child: ChildProcess }> {
+): Promise<{ lines: string[]; child: ChildProcess; more(): Promise<void> }> {
   const child = spawn(which("ip") ?? "ip", ["netns", "exec", name, ...argv], {
     stdio: ["pipe", "pipe", "pipe"],
   });
   children.push(child);
   const lines: string[] = [];
+  const waiting: (() => void)[] = [];
   t.after(() => {
     child.stdin?.end();
     if (argv[0] !== process.execPath) child.kill();
@@ -96,11 +97,12 @@ async function keep(
     for (const stream of [child.stdout, child.stderr])
       createInterface({ input: stream }).on("line", (line) => {
         lines.push(line);
+        for (const wake of waiting.splice(0)) wake();
         if (until.test(line)) ready();
       });
     child.once("exit", () => failed(new Error(`${argv[0]} ended: ${lines.join("\n")}`)));
   });
-  return { lines, child };
+  return { lines, child, more: () => new Promise((wake) => void waiting.push(wake)) };
 }
 
 async function serve(t: TestContext, mode: "full" | "proxy", nodes: string[] = []) {
@@ -119,7 +121,7 @@ async function serve(t: TestContext, mode: "full" | "proxy", nodes: string[] = [
     journal: join(folder, `${mode}-${children.length}.journal`),
     nodes,
   };
-  const { lines } = await keep(
+  const { lines, more } = await keep(
     s,
     [process.execPath, ...PROGRAM, "serve", JSON.stringify(options)],
     /"ready"/,
@@ -129,7 +131,17 @@ async function serve(t: TestContext, mode: "full" | "proxy", nodes: string[] = [
   assert.deepEqual(ready.lost[0].lost, [], "as root nothing is lost");
   return {
     journal: () => readFileSync(options.journal, "utf8"),
-    events: () => lines.filter((line) => line.includes('"xid"')).map((line) => JSON.parse(line) as DhcpEvent),
+    /** The event that fits, as soon as it is here. */
+    event: async (fits: (event: DhcpEvent) => boolean): Promise<DhcpEvent> => {
+      for (;;) {
+        const events = lines
+          .filter((line) => line.includes('"xid"'))
+          .map((line) => JSON.parse(line) as DhcpEvent);
+        const found = events.find(fits);
+        if (found) return found;
+        await more();
+      }
+    },
   };
 }
 
@@ -174,7 +186,7 @@ test("full mode: dhclient and udhcpc get a lease that is in the journal, and udh
   const address = /bound to (10\.77\.0\.\d+)/.exec(await dhclient(c))?.[1];
   assert.ok(address);
   assert.match(server.journal(), new RegExp(` ${address} `));
-  const ack = server.events().find(({ message }) => message === "REQUEST → ACK");
+  const ack = await server.event(({ message }) => message === "REQUEST → ACK");
   assert.equal(ack?.stage, "linux");
   // The same MAC: the same address, whatever the client.
   assert.match(
@@ -191,7 +203,7 @@ test("full mode: an address that somebody uses without a lease is found by ARP a
   t.after(() => ip("-n", w, "addr", "del", "10.77.0.55/24", "dev", "eth0"));
   const said = await udhcpc(c, "-r", "10.77.0.55");
   assert.match(said, /lease of 10\.77\.0\.(?!55 )\d+ obtained/);
-  assert.ok(server.events().some(({ kind, address }) => kind === "conflict" && address === "10.77.0.55"));
+  assert.ok(await server.event(({ kind, address }) => kind === "conflict" && address === "10.77.0.55"));
 });
 
 test("a relay between: the client behind it gets an address of its own network", async (t) => {
@@ -206,9 +218,9 @@ test("a relay between: the client behind it gets an address of its own network",
   );
   assert.match(await dhclient(d), /bound to 10\.78\.0\.5\d|bound to 10\.78\.0\.60/);
   assert.ok(
-    server
-      .events()
-      .some(({ message, address }) => message === "REQUEST → ACK" && address?.startsWith("10.78.0.")),
+    await server.event(
+      ({ message, address }) => message === "REQUEST → ACK" && address?.startsWith("10.78.0.") === true,
+    ),
   );
 });
 
@@ -234,9 +246,9 @@ test("a router beside us: it gives the addresses, we say where a Pi boots from, 
   const mac = JSON.parse(run("ip", ["-n", c, "-j", "link", "show", "eth0"]))[0].address as string;
   const server = await serve(t, "proxy", [mac]);
   assert.match(await udhcpc(c), /lease of 10\.77\.0\.1\d\d obtained from 10\.77\.0\.3/);
-  const silence = server.events().find(({ message }) => message === "DISCOVER → silence");
+  const silence = await server.event(({ message }) => message === "DISCOVER → silence");
   assert.match(silence?.reason ?? "", /ordinary client/);
-  const learned = server.events().find((event) => event.learned !== undefined);
+  const learned = await server.event((event) => event.learned !== undefined);
   assert.match(learned?.learned ?? "", /^10\.77\.0\.1\d\d$/);
 
   const scan = { interface: { name: "eth0", address: "10.77.0.3" }, ms: 1500 };
@@ -258,5 +270,5 @@ test("a router beside us: it gives the addresses, we say where a Pi boots from, 
     ["10.77.0.3"],
   );
   assert.match(found[0]?.offered ?? "", /^10\.77\.0\.1/);
-  assert.ok(server.events().some(({ reason, stage }) => stage === "eeprom2711" && reason === "no node"));
+  assert.ok(await server.event(({ reason, stage }) => stage === "eeprom2711" && reason === "no node"));
 });
