@@ -63,7 +63,19 @@ export async function dnsmasq(host: Host, network: Network, ...more: string[]): 
 export async function dhclient(t: Stage, host: Host, on: string): Promise<string> {
   const lease = join(t.folder, `dhclient-${cables++}`);
   const files = ["-lf", `${lease}.leases`, "-pf", `${lease}.pid`];
-  const client = host.start("dhclient", "-4", "-1", "-d", "-v", "-cf", "/dev/null", ...files, "-sf", "/bin/true", on);
+  const client = host.start(
+    "dhclient",
+    "-4",
+    "-1",
+    "-d",
+    "-v",
+    "-cf",
+    "/dev/null",
+    ...files,
+    "-sf",
+    "/bin/true",
+    on,
+  );
   const [, address = ""] = await client.saw(/bound to ([\d.]+)/, 20);
   await client.stop("SIGKILL");
   return address;
@@ -71,7 +83,21 @@ export async function dhclient(t: Stage, host: Host, on: string): Promise<string
 
 /** Busybox's client, once. */
 export async function udhcpc(host: Host, on: string): Promise<string> {
-  const client = host.start("busybox", "udhcpc", "-i", on, "-f", "-n", "-q", "-t", "5", "-T", "2", "-s", "/bin/true");
+  const client = host.start(
+    "busybox",
+    "udhcpc",
+    "-i",
+    on,
+    "-f",
+    "-n",
+    "-q",
+    "-t",
+    "5",
+    "-T",
+    "2",
+    "-s",
+    "/bin/true",
+  );
   const [, address = ""] = await client.saw(/lease of ([\d.]+) obtained/, 20);
   await client.ended;
   return address;

@@ -2,7 +2,14 @@
 // early or deaf as real boot ROMs are.
 import { closeSync, openSync, read, writeSync } from "node:fs";
 import koffi from "koffi";
-import { formatIpv4, formatMac, inSubnet, macBytes, parseIpv4, parseSubnet } from "../../src/base/addresses.ts";
+import {
+  formatIpv4,
+  formatMac,
+  inSubnet,
+  macBytes,
+  parseIpv4,
+  parseSubnet,
+} from "../../src/base/addresses.ts";
 import type { SimBoot, VirtualPi } from "../../src/sim/board.ts";
 import { type Impairment, impairment } from "../../src/sim/impair.ts";
 import type { Frame, Order, SimNet, Wire } from "../../src/sim/machine.ts";
@@ -90,7 +97,7 @@ export async function makeRack(t: Stage, network: Network): Promise<Rack> {
           return wireOf(board, put, () => boards.delete(mac));
         },
       };
-      return bootPi(pi, net);
+      return bootPi(pi, net, { keepBytes: true });
     },
   };
 }
@@ -118,7 +125,14 @@ function parse(bytes: Buffer, broadcast: boolean): Frame | undefined {
   const at = (offset: number) => formatIpv4(packet.readUInt32BE(offset));
   if (type === ETH_ARP && packet.length >= 28) {
     const what = packet.readUInt16BE(6) === 1 ? "request" : "reply";
-    return { kind: "arp", what, mac: formatMac(packet.subarray(8, 14)), sender: at(14), target: at(24), broadcast };
+    return {
+      kind: "arp",
+      what,
+      mac: formatMac(packet.subarray(8, 14)),
+      sender: at(14),
+      target: at(24),
+      broadcast,
+    };
   }
   if (type !== ETH_IP || packet[9] !== UDP) return undefined;
   const udp = packet.subarray(((packet[0] ?? 0) & 15) * 4, packet.readUInt16BE(2));

@@ -2,7 +2,7 @@ import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { makeDisk } from "./disk.ts";
 
-const VERSION = "6.12.0-small";
+export const SMALL_KERNEL = "6.12.0-small";
 
 const filler = (name: string, bytes: number, first = ""): Buffer =>
   Buffer.alloc(bytes, `${first}${name} is a name and nothing else. `, "latin1");
@@ -14,7 +14,7 @@ const filler = (name: string, bytes: number, first = ""): Buffer =>
 export async function smallImage(into: string): Promise<string> {
   const [boot, root] = [join(into, "small-boot"), join(into, "small-root")];
   const image = join(into, "small-1.img");
-  const modules = join(root, "usr/lib/modules", VERSION);
+  const modules = join(root, "usr/lib/modules", SMALL_KERNEL);
   for (const folder of [join(boot, "overlays"), join(root, "etc"), join(root, "sbin"), modules])
     await mkdir(folder, { recursive: true });
   const sizes: Record<string, number> = {
@@ -32,7 +32,10 @@ export async function smallImage(into: string): Promise<string> {
   };
   for (const [name, size] of Object.entries(sizes)) await writeFile(join(boot, name), filler(name, size));
   for (const name of ["kernel8.img", "kernel_2712.img"])
-    await writeFile(join(boot, name), filler(name, 60_000, `Linux version ${VERSION} (nobody@nowhere) `));
+    await writeFile(
+      join(boot, name),
+      filler(name, 60_000, `Linux version ${SMALL_KERNEL} (nobody@nowhere) `),
+    );
   await writeFile(join(boot, "config.txt"), "arm_64bit=1\n");
   await writeFile(join(boot, "cmdline.txt"), "console=tty1 root=PARTUUID=5eed0002-02 rootwait\n");
   for (const name of ["modules.dep", "modules.builtin", "modules.alias", "modules.order"])
