@@ -79,24 +79,30 @@ export class Writer {
   get length(): number {
     return this.#at;
   }
+  // Room first: it may put another buffer in the place of the one that is written to.
   u8(value: number): this {
-    this.#view.setUint8(this.#room(1), value);
+    const at = this.#room(1);
+    this.#view.setUint8(at, value);
     return this;
   }
   u16(value: number): this {
-    this.#view.setUint16(this.#room(2), value);
+    const at = this.#room(2);
+    this.#view.setUint16(at, value);
     return this;
   }
   u32(value: number): this {
-    this.#view.setUint32(this.#room(4), value);
+    const at = this.#room(4);
+    this.#view.setUint32(at, value);
     return this;
   }
   u64(value: bigint): this {
-    this.#view.setBigUint64(this.#room(8), value);
+    const at = this.#room(8);
+    this.#view.setBigUint64(at, value);
     return this;
   }
   bytes(value: Uint8Array): this {
-    this.#bytes.set(value, this.#room(value.length));
+    const at = this.#room(value.length);
+    this.#bytes.set(value, at);
     return this;
   }
   zeros(length: number): this {

@@ -1,0 +1,245 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { request } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { connectCommands } from "../src/api/client.ts";
+import { startCommanded } from "../src/app/cli/up.ts";
+import { dataFolder } from "../src/app/data.ts";
+import { bootInRack, virtualPi } from "../src/app/virtual-rack.ts";
+import { toUtf8, utf8 } from "../src/base/text.ts";
+import { memoryFile } from "../src/fleet/boot-tree.ts";
+import { makeDemoImage } from "../src/storage/demo-image.ts";
+import { needs, run } from "./tools.ts";
+
+/** A whole Bramble on loopback, with the demo image. Threads run from the build only. */
+async function bramble(
+  t: TestContext,
+  { enrol = "auto", data = mkdtempSync(join(tmpdir(), "whole-")) } = {},
+) {
+  const server = await startCommanded({
+    data,
+    interfaces: [
+      {
+        address: "127.0.0.1",
+        subnet: "127.0.0.0/8",
+        mode: "full",
+        pool: { from: "127.79.0.10", to: "127.79.0.99" },
+      },
+    ],
+    ports: { dhcp: 0, dhcpClient: 0, proxy: 0, tftp: 0, agent: 0, nbd: 0 },
+    hosts: ["127.0.0.1"],
+    operator: { host: "127.0.0.1", port: 0 },
+    enrol,
+    agent: { ...memoryFile(toUtf8("AGENT")), identity: "test-agent" },
+    say: () => {},
+  });
+  let open = true;
+  const close = async () => {
+    if (open) await server.close();
+    open = false;
+  };
+  t.after(async () => {
+    await close();
+    rmSync(data, { recursive: true, force: true });
+  });
+  if ((await server.commands.images({})).length === 0) {
+    await makeDemoImage(join(data, "demo-1.img"));
+    await server.commands.addImage(
+      { source: join(data, "demo-1.img") },
+      () => {},
+      new AbortController().signal,
+    );
+  }
+  const place = {
+    server: "127.0.0.1",
+    dhcpPort: server.ports.dhcp[0]?.dhcp ?? 0,
+    tftpPort: server.ports.tftp[0] ?? 0,
+    quick: true,
+    keepBytes: true,
+  };
+  const boot = (model: Parameters<typeof virtualPi>[0], n = 0) => {
+    const pi = virtualPi(model, n, true);
+    return bootInRack(pi, n, place, () => {}).then((result) => ({ pi, result }));
+  };
+  /** A request to the node-facing listener, from an address of our choice. */
+  const agent = (path: string, options: { from: string; body?: string; session?: string }) =>
+    new Promise<{ status: number; body: Buffer }>((resolve, reject) => {
+      const ask = request(
+        {
+          host: "127.0.0.1",
+          port: server.ports.agent,
+          localAddress: options.from,
+          path,
+          method: options.body === undefined ? "GET" : "POST",
+          headers: options.session === undefined ? {} : { "x-bramble-session": options.session },
+        },
+        async (response) => {
+          const chunks: Buffer[] = [];
+          for await (const chunk of response) chunks.push(chunk as Buffer);
+          resolve({ status: response.statusCode ?? 0, body: Buffer.concat(chunks) });
+        },
+      );
+      ask.on("error", reject);
+      ask.end(options.body);
+    });
+  return { data, server, commands: server.commands, boot, agent, close };
+}
+
+const lines = (body: Buffer) =>
+  new Map(
+    utf8(body)
+      .split("\n")
+      .map((line) => line.split(/=(.*)/s).slice(0, 2) as [string, string]),
+  );
+const parameter = (cmdline: Uint8Array | undefined, name: string) =>
+  new RegExp(`bramble\\.${name}=(\\S+)`).exec(utf8(cmdline ?? new Uint8Array()))?.[1] ?? "";
+
+test("a board boots out of its own clone, and its timeline says each file", async (t) => {
+  const b = await bramble(t);
+  const { pi, result } = await b.boot("4B");
+  assert.equal(result.outcome, "kernel", result.reason);
+  // The board has its last block before our own thread has told of it.
+  const explain = () => b.commands.explain({ node: pi.serial });
+  let told = await explain();
+  while (told.boot?.stage === "firmware") told = await explain();
+  assert.equal(told.boot?.stage, "kernel");
+  const read = told.boot?.steps.filter((step) => step.result === "sent").map((step) => step.path);
+  assert.ok(
+    read?.includes(`${pi.serial}/kernel8.img`) && read.includes(`${pi.serial}/agent.img`),
+    String(read),
+  );
+  assert.ok(told.boot?.steps.some((step) => step.result === "missing"));
+  const [clone] = await b.commands.clones({});
+  assert.equal(clone?.node, told.node.name);
+});
+
+test("the token opens one session, from one address; the second use is refused and on the page", async (t) => {
+  const b = await bramble(t);
+  const { pi, result } = await b.boot("4B");
+  const { bytes } = result.cmdline ?? {};
+  const body = `boot=${parameter(bytes, "boot")}\ntoken=${parameter(bytes, "token")}\n`;
+  const from = result.address ?? "";
+
+  const wrong = await b.agent("/agent/hello", { from, body: `boot=${parameter(bytes, "boot")}\ntoken=00\n` });
+  assert.equal(wrong.status, 403);
+  const first = await b.agent("/agent/hello", { from, body });
+  assert.equal(first.status, 200, utf8(first.body));
+  const again = await b.agent("/agent/hello", { from, body });
+  assert.deepEqual(again, first, "a lost answer may be asked for again");
+  const thief = await b.agent("/agent/hello", { from: "127.79.200.200", body });
+  assert.equal(thief.status, 403);
+
+  const session = lines(first.body).get("session") ?? "";
+  const report = (step: string, by = from) =>
+    b.agent("/agent/report", { from: by, session, body: `step=${step}\ndetail=a%20b\nuptime=4.2\n` });
+  assert.equal((await report("network")).status, 204);
+  assert.equal((await report("network", "127.79.200.200")).status, 403, "a session belongs to its address");
+  assert.equal((await report("root-attached")).status, 204);
+  assert.equal((await report("booted")).status, 204);
+  const told = await b.commands.explain({ node: pi.serial });
+  assert.equal(told.boot?.outcome, "booted");
+  assert.match(told.boot?.verdict ?? "", /came up/);
+  const words = told.events.map((event) => event.words).join("\n");
+  assert.match(words, /127\.79\.200\.200 used this boot's token a second time/);
+  assert.doesNotMatch(
+    JSON.stringify(told),
+    new RegExp(`${session}|${parameter(bytes, "token")}`),
+    "no secret is told",
+  );
+});
+
+test("a node's disk is open to its address and its secret only, and keeps what was written over a restart", async (t) => {
+  if (!needs(t, "qemu-io", "qemu-utils")) return;
+  const b = await bramble(t);
+  const { pi, result } = await b.boot("4B");
+  const { bytes } = result.cmdline ?? {};
+  const body = `boot=${parameter(bytes, "boot")}\ntoken=${parameter(bytes, "token")}\n`;
+  // From 127.0.0.1, since qemu-io cannot choose where it comes from.
+  const hello = lines((await b.agent("/agent/hello", { from: "127.0.0.1", body })).body);
+  assert.equal(hello.get("root"), "nbd");
+  const uri = `nbd://127.0.0.1:${hello.get("nbd_port")}/${hello.get("nbd_export")}`;
+  run("qemu-io", ["-f", "raw", "-c", "write -P 0x5a 40M 64k", "-c", "flush", uri]);
+  assert.throws(
+    () => run("qemu-io", ["-f", "raw", "-c", "read 0 512", `${uri.slice(0, -4)}0000`]),
+    "a wrong name",
+  );
+  const image = await b.commands.image({ image: "demo-1" });
+
+  await b.close();
+  const c = await bramble(t, { data: b.data });
+  const { uri: served } = await c.commands.serveClone({ node: pi.serial });
+  run("qemu-io", ["-f", "raw", "-c", "read -P 0x5a 40M 64k", served]);
+  assert.equal((await c.commands.image({ image: "demo-1" })).sha256, image.sha256);
+  const [before] = await c.commands.boots({ node: pi.serial });
+  assert.equal(before?.verdict, "Bramble was stopped while this board was booting.");
+  await c.close();
+});
+
+test("a second boot's login ends the first one's disk", async (t) => {
+  if (!needs(t, "nbdinfo", "libnbd-bin")) return;
+  const b = await bramble(t);
+  const login = async () => {
+    const { result } = await b.boot("4B");
+    const { bytes } = result.cmdline ?? {};
+    const body = `boot=${parameter(bytes, "boot")}\ntoken=${parameter(bytes, "token")}\n`;
+    return lines((await b.agent("/agent/hello", { from: "127.0.0.1", body })).body);
+  };
+  const uri = (hello: Map<string, string>) =>
+    `nbd://127.0.0.1:${hello.get("nbd_port")}/${hello.get("nbd_export")}`;
+  const first = uri(await login());
+  run("nbdinfo", ["--size", first]);
+  const second = uri(await login());
+  run("nbdinfo", ["--size", second]);
+  assert.throws(() => run("nbdinfo", ["--size", first]));
+  const events = await b.commands.events({});
+  assert.ok(events.some((event) => /the one before lost its disk/.test(event.words)));
+});
+
+test("a board that nobody enrolled gets no answer, one that was enrolled boots, a forgotten one begins anew", async (t) => {
+  const b = await bramble(t, { enrol: "ask" });
+  const stop = new AbortController();
+  const pi = virtualPi("5", 7, true);
+  const place = {
+    server: "127.0.0.1",
+    dhcpPort: b.server.ports.dhcp[0]?.dhcp ?? 0,
+    tftpPort: b.server.ports.tftp[0] ?? 0,
+    quick: true,
+    signal: stop.signal,
+  };
+  const boot = bootInRack(pi, 7, place, () => {});
+  const seen = async () => (await b.commands.nodes({})).find((node) => node.serial === pi.serial);
+  while (!(await seen())) await new Promise(setImmediate);
+  assert.equal((await seen())?.state, "discovered");
+  await b.commands.enrolNode({ node: pi.serial });
+  assert.equal((await boot).outcome, "kernel", "firmware asks again by itself");
+  await b.commands.forgetNode({ node: pi.serial });
+  assert.equal(await seen(), undefined);
+  assert.deepEqual(await b.commands.clones({}), []);
+});
+
+test("the socket gives the same answers and the same errors as the process itself", async (t) => {
+  const b = await bramble(t);
+  await b.boot("4B");
+  const beside = connectCommands(dataFolder(b.data).socket);
+  for (const name of ["nodes", "images", "clones", "profiles", "boots"] as const) {
+    assert.deepEqual(await beside[name]({}), JSON.parse(JSON.stringify(await b.commands[name]({}))), name);
+  }
+  await assert.rejects(beside.node({ node: "nobody" }), { code: "NODE_UNKNOWN" });
+  await assert.rejects(beside.removeImage({ image: "demo-1" }), { code: "IMAGE_IN_USE" });
+  await assert.rejects(
+    beside.addImage({ source: "/does/not/exist.img" }, () => {}, new AbortController().signal),
+    { code: "FILE_UNKNOWN" },
+  );
+  await assert.rejects(beside.setNode({ node: "pi", patch: { user: "Not A User" } }), { code: "BAD_INPUT" });
+});
+
+test("the page's listener reads, and changes nothing", async (t) => {
+  const b = await bramble(t);
+  const base = `http://127.0.0.1:${b.server.ports.operator}`;
+  assert.match(await (await fetch(base)).text(), /<title>Bramble/);
+  assert.equal((await fetch(`${base}/api/v1/nodes`)).status, 200);
+  const denied = await fetch(`${base}/api/v1/enrol`, { method: "PUT", body: '{"rule":"auto"}' });
+  assert.ok([404, 405].includes(denied.status), String(denied.status));
+});
