@@ -19,6 +19,8 @@ export interface GuestOptions {
 
 export interface Guest extends Running {
   consoleLog: string;
+  /** A line typed on the serial console. */
+  type(line: string): void;
 }
 
 /**
@@ -63,8 +65,8 @@ export async function bootGuest(options: GuestOptions): Promise<Guest> {
   const running = start(
     "qemu-system-aarch64",
     [...machine, ...speed, ...plain, ...network, ...card, ...boot],
-    { onText: stamp },
+    { onText: stamp, stdio: ["pipe", "pipe", "pipe"] },
   );
   void running.ended.then(() => log.end());
-  return { ...running, consoleLog };
+  return { ...running, consoleLog, type: (line) => void running.process.stdin?.write(`${line}\n`) };
 }
