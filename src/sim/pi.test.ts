@@ -1,83 +1,23 @@
 import assert from "node:assert/strict";
-import { createHash } from "node:crypto";
 import { test } from "node:test";
-import type { SimBoot, VirtualPi } from "./board.ts";
+import type { VirtualPi } from "./board.ts";
 import { bootPi } from "./pi.ts";
-import { type ToyDhcp, type ToyTftp, toyDhcp, toyTftp, treeOf } from "./toy-servers.ts";
-import { type VirtualNetOptions, virtualNet } from "./virtual-net.ts";
-
-const sha = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex");
-const blob = (size: number, seed: number) =>
-  Uint8Array.from({ length: size }, (_, i) => (i * 31 + seed) & 255);
-
-const KERNEL = blob(100_000, 7);
-const PI4_FILES = {
-  "start4.elf": blob(20_000, 1),
-  "fixup4.dat": blob(5436, 2),
-  "config.txt": "arm_64bit=1\nauto_initramfs=1\ndtoverlay=vc4-kms-v3d\n",
-  "cmdline.txt": "root=/dev/ram0",
-  "kernel8.img": KERNEL,
-  initramfs8: blob(70_000, 3),
-  "bcm2711-rpi-4-b.dtb": blob(5000, 4),
-  "overlays/vc4-kms-v3d.dtbo": blob(512, 5),
-};
-const PI5_FILES = {
-  "config.txt": "",
-  "cmdline.txt": "root=/dev/ram0",
-  "kernel_2712.img": KERNEL,
-  "bcm2712-rpi-5-b.dtb": blob(5000, 4),
-};
-const PI3_FILES = {
-  "bootcode.bin": blob(52_476, 1),
-  "start.elf": blob(30_000, 1),
-  "fixup.dat": blob(7303, 2),
-  "config.txt": "arm_64bit=1",
-  "cmdline.txt": "root=/dev/ram0",
-  "kernel8.img": KERNEL,
-  "bcm2710-rpi-3-b.dtb": blob(5000, 4),
-};
-
-const PI3: VirtualPi = {
-  model: "3B",
-  serial: "a2ef5644",
-  mac: "b8:27:eb:ef:56:44",
-  firmwareDate: "2024-04-01",
-};
-const PI4: VirtualPi = {
-  model: "4B",
-  serial: "91cdf03d",
-  mac: "e4:5f:01:09:02:f7",
-  firmwareDate: "2024-04-01",
-};
-const PI5: VirtualPi = {
-  model: "5",
-  serial: "da591740",
-  mac: "88:a2:9e:ae:c8:7f",
-  firmwareDate: "2025-11-01",
-};
-
-interface World {
-  dhcp?: ToyDhcp;
-  tftp?: Partial<ToyTftp>;
-  net?: Partial<VirtualNetOptions>;
-}
-
-function boot(
-  pi: VirtualPi,
-  files: Record<string, string | Uint8Array>,
-  world: World = {},
-  keepBytes = false,
-) {
-  const dhcp = toyDhcp(world.dhcp);
-  const tftp = toyTftp({ files: treeOf(files), ...world.tftp });
-  const net = virtualNet({ servers: [dhcp, tftp], ...world.net });
-  return bootPi(pi, net, { keepBytes }).then((result) => ({ ...result, dhcp, tftp }));
-}
-
-const brief = (result: SimBoot) =>
-  result.requests.map(
-    ({ path, result: how }) => `${path} ${how === "probe" ? "?" : how === "missing" ? "x" : how}`,
-  );
+import {
+  boot,
+  brief,
+  KERNEL,
+  PI3,
+  PI3_FILES,
+  PI4,
+  PI4_FILES,
+  PI5,
+  PI5_FILES,
+  sha,
+  type World,
+} from "./testing/worlds.ts";
+import type { ToyDhcp } from "./toy-servers.ts";
+import { toyDhcp, toyTftp, treeOf } from "./toy-servers.ts";
+import { virtualNet } from "./virtual-net.ts";
 
 test("a Pi 4 boots from the root of the tree, and ends with the kernel's right bytes", async () => {
   const result = await boot(PI4, PI4_FILES, {}, true);
@@ -219,100 +159,6 @@ test("the same dice give the same boot", async () => {
   assert.deepEqual(a.log, b.log);
 });
 
-test("silence is asked again every 2 s from the same port, and is absence after TFTP_FILE_TIMEOUT", async () => {
-  const seen: [number, number][] = [];
-  const result = await boot(
-    { ...PI4, hardwareWaits: 0, eepromConfig: "BOOT_ORDER=0xe2\nTFTP_FILE_TIMEOUT=20000" },
-    PI4_FILES,
-    {
-      tftp: { silent: (path) => path === "91cdf03d/start4.elf" },
-      net: {
-        onDatagram: ({ from, to, bytes }, now) => {
-          if (to.port === 69 && bytes.includes(0x34) && seen.length < 10) seen.push([now, from.port]);
-        },
-      },
-    },
-  );
-  const gaps = seen.slice(1).map(([at], i) => Math.round(at - (seen[i]?.[0] ?? 0)));
-  assert.deepEqual(gaps, Array(9).fill(2000));
-  assert.equal(new Set(seen.map(([, port]) => port)).size, 1);
-  assert.deepEqual([result.requests[0]?.result, result.requests[0]?.ms], ["timeout", 20_000]);
-  assert.equal(result.outcome, "kernel", "it went on with the root of the tree");
-});
-
-test("a start4.elf that does not come in time ends the attempt, one that is absent does not", async () => {
-  const pi = { ...PI4, hardwareWaits: 0, eepromConfig: "BOOT_ORDER=0xe2" };
-  const files = { ...PI4_FILES, "start.elf": PI4_FILES["start4.elf"], "fixup.dat": PI4_FILES["fixup4.dat"] };
-  let probes = 0;
-  const slow = await boot(pi, files, { tftp: { silent: (path) => path === "start4.elf" && ++probes > 0 } });
-  assert.equal(slow.outcome, "stopped");
-  assert.ok(!slow.tftp.asked.includes("start.elf"));
-  const { "start4.elf": _, ...rest } = files;
-  assert.equal((await boot(pi, rest)).outcome, "kernel");
-});
-
-test("BOOT_ORDER is walked nibble by nibble, and starts again at 0xf", async () => {
-  const order = (eepromConfig: string) => boot({ ...PI4, eepromConfig }, PI4_FILES, { dhcp: { deaf: 6 } });
-  assert.equal((await order("BOOT_ORDER=0xe1")).requests.length, 0);
-  const walked = await order("BOOT_ORDER=0xf241");
-  assert.equal(walked.outcome, "kernel", walked.reason);
-  assert.ok(walked.log.some((line) => line.includes("USB-MSD")));
-  assert.ok(walked.log.some((line) => line.includes("Restart 1 max -1")));
-  const patient = await boot({ ...PI4, patienceMs: 60_000 }, {});
-  assert.equal(patient.outcome, "gave-up");
-});
-
-test("NET_BOOT_MAX_RETRIES tries again, after 5 s since 2020-06", async () => {
-  const eepromConfig = "BOOT_ORDER=0xe2\nNET_BOOT_MAX_RETRIES=2";
-  const young = await boot({ ...PI4, eepromConfig, hardwareWaits: 0 }, {});
-  assert.deepEqual([young.attempts, young.dhcp.seen.length], [3, 6]);
-  assert.ok(young.ms > 10_000 && young.ms < 11_000, `${young.ms}`);
-  const old = await boot({ ...PI4, eepromConfig, hardwareWaits: 0, firmwareDate: "2019-12-03" }, {});
-  assert.deepEqual([old.attempts, old.dhcp.seen.length], [3, 2]);
-  assert.ok(old.ms < 100, `${old.ms}`);
-});
-
-test("CLIENT_IP, SUBNET and TFTP_IP need no DHCP", async () => {
-  const eepromConfig = "BOOT_ORDER=0xe2\nCLIENT_IP=10.0.0.9\nSUBNET=255.255.255.0\nTFTP_IP=10.0.0.1";
-  const result = await boot({ ...PI4, eepromConfig }, PI4_FILES, { dhcp: { deaf: 99 } });
-  assert.deepEqual([result.outcome, result.address, result.dhcp.seen.length], ["kernel", "10.0.0.9", 0]);
-});
-
-test("block sizes and the end of the block counter follow the firmware's age", async () => {
-  const sizes = async (pi: VirtualPi) => {
-    const found = new Set<string>();
-    const onDatagram: VirtualNetOptions["onDatagram"] = ({ to, bytes }) => {
-      if (to.port === 69) found.add(Buffer.from(bytes).toString("latin1").split("\0")[6] ?? "none");
-    };
-    await boot(pi, PI4_FILES, { net: { onDatagram } });
-    return [...found].join(" ");
-  };
-  assert.equal(await sizes({ ...PI4, firmwareDate: "2020-05-01" }), "1024");
-  assert.equal(await sizes({ ...PI4, firmwareDate: "2024-04-01" }), "1468");
-  const big = { ...PI5_FILES, "kernel_2712.img": new Uint8Array(16 * 65536) };
-  const tftp = { blockSize: 16 }; // a small block brings the end near
-  const old = await boot({ ...PI5, firmwareDate: "2025-05-08", eepromConfig: "BOOT_ORDER=0xe2" }, big, {
-    tftp,
-  });
-  assert.equal(old.requests.at(-1)?.result, "too-large");
-  assert.equal((await boot(PI5, big, { tftp })).outcome, "kernel");
-});
-
-test("a newer pieeprom.sig makes the board flash itself, start again, and not ask for the image twice", async () => {
-  const image = new Uint8Array(524_288);
-  const files = {
-    ...PI4_FILES,
-    "pieeprom.upd": image,
-    "pieeprom.sig": `${sha(image)}\nts: 1700000000\ntarget-soc: 2711\n`,
-  };
-  const result = await boot({ ...PI4, updateTimestamp: 1600000000 }, files);
-  assert.equal(result.outcome, "kernel", result.reason);
-  assert.equal(result.requests.filter(({ path }) => path === "pieeprom.upd").length, 1);
-  assert.equal(result.requests.filter(({ path }) => path === "pieeprom.sig").length, 2);
-  const current = await boot({ ...PI4, updateTimestamp: 1700000000 }, files);
-  assert.ok(!current.requests.some(({ path }) => path === "pieeprom.upd"));
-});
-
 test("os_prefix is used only where kernel and dtb are, overlays only with their README", async () => {
   const moved = Object.fromEntries(
     Object.entries(PI4_FILES).map(([path, content]) => [
@@ -345,17 +191,6 @@ test("tryboot reads tryboot.txt, [0xserial] and include steer what is asked for"
   const mine = await boot(PI4, files);
   assert.equal(mine.kernel?.path, "mine.img", mine.reason);
   assert.equal(brief(mine).filter((line) => line === "more.txt read").length, 3);
-});
-
-test("boot_ramdisk ends with boot.img; a signed 2712 never gets it (open bug)", async () => {
-  const files = { "config.txt": "boot_ramdisk=1", "boot.img": KERNEL };
-  const ram = await boot(PI5, files);
-  assert.deepEqual([ram.outcome, ram.kernel?.sha256], ["boot-img", sha(KERNEL)]);
-  const signed = await boot(
-    { ...PI5, eepromConfig: "BOOT_ORDER=0xe2\nSIGNED_BOOT=1" },
-    { "da591740/boot.img": KERNEL },
-  );
-  assert.deepEqual([signed.outcome, brief(signed)], ["stopped", ["da591740/boot.img ?"]]);
 });
 
 test("a board that is switched off stops at once", async () => {
