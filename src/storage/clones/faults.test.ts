@@ -125,7 +125,7 @@ async function everyPlace(
   }
 }
 
-const step = rounds(4, 1);
+const step = rounds(7, 1);
 
 test("a full disk for one write: somebody is told DISK_FULL, all else goes on, and nothing flushed is lost", () =>
   everyPlace({ what: "write", trouble: "ENOSPC", for: 1 }, step, ["DISK_FULL"]));

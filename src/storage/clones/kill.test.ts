@@ -128,11 +128,11 @@ async function story(t: TestContext, times: number, journal: boolean) {
 
 test("kill -9 loses no acknowledged write", async (t) => {
   if (!needs(t, "qemu-img", "qemu-utils")) return;
-  assert.deepEqual(await story(t, rounds(3, 40), true), { acknowledged: 0, flushed: 0 });
+  assert.deepEqual(await story(t, rounds(2, 40), true), { acknowledged: 0, flushed: 0 });
 });
 
 test("and this test bites: without journal acknowledged writes are lost, flushed ones are not", async (t) => {
-  const lost = await story(t, rounds(2, 10), false);
+  const lost = await story(t, rounds(1, 10), false);
   assert.ok(lost.acknowledged > 0, "losses are seen");
   assert.equal(lost.flushed, 0);
 });

@@ -122,7 +122,7 @@ async function tellAll(stories: number, how: Omit<Story, "seed">): Promise<Verdi
 
 for (const journal of [false, true])
   test(`no power cut loses a flushed sector or shows foreign data, ${journal ? "with" : "without"} journal`, async (t) => {
-    const stories = rounds(8, 115);
+    const stories = rounds(5, 115);
     const verdict = await tellAll(stories, { journal });
     t.diagnostic(JSON.stringify(verdict));
     assert.equal(harm(verdict), 0, JSON.stringify(verdict));
@@ -131,24 +131,24 @@ for (const journal of [false, true])
 
 test("qemu-img finds leaks at most after a power cut", async (t) => {
   if (!needs(t, "qemu-img", "qemu-utils")) return;
-  const verdict = await tellAll(rounds(2, 20), { journal: true, qemu: true });
+  const verdict = await tellAll(rounds(1, 20), { journal: true, qemu: true });
   assert.equal(harm(verdict), 0, JSON.stringify(verdict));
 });
 
 test("and this test bites: without the first fdatasync it finds damage", async (t) => {
-  const verdict = await tellAll(30, { journal: false, lies: (what) => what === "contents" });
+  const verdict = await tellAll(60, { journal: false, lies: (what) => what === "contents" });
   t.diagnostic(JSON.stringify(verdict));
   assert.ok(harm(verdict) > 0);
 });
 
 test("and it bites: without the second one a flushed sector is lost", async (t) => {
-  const verdict = await tellAll(30, { journal: false, lies: (what) => what === "mapping" });
+  const verdict = await tellAll(60, { journal: false, lies: (what) => what === "mapping" });
   t.diagnostic(JSON.stringify(verdict));
   assert.ok(harm(verdict) > 0);
 });
 
 test("and it bites: a journal that is taken up after a power cut does harm", async (t) => {
-  const verdict = await tellAll(30, { journal: true, bootIdAfter: "boot-1" });
+  const verdict = await tellAll(60, { journal: true, bootIdAfter: "boot-1" });
   t.diagnostic(JSON.stringify(verdict));
   assert.ok(harm(verdict) > 0);
 });
