@@ -3,6 +3,7 @@ import { cardCommands } from "./cli/card.ts";
 import { completionCommand } from "./cli/completion.ts";
 import { demoCommand } from "./cli/demo.ts";
 import { doctorCommand } from "./cli/doctor.ts";
+import { externalCommand } from "./cli/external.ts";
 import { imageCommands } from "./cli/images.ts";
 import { nodeCommands } from "./cli/nodes.ts";
 import { complain } from "./cli/print.ts";
@@ -34,6 +35,7 @@ nodeCommands(program);
 simCommand(program);
 doctorCommand(program);
 cardCommands(program);
+externalCommand(program);
 completionCommand(program);
 
 try {

@@ -1,6 +1,5 @@
-import { spawnSync } from "node:child_process";
-import { chownSync, readFileSync } from "node:fs";
-import { BrambleError } from "../base/errors.ts";
+import { lchownSync, lstatSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
 
 const KEPT = ["net_bind_service", "net_raw", "net_admin"] as const;
 /** Bits of /proc/self/status CapEff (linux/capability.h). */
@@ -32,45 +31,61 @@ function caller(): { uid: number; gid: number } | undefined {
   return process.env["SUDO_UID"] && uid > 0 ? { uid, gid: gid > 0 ? gid : uid } : undefined;
 }
 
+/** Everything in the folder that is root's becomes the person's. */
+function give(folder: string, person: { uid: number; gid: number }): void {
+  const own = (path: string) => {
+    if (lstatSync(path).uid === 0) lchownSync(path, person.uid, person.gid);
+  };
+  own(folder);
+  for (const entry of readdirSync(folder, { withFileTypes: true })) {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) give(path, person);
+    else own(path);
+  }
+}
+
 /**
- * Started as root by somebody: starts this very program anew as that person with three capabilities only, and ends with
- * its exit code. Returns where there is nothing to drop (not root, plain root, --keep-root, no setpriv).
+ * Started as root by somebody: goes on as that person with three capabilities only, as a new program in this very
+ * process; the data folder becomes the person's. Returns where there is nothing to drop (not root, plain root, dropped before).
  */
-export function dropRoot(data: string, say: (words: string) => void): void {
+export async function dropRoot(data: string, say: (words: string) => void): Promise<void> {
   const person = caller();
   if (process.getuid?.() !== 0 || process.platform !== "linux" || !person || process.env["BRAMBLE_DROPPED"])
     return;
-  chownSync(data, person.uid, person.gid);
+  give(data, person);
+  process.env["BRAMBLE_DROPPED"] = "1";
   const caps = KEPT.map((name) => `+${name}`).join(",");
-  const { status, signal, error } = spawnSync(
-    "setpriv",
-    [
-      `--reuid=${person.uid}`,
-      `--regid=${person.gid}`,
-      "--init-groups",
-      `--inh-caps=-all,${caps}`,
-      `--ambient-caps=-all,${caps}`,
-      `--bounding-set=-all,${caps}`,
-      "--no-new-privs",
-      process.execPath,
-      ...process.execArgv,
-      ...process.argv.slice(1),
-    ],
-    { stdio: "inherit", env: { ...process.env, BRAMBLE_DROPPED: "1" } },
-  );
-  if (error) {
-    say(`setpriv could not be run (${error.message}): going on as root`);
-    return;
-  }
-  process.exit(status ?? (signal ? 1 : 0));
+  const why = await become("setpriv", [
+    `--reuid=${person.uid}`,
+    `--regid=${person.gid}`,
+    "--init-groups",
+    `--inh-caps=-all,${caps}`,
+    `--ambient-caps=-all,${caps}`,
+    `--bounding-set=-all,${caps}`,
+    "--no-new-privs",
+    process.execPath,
+    ...process.execArgv,
+    ...process.argv.slice(1),
+  ]);
+  say(`setpriv could not be run (${why}): going on as root`);
 }
 
-/** A folder that root made for the person must be the person's. */
-export function notRootsFolder(data: string): void {
+/** execvp(3): signals, exit code and terminal stay this process's own. Returns only where it failed, with why. */
+async function become(program: string, words: string[]): Promise<string> {
+  const { default: koffi } = await import("koffi");
+  const execvp = koffi.load(null).func("int execvp(const char*, const char**)");
+  execvp(program, [program, ...words, null]);
+  return `error ${koffi.errno()}`;
+}
+
+/** A command started as root works as the data folder's owner: what it writes there, the server can read. */
+export function asOwner(data: string): void {
+  if (process.getuid?.() !== 0 || process.platform !== "linux") return;
   const person = caller();
-  if (process.getuid?.() === 0 && !person && process.env["SUDO_UID"]) {
-    throw new BrambleError("BAD_INPUT", `who shall own ${data}?`, {
-      hint: "start it with sudo, or add --keep-root",
-    });
-  }
+  if (person && statSync(data).uid === 0) give(data, person);
+  const { uid, gid } = statSync(data);
+  if (uid === 0) return;
+  process.setgroups?.([gid]);
+  process.setgid?.(gid);
+  process.setuid?.(uid);
 }

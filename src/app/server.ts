@@ -120,7 +120,11 @@ export async function startServer(
       ask: desk.ask,
       leases,
       on: desk.dhcp,
+      isReserved: (address) => core.registry.all().some((node) => node.address === address),
     });
+    for (const { interface: name, lost } of dhcp.lost) {
+      for (const { why, costs } of lost) settings.say(`${name}: ${why}: ${costs}`);
+    }
     closers.push(() => dhcp.close());
 
     const operatorRoutes = routes({ core, desk, agents });

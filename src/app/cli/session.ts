@@ -4,6 +4,7 @@ import type { Commands } from "../../api/contract.ts";
 import { localCommands } from "../commands.ts";
 import { openCore } from "../core.ts";
 import { dataFolder, dataPath, tryLock } from "../data.ts";
+import { asOwner } from "../privileges.ts";
 import type { Output } from "./print.ts";
 
 export interface GlobalOptions {
@@ -24,6 +25,7 @@ export async function withCommands<T>(
   work: (commands: Commands, running: boolean) => Promise<T>,
 ): Promise<T> {
   const data = dataFolder(dataPath(options.data));
+  asOwner(data.root);
   const free = tryLock(data.root);
   if (!free) return work(connectCommands(data.socket), true);
   free.release();

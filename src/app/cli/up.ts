@@ -62,7 +62,7 @@ export function upCommand(program: Command): void {
     .option("--nbd-port <port>", "port of the nodes' disks", "10809")
     .action(async (given: UpOptions, command: Command) => {
       const data = dataFolder(dataPath(globals(command).data));
-      if (!given.keepRoot) dropRoot(data.root, console.error);
+      if (!given.keepRoot) await dropRoot(data.root, console.error);
       const settings = await upSettings(data.root, given);
       console.log(`data folder: ${data.root}`);
       for (const words of lacking()) console.log(pc.yellow(words));
