@@ -70,10 +70,16 @@ export async function dropRoot(data: string, say: (words: string) => void): Prom
   say(`setpriv could not be run (${why}): going on as root`);
 }
 
+/** <fcntl.h> */
+const F_SETFD = 2;
+
 /** execvp(3): signals, exit code and terminal stay this process's own. Returns only where it failed, with why. */
 async function become(program: string, words: string[]): Promise<string> {
   const { default: koffi } = await import("koffi");
-  const execvp = koffi.load(null).func("int execvp(const char*, const char**)");
+  const libc = koffi.load(null);
+  const execvp = libc.func("int execvp(const char*, const char**)");
+  const fcntl = libc.func("int fcntl(int, int, ...)");
+  for (const fd of [0, 1, 2]) fcntl(fd, F_SETFD, "int", 0); // Node has marked them to be closed
   execvp(program, [program, ...words, null]);
   return `error ${koffi.errno()}`;
 }
