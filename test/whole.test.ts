@@ -7,9 +7,10 @@ import { type TestContext, test } from "node:test";
 import { connectCommands } from "../src/api/client.ts";
 import { startCommanded } from "../src/app/cli/up.ts";
 import { dataFolder } from "../src/app/data.ts";
-import { bootInRack, virtualPi } from "../src/app/virtual-rack.ts";
 import { toUtf8, utf8 } from "../src/base/text.ts";
 import { memoryFile } from "../src/fleet/boot-tree.ts";
+import type { Model } from "../src/formats/boards.ts";
+import { fleetOf, runFleet } from "../src/sim/run-fleet.ts";
 import { makeDemoImage } from "../src/storage/demo-image.ts";
 import { needs, run } from "./tools.ts";
 
@@ -52,16 +53,19 @@ async function bramble(
       new AbortController().signal,
     );
   }
-  const place = {
+  const fleet = (model: Model, signal?: AbortSignal) => ({
+    count: 1,
+    models: [model],
     server: "127.0.0.1",
     dhcpPort: server.ports.dhcp[0]?.dhcp ?? 0,
     tftpPort: server.ports.tftp[0] ?? 0,
-    quick: true,
     keepBytes: true,
-  };
-  const boot = (model: Parameters<typeof virtualPi>[0], n = 0) => {
-    const pi = virtualPi(model, n, true);
-    return bootInRack(pi, n, place, () => {}).then((result) => ({ pi, result }));
+    ...(signal && { signal }),
+  });
+  const boot = async (model: Model) => {
+    const { boots } = await runFleet(fleet(model));
+    if (!boots[0]) throw new Error("no board in the fleet");
+    return { pi: boots[0].pi, result: boots[0].boot };
   };
   /** A request to the node-facing listener, from an address of our choice. */
   const agent = (path: string, options: { from: string; body?: string; session?: string }) =>
@@ -92,7 +96,7 @@ async function bramble(
       await new Promise(setImmediate); // the book answers without ever letting go of the thread
     }
   };
-  return { data, server, commands: server.commands, boot, agent, kernelRead, close };
+  return { data, server, fleet, commands: server.commands, boot, agent, kernelRead, close };
 }
 
 const lines = (body: Buffer) =>
@@ -204,21 +208,15 @@ test("a second boot's login ends the first one's disk", async (t) => {
 
 test("a board that nobody enrolled gets no answer, one that was enrolled boots, a forgotten one begins anew", async (t) => {
   const b = await bramble(t, { enrol: "ask" });
-  const stop = new AbortController();
-  const pi = virtualPi("5", 7, true);
-  const place = {
-    server: "127.0.0.1",
-    dhcpPort: b.server.ports.dhcp[0]?.dhcp ?? 0,
-    tftpPort: b.server.ports.tftp[0] ?? 0,
-    quick: true,
-    signal: stop.signal,
-  };
-  const boot = bootInRack(pi, 7, place, () => {});
+  const wish = b.fleet("5");
+  const [pi] = fleetOf(wish);
+  if (!pi) throw new Error("no board in the fleet");
+  const booting = runFleet(wish);
   const seen = async () => (await b.commands.nodes({})).find((node) => node.serial === pi.serial);
   while (!(await seen())) await new Promise(setImmediate);
   assert.equal((await seen())?.state, "discovered");
   await b.commands.enrolNode({ node: pi.serial });
-  assert.equal((await boot).outcome, "kernel", "firmware asks again by itself");
+  assert.equal((await booting).booted, 1, "firmware asks again by itself");
   await b.commands.forgetNode({ node: pi.serial });
   assert.equal(await seen(), undefined);
   assert.deepEqual(await b.commands.clones({}), []);

@@ -41,6 +41,8 @@ export interface AgentHooks {
   fail(node: Node, words: string): void;
   /** The timeline ends at the hand-over: nothing in this root can report. */
   ended(node: Node): void;
+  /** It ended as it was asked to. */
+  stopped(node: Node, words: string): void;
   /** Opens the node's disk to it alone, and closes it to every boot before. */
   exportDisk(node: Node, address: string): Promise<{ port: number; name: string; size: number }>;
   /** The ram root: a stream, and what it is. */
@@ -154,6 +156,8 @@ export function agentRoutes(hooks: AgentHooks): Route[] {
     const uptime = said.get("uptime");
     const tail = [detail, uptime && `after ${uptime} s`].filter(Boolean).join(", ");
     if (step === "failed") hooks.fail(from.node, `the agent failed: ${tail || "without a reason"}`);
+    else if (step === "stopped")
+      hooks.stopped(from.node, tail || "The agent ended this boot as it was asked to.");
     else {
       const words = WORDS[step] ?? `the agent: ${step.slice(0, 40)}`;
       hooks.step(from.node, tail ? `${words} (${tail})` : words, REACHED[step]);

@@ -290,6 +290,9 @@ export function bootDesk(options: DeskOptions) {
       }
       return;
     }
+    // A 3B says so in its ROM's DISCOVER; the other board that reads bootcode.bin from the network is the 3B+.
+    if (owner.rest === "bootcode.bin" && !owner.node.model)
+      registry.see({ ...idOf(owner.node), model: "3B+" }, now());
     const { kernel } = (await prepared.get(boot.id)?.catch(() => undefined)) ?? {}; // told where it failed
     const result = RESULTS[told.kind];
     const origin = origins.get(`${boot.id} ${told.path}`);
@@ -335,6 +338,7 @@ export function bootDesk(options: DeskOptions) {
       if (reached === "switched-root") prepared.delete(boots.current(node.id)?.id ?? "");
     },
     fail: (node, words) => obey(boots.fail(node.id, { atMs: now(), kind: "agent", words })),
+    stopped: (node, words) => obey(boots.end(node.id, "stopped", now(), words)),
     ended: (node) => obey(boots.end(node.id, "switched-root", now())),
     async exportDisk(node, address) {
       const boot = boots.current(node.id);
@@ -390,6 +394,8 @@ export function bootDesk(options: DeskOptions) {
     },
   };
 }
+
+const idOf = ({ serial, mac }: Node) => ({ ...(serial && { serial }), ...(mac && { mac }) });
 
 const RESULTS: { [K in TftpEvent["kind"]]?: NonNullable<Step["result"]> } = {
   sent: "sent",

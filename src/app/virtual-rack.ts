@@ -1,37 +1,9 @@
-// Virtual Pis against a running server, over real UDP sockets: for the demo, the sim command and tests.
-import { createHash } from "node:crypto";
+// What the demo and the sim command do with virtual Pis beyond booting them.
+import { request } from "node:http";
 import { BrambleError } from "../base/errors.ts";
-import { isOldBoot, MODELS, type Model, macOfSerial, modelNamed } from "../formats/boards.ts";
-import type { SimBoot, SimRequest, VirtualPi } from "../sim/board.ts";
-import { bootPi } from "../sim/pi.ts";
-import { realNet } from "../sim/real-net.ts";
-
-export interface Rack {
-  server: string;
-  dhcpPort: number;
-  tftpPort: number;
-  /** Addresses that boards use before DHCP gives them one: 127.64.x.y on loopback. */
-  firstAddress?: string;
-  /** No waits for hardware: the network's waits are never touched. */
-  quick: boolean;
-  keepBytes?: boolean;
-  signal?: AbortSignal;
-}
-
-/** A board number `n` of a model: same number, same serial and MAC. */
-export function virtualPi(model: Model, n: number, quick: boolean): VirtualPi {
-  const digits = createHash("sha256").update(`bramble virtual pi ${model} ${n}`).digest("hex");
-  const serial = digits.slice(0, 8);
-  return {
-    model,
-    serial,
-    mac: isOldBoot(model)
-      ? macOfSerial(serial)
-      : `dc:a6:32:${digits.slice(8, 10)}:${digits.slice(10, 12)}:${digits.slice(12, 14)}`,
-    hardwareWaits: quick ? 0 : 1,
-    patienceMs: 120_000,
-  };
-}
+import { utf8 } from "../base/text.ts";
+import { MODELS, type Model, modelNamed } from "../formats/boards.ts";
+import type { SimBoot } from "../sim/board.ts";
 
 /** "4b,5,3b" → models; every one is named that is not known. */
 export function parseModels(text: string): Model[] {
@@ -44,22 +16,36 @@ export function parseModels(text: string): Model[] {
   });
 }
 
-export function bootInRack(
-  pi: VirtualPi,
-  n: number,
-  rack: Rack,
-  onRequest: (request: SimRequest) => void,
-): Promise<SimBoot> {
-  const [a = 127, b = 64] = (rack.firstAddress ?? "127.64.0.0").split(".").map(Number);
-  const net = realNet({
-    address: `${a}.${b}.${1 + Math.floor(n / 250)}.${1 + (n % 250)}`,
-    server: rack.server,
-    dhcpPort: rack.dhcpPort,
-    tftpPort: rack.tftpPort,
-  });
-  return bootPi(pi, net, {
-    onRequest,
-    keepBytes: rack.keepBytes ?? false,
-    ...(rack.signal && { signal: rack.signal }),
+const WORDS = "a virtual board: its kernel was read whole, and is not run";
+
+/**
+ * Ends a virtual board's boot as its agent would: hello with the token of its cmdline.txt, then a last report. Without it
+ * the timeline would wait for an agent that never comes. Needs a boot whose bytes were kept.
+ */
+export async function stopVirtualBoard(boot: SimBoot, address: string): Promise<void> {
+  const cmdline = utf8(boot.cmdline?.bytes ?? new Uint8Array());
+  const value = (name: string) => new RegExp(`bramble\\.${name}=(\\S+)`).exec(cmdline)?.[1] ?? "";
+  const server = value("server");
+  if (server === "") return; // an image that boots without our agent
+  const hello = await post(
+    `${server}/agent/hello`,
+    address,
+    `boot=${value("boot")}\ntoken=${value("token")}\n`,
+  );
+  const session = /^session=(.*)$/m.exec(hello)?.[1] ?? "";
+  const body = `step=stopped\ndetail=${encodeURIComponent(WORDS)}\n`;
+  await post(`${server}/agent/report`, address, body, { "x-bramble-session": session });
+}
+
+function post(url: string, localAddress: string, body: string, headers = {}): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const asked = request(url, { method: "POST", localAddress, headers }, async (response) => {
+      let text = "";
+      for await (const chunk of response) text += chunk;
+      if ((response.statusCode ?? 500) < 300) resolve(text);
+      else reject(new BrambleError("TOKEN_REFUSED", `the server refused the virtual board: ${text.trim()}`));
+    });
+    asked.on("error", reject);
+    asked.end(body);
   });
 }

@@ -12,7 +12,11 @@ const files = (texts: Record<string, string>): Tree => ({
   open: async (path) => (texts[path] === undefined ? undefined : memoryFile(toUtf8(texts[path]))),
 });
 const tree = (texts: Record<string, string>) =>
-  bootTree({ clone: files(texts), agent: { ...memoryFile(toUtf8("A")), identity: "a" }, parameters: new Map() });
+  bootTree({
+    clone: files(texts),
+    agent: { ...memoryFile(toUtf8("A")), identity: "a" },
+    parameters: new Map(),
+  });
 
 const PI4 = {
   "start4.elf": "s",

@@ -2,8 +2,11 @@
 
 /** How far a boot has come. Each word is the last thing that was surely reached. */
 export type BootStage = "dhcp" | "firmware" | "kernel" | "agent" | "root" | "switched-root" | "booted";
-/** `superseded`: the board started anew before this boot had come to an end. */
-export type Outcome = "booted" | "switched-root" | "failed" | "superseded";
+/**
+ * `superseded`: the board started anew before this boot had come to an end. `stopped`: it ended as it was asked to
+ * (an inventory, a virtual board).
+ */
+export type Outcome = "booted" | "switched-root" | "stopped" | "failed" | "superseded";
 
 export interface Step {
   atMs: number;
@@ -110,10 +113,10 @@ export class Boots {
     return boot ? [...out, ...this.#close(boot, "failed", step.atMs, step.words)] : out;
   }
 
-  /** For images without a reporter: the timeline honestly ends here. */
-  end(nodeId: string, outcome: Outcome, now: number): Do[] {
+  /** The timeline honestly ends here: nothing more can report, or nothing more was wanted. */
+  end(nodeId: string, outcome: Outcome, now: number, verdict?: string): Do[] {
     const boot = this.current(nodeId);
-    return boot ? this.#close(boot, outcome, now) : [];
+    return boot ? this.#close(boot, outcome, now, verdict) : [];
   }
 
   /** Ends the boots that have made no progress for too long. */

@@ -8,9 +8,10 @@ import { toUtf8 } from "../../base/text.ts";
 import { memoryFile } from "../../fleet/boot-tree.ts";
 import type { Model } from "../../formats/boards.ts";
 import type { SimBoot, VirtualPi } from "../../sim/board.ts";
+import { runFleet } from "../../sim/run-fleet.ts";
 import { makeDemoImage } from "../../storage/demo-image.ts";
 import { sha256 } from "../boot-files.ts";
-import { bootInRack, virtualPi } from "../virtual-rack.ts";
+import { stopVirtualBoard } from "../virtual-rack.ts";
 import { bytes, table } from "./print.ts";
 import { globals } from "./session.ts";
 import { type CommandedServer, startCommanded, untilStopped } from "./up.ts";
@@ -91,41 +92,43 @@ async function startDemo(data: string, pagePort: number): Promise<CommandedServe
   return server;
 }
 
-/** Boots the virtual Pis one behind the other's heels; true when each got the right bytes. */
+/** Boots the virtual Pis at once, each with its own loopback address; true when each got the right bytes. */
 async function rack(server: CommandedServer, signal: AbortSignal): Promise<boolean> {
-  const pis = MODELS.map((model, n) => virtualPi(model, n, true));
-  const place = {
+  console.log(`\n${MODELS.length} virtual Pis are switched on:\n`);
+  const checks: Promise<boolean>[] = [];
+  await runFleet({
+    count: MODELS.length,
+    models: MODELS,
     server: "127.0.0.1",
     dhcpPort: server.ports.dhcp[0]?.dhcp ?? 0,
     tftpPort: server.ports.tftp[0] ?? 0,
-    quick: true,
     keepBytes: true,
     signal,
-  };
-  console.log(`\n${pis.length} virtual Pis are switched on:\n`);
-  const results = await Promise.all(
-    pis.map(async (pi, n) => {
-      const boot = await bootInRack(pi, n, place, () => {});
-      const wrong = boot.outcome === "kernel" ? await wrongBytes(server, pi, boot) : [];
-      const good = boot.outcome === "kernel" && wrong.length === 0;
-      const files = boot.requests.filter((request) => request.result === "read");
-      const words = good
-        ? `${boot.kernel?.path} and ${files.length - 1} other files, ${bytes(files.reduce((sum, f) => sum + f.bytes, 0))}, in ${(boot.ms / 1000).toFixed(2)} s`
-        : wrong.length > 0
-          ? `wrong bytes: ${wrong.join(", ")}`
-          : boot.reason;
-      console.log(`${good ? pc.green("●") : pc.red("●")} Pi ${pi.model.padEnd(3)} ${pi.serial}  ${words}`);
-      return good;
-    }),
-  );
+    onProgress(told) {
+      if (told.step === "end") checks.push(check(server, told.pi, told.boot));
+    },
+  });
+  const results = await Promise.all(checks);
   const clones = await server.commands.clones({});
-  console.log(
-    `\n${table(
-      ["CLONE", "IMAGE", "SIZE", "OWN"],
-      clones.map((c) => [c.node, c.image, bytes(c.size), bytes(c.ownBytes)]),
-    )}`,
-  );
+  const rows = clones.map((c) => [c.node, c.image, bytes(c.size), bytes(c.ownBytes)]);
+  console.log(`\n${table(["CLONE", "IMAGE", "SIZE", "OWN"], rows)}`);
   return results.every((good) => good);
+}
+
+/** One board's line in the terminal: did it get its kernel, with the right bytes, and how fast? */
+async function check(server: CommandedServer, pi: VirtualPi, boot: SimBoot): Promise<boolean> {
+  const wrong = boot.outcome === "kernel" ? await wrongBytes(server, pi, boot) : [];
+  const good = boot.outcome === "kernel" && wrong.length === 0;
+  const files = boot.requests.filter((request) => request.result === "read");
+  const size = bytes(files.reduce((sum, file) => sum + file.bytes, 0));
+  const words = good
+    ? `${boot.kernel?.path} and ${files.length - 1} other files, ${size}, in ${(boot.ms / 1000).toFixed(2)} s`
+    : wrong.length > 0
+      ? `wrong bytes: ${wrong.join(", ")}`
+      : boot.reason;
+  console.log(`${good ? pc.green("●") : pc.red("●")} Pi ${pi.model.padEnd(3)} ${pi.serial}  ${words}`);
+  if (good) await stopVirtualBoard(boot, boot.address ?? "127.0.0.1");
+  return good;
 }
 
 const masked = (bytes: Buffer): string =>

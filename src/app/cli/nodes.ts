@@ -269,8 +269,8 @@ const outcome = (boot: BootView): string =>
     ? pc.cyan("on its way")
     : boot.outcome === "failed"
       ? pc.red("failed")
-      : boot.outcome === "superseded"
-        ? pc.yellow("superseded")
+      : boot.outcome === "superseded" || boot.outcome === "stopped"
+        ? pc.yellow(boot.outcome)
         : pc.green(boot.outcome);
 
 const bootWords = (boot: BootView | undefined): string =>

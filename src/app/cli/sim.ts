@@ -3,8 +3,9 @@ import type { Command } from "commander";
 import pc from "picocolors";
 import { BrambleError } from "../../base/errors.ts";
 import { replayTrace } from "../../sim/replay.ts";
+import { runFleet } from "../../sim/run-fleet.ts";
 import { replayServers } from "../replay-servers.ts";
-import { bootInRack, parseModels, virtualPi } from "../virtual-rack.ts";
+import { parseModels, stopVirtualBoard } from "../virtual-rack.ts";
 import { bytes, show, table } from "./print.ts";
 import { globals, withCommands } from "./session.ts";
 
@@ -41,31 +42,33 @@ export function simCommand(program: Command): void {
       if (!Number.isInteger(count) || count < 1 || count > 10_000) {
         throw new BrambleError("BAD_INPUT", `${given.count} is no number of boards`, { hint: "1 to 10000" });
       }
-      const quick = !given.waits;
-      const boots = await Promise.all(
-        Array.from({ length: count }, async (_, n) => {
-          const pi = virtualPi(models[n % models.length] ?? "4B", n, quick);
-          const boot = await bootInRack(pi, n, { ...place, quick }, () => {});
-          const size = boot.requests.reduce((sum, request) => sum + request.bytes, 0);
-          if (output === "table" && count > 1) {
-            const mark = boot.outcome === "kernel" ? pc.green("●") : pc.red("●");
-            console.log(
-              `${mark} Pi ${pi.model} ${pi.serial}  ${boot.reason}  ${(boot.ms / 1000).toFixed(2)} s`,
-            );
-          }
-          return {
-            model: pi.model,
-            serial: pi.serial,
-            mac: pi.mac,
-            outcome: boot.outcome,
-            reason: boot.reason,
-            ms: boot.ms,
-            bytes: size,
-            requests: boot.requests,
-          };
-        }),
-      );
-      const good = boots.filter((boot) => boot.outcome === "kernel").length;
+      const { boots: ended, booted: good } = await runFleet({
+        count,
+        models,
+        ...place,
+        keepBytes: true,
+        ...(given.waits && { like: { hardwareWaits: 1 } }),
+        onProgress({ pi, ...told }) {
+          if (told.step !== "end" || output === "json" || count === 1) return;
+          const mark = told.boot.outcome === "kernel" ? pc.green("●") : pc.red("●");
+          console.log(
+            `${mark} Pi ${pi.model} ${pi.serial}  ${told.boot.reason}  ${(told.boot.ms / 1000).toFixed(2)} s`,
+          );
+        },
+      });
+      for (const { boot } of ended) {
+        if (boot.outcome === "kernel") await stopVirtualBoard(boot, boot.address ?? place.server);
+      }
+      const boots = ended.map(({ pi, boot: { outcome, reason, ms, requests } }) => ({
+        model: pi.model,
+        serial: pi.serial,
+        mac: pi.mac,
+        outcome,
+        reason,
+        ms,
+        bytes: requests.reduce((sum, request) => sum + request.bytes, 0),
+        requests,
+      }));
       show(output, boots, () =>
         count === 1
           ? [
