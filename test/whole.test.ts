@@ -246,4 +246,10 @@ test("the page's listener reads, and changes nothing", async (t) => {
   assert.equal((await fetch(`${base}/api/v1/nodes`)).status, 200);
   const denied = await fetch(`${base}/api/v1/enrol`, { method: "PUT", body: '{"rule":"auto"}' });
   assert.ok([404, 405].includes(denied.status), String(denied.status));
+  const rebound = await new Promise<number | undefined>((resolve) =>
+    request(`${base}/api/v1/nodes`, { headers: { host: "evil.example" } }, (answer) =>
+      resolve(answer.resume().statusCode),
+    ).end(),
+  );
+  assert.equal(rebound, 421, "a stranger's name for our address");
 });

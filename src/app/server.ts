@@ -1,5 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { chmod, rm } from "node:fs/promises";
+import { isIP } from "node:net";
+import { hostname } from "node:os";
 import { apiFailure } from "../api/routes.ts";
 import type { AgentFile } from "../fleet/boot-tree.ts";
 import { parseEnrolRule } from "../fleet/enrol.ts";
@@ -46,6 +48,10 @@ export interface RunningServer {
 
 /** How often the book looks for boots that make no progress. */
 const TICK_MS = 1_000;
+
+/** Addresses and this machine's own names: what DNS says of other names is not ours to trust (DNS rebinding). */
+const ownName = (name: string): boolean =>
+  isIP(name.replace(/^\[|\]$/g, "")) !== 0 || ["localhost", hostname(), `${hostname()}.local`].includes(name);
 
 /** Opens the data folder and starts every server. `routes` makes the operator's routes once all is up. */
 export async function startServer(
@@ -137,7 +143,12 @@ export async function startServer(
     });
     closers.push(() => socket.close());
     await chmod(core.data.socket, 0o600);
-    const page = await serveHttp({ listen: settings.operator, routes: operatorRoutes.page, failed });
+    const page = await serveHttp({
+      listen: settings.operator,
+      routes: operatorRoutes.page,
+      failed,
+      host: ownName,
+    });
     closers.push(() => page.close());
     void agents.prebuild();
 

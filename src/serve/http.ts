@@ -46,6 +46,8 @@ export async function serveHttp(options: {
   listen: { host: string; port: number } | { path: string };
   routes: readonly Route[];
   failed(error: unknown, request: HttpRequest): HttpAnswer;
+  /** Which names a browser may call us by. A page of somebody's own domain that points here must not read our answers. */
+  host?(name: string): boolean;
 }): Promise<{ port: number; close(): Promise<void> }> {
   const routes = options.routes.map((route) => ({ ...route, parts: route.path.split("/") }));
   const server = createServer(
@@ -70,6 +72,11 @@ export async function serveHttp(options: {
       signal: gone.signal,
     };
     let result: HttpAnswer;
+    const name = (incoming.headers.host ?? "").replace(/:\d+$/, "");
+    if (options.host && !options.host(name)) {
+      await send(response, { status: 421, body: "this server is not called that\n" });
+      return;
+    }
     try {
       const url = new URL(incoming.url ?? "/", "http://here");
       request.query = url.searchParams;
