@@ -5,7 +5,8 @@
 root_nbd() {
   modprobe -q nbd nbds_max=4 || [ -b /dev/nbd0 ] || fail "this kernel has no nbd driver"
   wait_for /dev/nbd0 10 || fail "no /dev/nbd0"
-  nbd-client -N "$nbd_export" "$nbd_host" "$nbd_port" /dev/nbd0 -block-size 512 > /run/bramble/nbd.log 2>&1 < /dev/null ||
+  # by its path: busybox has an applet of this name, which its shell would prefer
+  /sbin/nbd-client -N "$nbd_export" "$nbd_host" "$nbd_port" /dev/nbd0 -block-size 512 > /run/bramble/nbd.log 2>&1 < /dev/null ||
     fail "nbd: $(cat /run/bramble/nbd.log)"
   tries=0
   until [ -e /sys/block/nbd0/pid ] && [ "$(cat /sys/block/nbd0/size)" != 0 ]; do
