@@ -1,5 +1,5 @@
+import { Kysely, type MigrationProvider, Migrator, SqliteDialect } from "kysely";
 import Libsql from "libsql";
-import { Kysely, Migrator, type MigrationProvider, SqliteDialect } from "kysely";
 import { BrambleError } from "../base/errors.ts";
 import { migrations } from "./book-migrations.ts";
 

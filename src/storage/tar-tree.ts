@@ -29,7 +29,11 @@ export function tarOfTree(open: () => Promise<Ext4Tree>): Readable {
   return out;
 }
 
-async function fill(open: () => Promise<Ext4Tree>, tar: ReturnType<typeof pack>, out: PassThrough): Promise<void> {
+async function fill(
+  open: () => Promise<Ext4Tree>,
+  tar: ReturnType<typeof pack>,
+  out: PassThrough,
+): Promise<void> {
   const tree = await open();
   const linked = new Map<number, string>();
   for await (const { path, inode } of tree.walk()) {
@@ -52,13 +56,19 @@ async function fill(open: () => Promise<Ext4Tree>, tar: ReturnType<typeof pack>,
     }
     if (inode.nlink > 1) linked.set(inode.number, path);
     if (inode.kind === "symlink") tar.entry({ ...header, linkname: await tree.readlink(inode), size: 0 }, "");
-    else if (inode.kind === "file" && inode.size > 0) await addFile(tree, inode, { ...header, size: inode.size }, tar);
+    else if (inode.kind === "file" && inode.size > 0)
+      await addFile(tree, inode, { ...header, size: inode.size }, tar);
     else tar.entry({ ...header, size: 0 }, "");
   }
   tar.finalize();
 }
 
-async function addFile(tree: Ext4Tree, inode: Inode, header: EntryHeader, tar: ReturnType<typeof pack>): Promise<void> {
+async function addFile(
+  tree: Ext4Tree,
+  inode: Inode,
+  header: EntryHeader,
+  tar: ReturnType<typeof pack>,
+): Promise<void> {
   const file = await tree.open(inode);
   const entry = tar.entry(header);
   const ended = new Promise<void>((resolve, reject) => {
@@ -68,7 +78,8 @@ async function addFile(tree: Ext4Tree, inode: Inode, header: EntryHeader, tar: R
   for (let at = 0; at < inode.size; at += CHUNK) {
     const chunk = Buffer.alloc(Math.min(CHUNK, inode.size - at));
     await file?.read(chunk, at);
-    if (!entry.write(chunk)) await Promise.race([new Promise<void>((resolve) => entry.once("drain", () => resolve())), ended]);
+    if (!entry.write(chunk))
+      await Promise.race([new Promise<void>((resolve) => entry.once("drain", () => resolve())), ended]);
     if (entry.destroyed) return;
   }
   entry.end(null);
