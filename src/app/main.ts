@@ -1,43 +1,8 @@
-import { Command, CommanderError, Option } from "commander";
-import { cardCommands } from "./cli/card.ts";
-import { completionCommand } from "./cli/completion.ts";
-import { demoCommand } from "./cli/demo.ts";
-import { doctorCommand } from "./cli/doctor.ts";
-import { externalCommand } from "./cli/external.ts";
-import { imageCommands } from "./cli/images.ts";
-import { nodeCommands } from "./cli/nodes.ts";
+import { CommanderError } from "commander";
 import { complain } from "./cli/print.ts";
-import { simCommand } from "./cli/sim.ts";
-import { statusCommand } from "./cli/status.ts";
-import { upCommand } from "./cli/up.ts";
-import { VERSION } from "./commands.ts";
+import { makeProgram } from "./program.ts";
 
-const program = new Command("bramble")
-  .description(
-    "Netboots fleets of Raspberry Pis without SD cards: one image in, every board boots its own clone of it.",
-  )
-  .version(VERSION)
-  .option("--data <folder>", "data folder; default: the caller's own")
-  .addOption(
-    new Option("-o, --output <form>", "for people or for programs")
-      .choices(["table", "json"])
-      .default("table"),
-  )
-  .option("--verbose", "show where an error comes from")
-  .showHelpAfterError("(bramble --help lists the commands)")
-  .exitOverride();
-
-upCommand(program);
-demoCommand(program);
-statusCommand(program);
-imageCommands(program);
-nodeCommands(program);
-simCommand(program);
-doctorCommand(program);
-cardCommands(program);
-externalCommand(program);
-completionCommand(program);
-
+const program = makeProgram();
 try {
   await program.parseAsync();
 } catch (error) {
