@@ -222,6 +222,23 @@ test("a board that nobody enrolled gets no answer, one that was enrolled boots, 
   assert.deepEqual(await b.commands.clones({}), []);
 });
 
+test("a neighbour who knows a node's serial gets none of its files while the node boots", async (t) => {
+  const b = await bramble(t);
+  const { pi, result } = await b.boot("4B");
+  const path = `${pi.serial}/cmdline.txt`;
+  await assert.rejects(b.server.desk.find({ path, client: { address: "127.79.200.200" } }), {
+    code: "TOKEN_REFUSED",
+  });
+  assert.ok(
+    await b.server.desk.find({ path, client: { address: result.address ?? "" } }),
+    "the node itself still does",
+  );
+  const { events } = await b.commands.explain({ node: pi.serial });
+  assert.ok(
+    events.some((event) => event.words.includes("127.79.200.200") && event.words.includes("refused")),
+  );
+});
+
 test("the socket gives the same answers and the same errors as the process itself", async (t) => {
   const b = await bramble(t);
   const { pi } = await b.boot("4B");

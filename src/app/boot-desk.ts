@@ -1,7 +1,7 @@
 // What the servers tell, and what they are told: the fleet's memory on the boot path. Nothing here waits for the disk.
 
 import { BrambleError } from "../base/errors.ts";
-import { type Boot, type BootStage, Boots, type Do, type Step } from "../fleet/boots.ts";
+import { type Boot, type BootStage, Boots, type Step } from "../fleet/boots.ts";
 import type { FleetAnswer } from "../fleet/dhcp-context.ts";
 import { type EnrolRule, enrols } from "../fleet/enrol.ts";
 import { isPiStage, type Sender } from "../fleet/identify.ts";
@@ -9,16 +9,17 @@ import { type Node, resolveNode } from "../fleet/node.ts";
 import { verdict } from "../fleet/verdict.ts";
 import { boardOfRevision, type Model } from "../formats/boards.ts";
 import type { DhcpEvent } from "../serve/dhcp.ts";
-import { neighbourMac } from "../serve/neighbours.ts";
 import type { TftpEvent } from "../serve/tftp.ts";
-import type { ImageManifest } from "../storage/images/manifest.ts";
-import { findImage } from "../storage/images.ts";
 import type { AgentHooks } from "./agent-api.ts";
 import type { AgentShelf } from "./agent-shelf.ts";
 import { agentParameters, bootFiles, type Prepared, sha256 } from "./boot-files.ts";
+import { bootRecord } from "./boot-record.ts";
 import type { Core } from "./core.ts";
+import { knownImages } from "./known-images.ts";
+import { nodeDisks } from "./node-disks.ts";
 import type { FoundFile } from "./planes/boot.ts";
 import type { DiskEvent } from "./planes/disk.ts";
+import { whoAsks } from "./who-asks.ts";
 
 export interface DeskOptions {
   core: Core;
@@ -35,13 +36,8 @@ export interface DeskOptions {
   say(words: string): void;
 }
 
-/** Addresses of this many clients are remembered. */
-const MOST_ADDRESSES = 20_000;
 /** Boots whose token may still be used; older ones go first. */
 const MOST_TOKENS = 10_000;
-
-const SERIAL = /^([0-9a-f]{8})\/(.*)$/i;
-const MAC = /^((?:[0-9a-f]{2}-){5}[0-9a-f]{2})\/(.*)$/i;
 
 export function bootDesk(options: DeskOptions) {
   const { core, agents, now } = options;
@@ -50,57 +46,24 @@ export function bootDesk(options: DeskOptions) {
   const files = bootFiles(core);
   const boots = new Boots(verdict);
   const prepared = new Map<string, Promise<Prepared>>();
-  const addresses = new Map<string, string>();
+  /** Where DHCP says that a node is in its present boot: nobody else gets its files. */
+  const homes = new Map<string, string>();
   const servers = new Map<string, string>();
   const tokens: AgentHooks["tokens"] = new Map();
   const origins = new Map<string, string>();
-  const images = new Map<string, ImageManifest>();
-  const exported = new Map<string, string>();
+  const images = knownImages(core);
+  const disks = nodeDisks(core, options.nbdPort);
 
   const event = (kind: string, node: Node | undefined, words: string) => journal.event(kind, node?.id, words);
 
-  function obey(orders: Do[]): void {
-    for (const order of orders) {
-      const { boot } = order;
-      if (order.do === "open") {
-        journal.boot({
-          id: boot.id,
-          nodeId: boot.nodeId,
-          startedMs: boot.startedMs,
-          endedMs: null,
-          stage: boot.stage,
-          outcome: null,
-          verdict: null,
-          root: null,
-          image: null,
-          address: null,
-          tokenHash: null,
-        });
-      } else if (order.do === "step") {
-        const { atMs, kind, words, path, result, bytes, tookMs, origin } = order.step;
-        journal.step({
-          bootId: boot.id,
-          seq: boot.steps.length,
-          atMs,
-          kind,
-          words,
-          path: path ?? null,
-          result: result ?? null,
-          bytes: bytes ?? null,
-          tookMs: tookMs ?? null,
-          origin: origin ?? null,
-        });
-        journal.bootUpdate(boot.id, { stage: boot.stage });
-      } else {
-        const { endedMs = now(), outcome = "failed", verdict: words = "" } = boot;
-        journal.bootUpdate(boot.id, { endedMs, outcome, verdict: words, stage: boot.stage });
-        prepared.delete(boot.id);
-        const node = registry.byId(boot.nodeId);
-        event("boot", node, `boot ${outcome}: ${words}`);
-        options.say(`${node?.name ?? boot.nodeId}: ${outcome}. ${words}`);
-      }
-    }
-  }
+  const { remember, who } = whoAsks(registry, (owner, words) => event("refused", owner, words));
+  const obey = bootRecord({
+    journal,
+    registry,
+    now,
+    say: options.say,
+    closed: ({ id }) => prepared.delete(id),
+  });
 
   const step = (
     node: Node,
@@ -117,6 +80,7 @@ export function bootDesk(options: DeskOptions) {
     const boot = boots.current(node.id);
     if (!boot) throw new BrambleError("INTERNAL", "a boot that was just opened is gone");
     if (orders.length > 0) {
+      homes.delete(node.id);
       const url = options.agentUrl(server ?? servers.get(node.id) ?? options.defaultHost);
       const token = core.newSecret();
       tokens.set(boot.id, { nodeId: node.id, hash: sha256(token) });
@@ -144,31 +108,6 @@ export function bootDesk(options: DeskOptions) {
     const ready = await files.prepare(boot, node, agentParameters(boot.id, token, url, root), agent);
     for (const words of ready.tree.changes) event("boot-tree", node, words);
     return ready;
-  }
-
-  /** The image of a node, from memory; undefined while it is being looked up. */
-  function imageNow(node: Node): ImageManifest | undefined {
-    const reference = resolveNode(node, registry.profile(node.profile)).image;
-    return reference ? images.get(reference) : undefined;
-  }
-  async function learnImages(): Promise<void> {
-    const wanted = [...registry.profiles(), ...registry.all()].flatMap((one) =>
-      one.image ? [one.image] : [],
-    );
-    images.clear();
-    for (const reference of new Set(wanted)) {
-      const found = await findImage(core.data.root, reference).catch(() => undefined); // answered as "no such image"
-      if (found) images.set(reference, found);
-    }
-  }
-
-  function remember(address: string, node: Node): void {
-    addresses.delete(address);
-    addresses.set(address, node.id);
-    for (const old of addresses.keys()) {
-      if (addresses.size <= MOST_ADDRESSES) break;
-      addresses.delete(old);
-    }
   }
 
   function ask(sender: Sender, via: { interface: string }): FleetAnswer {
@@ -208,9 +147,9 @@ export function bootDesk(options: DeskOptions) {
       return answer(false, `it waits to be enrolled: bramble node enrol ${node.name}`);
     }
     if (!pi) return answer(true, "a node of ours");
-    const image = imageNow(node);
+    const image = images.of(node);
     if (!image) {
-      void learnImages();
+      void images.learn();
       return answer(false, "no image is set for it, or the image is not there: bramble image list");
     }
     const { ready, why } = agents.state(image);
@@ -224,36 +163,13 @@ export function bootDesk(options: DeskOptions) {
   function dhcp(told: DhcpEvent): void {
     const node = registry.byMac(told.mac) ?? (told.serial ? registry.bySerial(told.serial) : undefined);
     const learned = told.learned ?? told.address;
-    if (node && learned) remember(learned, node);
+    if (node && learned) {
+      remember(learned, node);
+      if (boots.current(node.id)) homes.set(node.id, learned);
+    }
     const words = `${told.message}${told.address ? ` ${told.address}` : ""}: ${told.reason}`;
     if (node && boots.current(node.id)) step(node, "dhcp", words);
     event(told.kind === "decision" ? "dhcp" : told.kind, node, words);
-  }
-
-  /** Whose file is it, and which? A prefix says it, else the address that asks. */
-  async function who(path: string, address: string): Promise<{ node: Node; rest: string } | undefined> {
-    const serial = SERIAL.exec(path);
-    const mac = MAC.exec(path);
-    const owner = addresses.get(address);
-    const named = serial
-      ? registry.bySerial((serial[1] ?? "").toLowerCase())
-      : mac
-        ? registry.byMac((mac[1] ?? "").toLowerCase().replaceAll("-", ":"))
-        : undefined;
-    const rest = serial?.[2] ?? mac?.[2] ?? path;
-    if (named) {
-      if (owner !== undefined && owner !== named.id) {
-        event("refused", named, `${address} asked for its files, but is ${registry.byId(owner)?.name}`);
-        throw new BrambleError("TOKEN_REFUSED", "these files belong to another node");
-      }
-      return { node: named, rest };
-    }
-    if (serial || mac) return undefined; // a prefix of nobody: the board goes on without it
-    const byAddress = owner === undefined ? undefined : registry.byId(owner);
-    if (byAddress) return { node: byAddress, rest };
-    const heard = await neighbourMac(address);
-    const byMac = heard ? registry.byMac(heard) : undefined;
-    return byMac && { node: byMac, rest };
   }
 
   async function find({
@@ -340,21 +256,7 @@ export function bootDesk(options: DeskOptions) {
     fail: (node, words) => obey(boots.fail(node.id, { atMs: now(), kind: "agent", words })),
     stopped: (node, words) => obey(boots.end(node.id, "stopped", now(), words)),
     ended: (node) => obey(boots.end(node.id, "switched-root", now())),
-    async exportDisk(node, address) {
-      const boot = boots.current(node.id);
-      const name = `${node.id}/${boot?.id ?? "?"}`;
-      const before = exported.get(node.id);
-      if (before) {
-        await core.disks.call("drop", { name: before, why: "a newer boot of this node has logged in" });
-        event("disk", node, "a newer boot has logged in: the one before lost its disk");
-      }
-      const { path } = await core.ensureClone(node);
-      const secret = core.newSecret();
-      await core.disks.call("export", { secret, name, path, address });
-      exported.set(node.id, name);
-      const { size } = await core.disks.call<{ size: number }>("facts", { path });
-      return { port: options.nbdPort(), name: secret, size };
-    },
+    exportDisk: (node, address) => disks.export(node, boots.current(node.id), address),
   };
 
   return {
@@ -368,21 +270,16 @@ export function bootDesk(options: DeskOptions) {
     inFlight: () => boots.size,
     current: (nodeId: string) => boots.current(nodeId),
     async imagesChanged(): Promise<void> {
-      await learnImages();
+      await images.learn();
       void agents.prebuild();
     },
     setRule(next: EnrolRule) {
       rule = next;
     },
-    /** Ends every use of a node's disk: it was forgotten, or its clone is to be reset. */
-    async dropDisk(node: Node, why: string): Promise<void> {
-      const name = exported.get(node.id);
-      if (name) await core.disks.call("drop", { name, why });
-      exported.delete(node.id);
-    },
+    dropDisk: disks.drop,
     /** Boots that a stop of ours has interrupted are closed, with a word about it. */
     async restore(): Promise<void> {
-      await learnImages();
+      await images.learn();
       const open = await core.book.selectFrom("boot").select("id").where("outcome", "is", null).execute();
       for (const { id } of open) {
         journal.bootUpdate(id, {
