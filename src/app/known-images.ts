@@ -1,0 +1,26 @@
+import { type Node, resolveNode } from "../fleet/node.ts";
+import type { ImageManifest } from "../storage/images/manifest.ts";
+import { findImage } from "../storage/images.ts";
+import type { Core } from "./core.ts";
+
+/** The images that nodes and profiles are set to, in memory: the answer to a DISCOVER waits for no disk. */
+export function knownImages({ registry, data }: Pick<Core, "registry" | "data">) {
+  const images = new Map<string, ImageManifest>();
+  return {
+    /** The image of a node; undefined where none is set, there is none of that name, or it was not learned yet. */
+    of(node: Node): ImageManifest | undefined {
+      const reference = resolveNode(node, registry.profile(node.profile)).image;
+      return reference ? images.get(reference) : undefined;
+    },
+    async learn(): Promise<void> {
+      const wanted = [...registry.profiles(), ...registry.all()].flatMap((one) =>
+        one.image ? [one.image] : [],
+      );
+      images.clear();
+      for (const reference of new Set(wanted)) {
+        const found = await findImage(data.root, reference).catch(() => undefined); // answered as "no such image"
+        if (found) images.set(reference, found);
+      }
+    },
+  };
+}
