@@ -1,4 +1,5 @@
 import { Command, Option } from "commander";
+import { bootCommands } from "./cli/boots.ts";
 import { cardCommands } from "./cli/card.ts";
 import { completionCommand } from "./cli/completion.ts";
 import { demoCommand } from "./cli/demo.ts";
@@ -33,6 +34,7 @@ export function makeProgram(): Command {
   statusCommand(program);
   imageCommands(program);
   nodeCommands(program);
+  bootCommands(program);
   simCommand(program);
   doctorCommand(program);
   cardCommands(program);

@@ -1,9 +1,9 @@
-import { readFileSync } from "node:fs";
-import { type Command, InvalidArgumentError, Option } from "commander";
+import type { Command } from "commander";
 import pc from "picocolors";
-import type { BootDetail, BootView, NodeSettingsPatch, NodeView } from "../../api/contract.ts";
-import { ROOT_MODES } from "../../fleet/node.ts";
-import { ago, bytes, clock, show, table } from "./print.ts";
+import type { NodeSettingsPatch, NodeView } from "../../api/contract.ts";
+import { bootWords } from "./boots.ts";
+import { orNull, type SettingOptions, settings, settingsPatch } from "./node-settings.ts";
+import { ago, bytes, show, table } from "./print.ts";
 import { globals, withCommands } from "./session.ts";
 
 export function nodeCommands(program: Command): void {
@@ -150,134 +150,7 @@ export function nodeCommands(program: Command): void {
       const set = await withCommands(options, (commands) => commands.setEnrol({ rule: rule.join(" ") }));
       show(options.output, set, () => `enrolment: ${set.rule}`);
     });
-
-  const boot = program.command("boot").description("boots, newest first");
-  boot
-    .command("list [node]")
-    .option("-n, --limit <count>", "how many", "20")
-    .action(async (name: string | undefined, given: { limit: string }, command: Command) => {
-      const options = globals(command);
-      const boots = await withCommands(options, (commands) =>
-        commands.boots({ limit: Number(given.limit), ...(name && { node: name }) }),
-      );
-      show(options.output, boots, () =>
-        table(
-          ["BOOT", "NODE", "WHEN", "TOOK", "REACHED", "OUTCOME", "IMAGE"],
-          boots.map((b) => [b.id, b.node, clock(b.startedMs), took(b), b.stage, outcome(b), b.image ?? "-"]),
-        ),
-      );
-    });
-  boot.command("show <boot>").action(async (id: string, _, command: Command) => {
-    const options = globals(command);
-    const one = await withCommands(options, (commands) => commands.boot({ boot: id }));
-    show(options.output, one, () => timeline(one));
-  });
-
-  program
-    .command("explain <node>")
-    .description("the last boot of a node as a timeline, with a verdict")
-    .action(async (name: string, _, command: Command) => {
-      const options = globals(command);
-      const told = await withCommands(options, (commands) => commands.explain({ node: name }));
-      show(options.output, told, () => {
-        const since = told.boot?.startedMs ?? 0;
-        const events = told.events.filter((event) => event.atMs >= since).slice(-12);
-        return [
-          told.boot ? timeline(told.boot) : `${told.node.name} has not tried to boot yet.`,
-          ...(events.length > 0 ? [pc.dim("events:")] : []),
-          ...events.map((event) => pc.dim(`  ${clock(event.atMs)}  ${event.words}`)),
-        ].join("\n");
-      });
-    });
-
-  program
-    .command("event")
-    .description("what was decided, and why")
-    .command("list [node]")
-    .option("-n, --limit <count>", "how many", "50")
-    .action(async (name: string | undefined, given: { limit: string }, command: Command) => {
-      const options = globals(command);
-      const events = await withCommands(options, (commands) =>
-        commands.events({ limit: Number(given.limit), ...(name && { node: name }) }),
-      );
-      show(options.output, events, () =>
-        table(
-          ["WHEN", "NODE", "KIND", "WHAT"],
-          events.map((e) => [clock(e.atMs), e.node ?? "-", e.kind, e.words]),
-        ),
-      );
-    });
 }
-
-interface SettingOptions {
-  image?: string;
-  root?: string;
-  firmware?: string;
-  user?: string;
-  passwordHash?: string;
-  sshKey?: string[];
-  name?: string;
-  profile?: string;
-  address?: string;
-}
-
-function settings(command: Command): Command {
-  return command
-    .option("--image <name:version>", "image to clone")
-    .addOption(new Option("--root <mode>", "where the root lives").choices([...ROOT_MODES, "-"]))
-    .option("--firmware <name:version>", "boot files laid under the image's own")
-    .option("--user <name>", "user to make on the node")
-    .option("--password-hash <hash>", "its password as crypt(3) hash: openssl passwd -6")
-    .option("--ssh-key <key or file>", "public key that may log in; repeat for more", collectKey);
-}
-
-function collectKey(value: string, before: string[] | undefined): string[] {
-  if (value === "-") return [];
-  if (value.includes(" ")) return [...(before ?? []), value.trim()];
-  let text: string;
-  try {
-    text = readFileSync(value, "utf8");
-  } catch (error) {
-    throw new InvalidArgumentError(`${value}: ${(error as Error).message}`);
-  }
-  return [
-    ...(before ?? []),
-    ...text
-      .split("\n")
-      .map((line) => line.trim())
-      .filter((line) => line !== ""),
-  ];
-}
-
-const orNull = (value: string): string | null => (value === "-" ? null : value);
-
-function settingsPatch(given: SettingOptions): NodeSettingsPatch {
-  return {
-    ...(given.image !== undefined && { image: orNull(given.image) }),
-    ...(given.root !== undefined && {
-      root: orNull(given.root) as NonNullable<NodeSettingsPatch["root"]> | null,
-    }),
-    ...(given.firmware !== undefined && { firmware: orNull(given.firmware) }),
-    ...(given.user !== undefined && { user: orNull(given.user) }),
-    ...(given.passwordHash !== undefined && { passwordHash: orNull(given.passwordHash) }),
-    ...(given.sshKey !== undefined && { sshKeys: given.sshKey.length > 0 ? given.sshKey : null }),
-  };
-}
-
-const outcome = (boot: BootView): string =>
-  boot.outcome === undefined
-    ? pc.cyan("on its way")
-    : boot.outcome === "failed"
-      ? pc.red("failed")
-      : boot.outcome === "superseded" || boot.outcome === "stopped"
-        ? pc.yellow(boot.outcome)
-        : pc.green(boot.outcome);
-
-const bootWords = (boot: BootView | undefined): string =>
-  boot ? `${outcome(boot)} ${ago(boot.startedMs)}` : "-";
-
-const took = (boot: BootView): string =>
-  boot.endedMs === undefined ? "-" : `${((boot.endedMs - boot.startedMs) / 1000).toFixed(1)} s`;
 
 function nodeLines(node: NodeView): string {
   const own = (name: string, key: string) =>
@@ -302,23 +175,4 @@ function nodeLines(node: NodeView): string {
   ];
   const shown = rows.flatMap(([key, value]) => (value ? [[pc.dim(key), value]] : []));
   return `${pc.bold(node.name)}\n${shown.map(([key, value]) => `  ${key}  ${value}`).join("\n")}`;
-}
-
-/** A boot for people: when, how long after the start, what, and where a file came from. */
-export function timeline(boot: BootDetail): string {
-  const rows = boot.steps.map((step) => {
-    const since = `+${((step.atMs - boot.startedMs) / 1000).toFixed(2)}`;
-    const file =
-      step.path === undefined
-        ? step.words
-        : `${step.path}  ${step.result === "sent" ? bytes(step.bytes ?? 0) : (step.result ?? "")}${step.tookMs === undefined ? "" : ` in ${Math.round(step.tookMs)} ms`}`;
-    const colour =
-      step.result === "missing" ? pc.dim : step.result === "broken" ? pc.red : (text: string) => text;
-    return [pc.dim(since), step.kind, colour(file), pc.dim(step.origin ?? "")];
-  });
-  return [
-    `${pc.bold(boot.node)}  boot ${boot.id}  ${clock(boot.startedMs)}  ${outcome(boot)}  (${boot.image ?? "no image"}, root ${boot.root ?? "?"})`,
-    table(["s", "FROM", "WHAT", ""], rows),
-    boot.verdict ? `${pc.bold("Verdict:")} ${boot.verdict}` : pc.cyan(`It has reached: ${boot.stage}.`),
-  ].join("\n");
 }

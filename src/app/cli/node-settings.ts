@@ -1,0 +1,62 @@
+import { readFileSync } from "node:fs";
+import { type Command, InvalidArgumentError, Option } from "commander";
+import type { NodeSettingsPatch } from "../../api/contract.ts";
+import { ROOT_MODES } from "../../fleet/node.ts";
+
+/** What the options of `settings()` give. */
+export interface SettingOptions {
+  image?: string;
+  root?: string;
+  firmware?: string;
+  user?: string;
+  passwordHash?: string;
+  sshKey?: string[];
+  name?: string;
+  profile?: string;
+  address?: string;
+}
+
+/** Adds the settings that nodes and profiles share. */
+export function settings(command: Command): Command {
+  return command
+    .option("--image <name:version>", "image to clone")
+    .addOption(new Option("--root <mode>", "where the root lives").choices([...ROOT_MODES, "-"]))
+    .option("--firmware <name:version>", "boot files laid under the image's own")
+    .option("--user <name>", "user to make on the node")
+    .option("--password-hash <hash>", "its password as crypt(3) hash: openssl passwd -6")
+    .option("--ssh-key <key or file>", "public key that may log in; repeat for more", collectKey);
+}
+
+function collectKey(value: string, before: string[] | undefined): string[] {
+  if (value === "-") return [];
+  if (value.includes(" ")) return [...(before ?? []), value.trim()];
+  let text: string;
+  try {
+    text = readFileSync(value, "utf8");
+  } catch (error) {
+    throw new InvalidArgumentError(`${value}: ${(error as Error).message}`);
+  }
+  return [
+    ...(before ?? []),
+    ...text
+      .split("\n")
+      .map((line) => line.trim())
+      .filter((line) => line !== ""),
+  ];
+}
+
+/** "-" takes a setting back. */
+export const orNull = (value: string): string | null => (value === "-" ? null : value);
+
+export function settingsPatch(given: SettingOptions): NodeSettingsPatch {
+  return {
+    ...(given.image !== undefined && { image: orNull(given.image) }),
+    ...(given.root !== undefined && {
+      root: orNull(given.root) as NonNullable<NodeSettingsPatch["root"]> | null,
+    }),
+    ...(given.firmware !== undefined && { firmware: orNull(given.firmware) }),
+    ...(given.user !== undefined && { user: orNull(given.user) }),
+    ...(given.passwordHash !== undefined && { passwordHash: orNull(given.passwordHash) }),
+    ...(given.sshKey !== undefined && { sshKeys: given.sshKey.length > 0 ? given.sshKey : null }),
+  };
+}
