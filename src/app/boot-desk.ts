@@ -46,8 +46,6 @@ export function bootDesk(options: DeskOptions) {
   const files = bootFiles(core);
   const boots = new Boots(verdict);
   const prepared = new Map<string, Promise<Prepared>>();
-  /** Where DHCP says that a node is in its present boot: nobody else gets its files. */
-  const homes = new Map<string, string>();
   const servers = new Map<string, string>();
   const tokens: AgentHooks["tokens"] = new Map();
   const origins = new Map<string, string>();
@@ -56,7 +54,9 @@ export function bootDesk(options: DeskOptions) {
 
   const event = (kind: string, node: Node | undefined, words: string) => journal.event(kind, node?.id, words);
 
-  const { remember, who } = whoAsks(registry, (owner, words) => event("refused", owner, words));
+  const { remember, who, atHome, leftHome } = whoAsks(registry, (owner, words) =>
+    event("refused", owner, words),
+  );
   const obey = bootRecord({
     journal,
     registry,
@@ -80,7 +80,7 @@ export function bootDesk(options: DeskOptions) {
     const boot = boots.current(node.id);
     if (!boot) throw new BrambleError("INTERNAL", "a boot that was just opened is gone");
     if (orders.length > 0) {
-      homes.delete(node.id);
+      leftHome(node);
       const url = options.agentUrl(server ?? servers.get(node.id) ?? options.defaultHost);
       const token = core.newSecret();
       tokens.set(boot.id, { nodeId: node.id, hash: sha256(token) });
@@ -164,8 +164,8 @@ export function bootDesk(options: DeskOptions) {
     const node = registry.byMac(told.mac) ?? (told.serial ? registry.bySerial(told.serial) : undefined);
     const learned = told.learned ?? told.address;
     if (node && learned) {
-      remember(learned, node);
-      if (boots.current(node.id)) homes.set(node.id, learned);
+      if (boots.current(node.id)) atHome(node, learned);
+      else remember(learned, node);
     }
     const words = `${told.message}${told.address ? ` ${told.address}` : ""}: ${told.reason}`;
     if (node && boots.current(node.id)) step(node, "dhcp", words);

@@ -12,6 +12,8 @@ const MAC = /^((?:[0-9a-f]{2}-){5}[0-9a-f]{2})\/(.*)$/i;
 /** Whose request is it? Knows which address is which node's. `refused` hears of a node whose files another one asked for. */
 export function whoAsks(registry: Registry, refused: (owner: Node, words: string) => void) {
   const addresses = new Map<string, string>();
+  /** Where DHCP says that a node is in its present boot: nobody else gets its files. */
+  const homes = new Map<string, string>();
 
   function remember(address: string, node: Node): void {
     addresses.delete(address);
@@ -24,7 +26,7 @@ export function whoAsks(registry: Registry, refused: (owner: Node, words: string
 
   /**
    * The node whose file a path means, and the path without its prefix: a prefix says it, else the address that asks.
-   * Throws TOKEN_REFUSED where the address is known to be another node's.
+   * Throws TOKEN_REFUSED where DHCP knows the node elsewhere, or another node at this address.
    */
   async function who(path: string, address: string): Promise<{ node: Node; rest: string } | undefined> {
     const serial = SERIAL.exec(path);
@@ -37,8 +39,10 @@ export function whoAsks(registry: Registry, refused: (owner: Node, words: string
         : undefined;
     const rest = serial?.[2] ?? mac?.[2] ?? path;
     if (named) {
-      if (owner !== undefined && owner !== named.id) {
-        refused(named, `${address} asked for its files, but is ${registry.byId(owner)?.name}`);
+      const home = homes.get(named.id) ?? address;
+      if (home !== address || (owner !== undefined && owner !== named.id)) {
+        const name = owner === undefined ? "no node of ours" : registry.byId(owner)?.name;
+        refused(named, `${address} (${name}) asked for its files and was refused`);
         throw new BrambleError("TOKEN_REFUSED", "these files belong to another node");
       }
       return { node: named, rest };
@@ -51,5 +55,17 @@ export function whoAsks(registry: Registry, refused: (owner: Node, words: string
     return byMac && { node: byMac, rest };
   }
 
-  return { remember, who };
+  return {
+    remember,
+    who,
+    /** DHCP gave this address to a node that boots, or heard that it has it. */
+    atHome(node: Node, address: string): void {
+      remember(address, node);
+      homes.set(node.id, address);
+    },
+    /** A new boot: where the node is now, DHCP has still to say. */
+    leftHome(node: Node): void {
+      homes.delete(node.id);
+    },
+  };
 }
