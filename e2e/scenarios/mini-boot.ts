@@ -9,7 +9,7 @@ import { QEMU, type Scenario } from "../scenario.ts";
 export const scenario: Scenario = {
   name: "mini-boot",
   tier: "ci",
-  budgetSeconds: 120,
+  budgetSeconds: 240,
   needs: [QEMU],
   assets: ["mini-image", "agent-packages"],
   async run(t) {
@@ -28,6 +28,10 @@ export const scenario: Scenario = {
     const [node] = await bramble.cli<{ name: string }[]>("node", "list");
     const told = await bramble.explain(node?.name ?? "");
     assert.equal(told.boot?.stage, "switched-root");
-    for (const step of told.boot?.steps ?? []) t.say(JSON.stringify(step));
+    assert.equal(
+      told.boot?.outcome,
+      "switched-root",
+      "nothing in this root can report: the timeline says so and ends",
+    );
   },
 };
