@@ -80,7 +80,10 @@ export const scenario: Scenario = {
     // a clean end: the root is unmounted, or read-only, before the power goes
     await ask("sudo systemctl poweroff").catch(() => {}); // the connection may end first
     assert.equal(await guest.ended, 0);
-    assert.ok(!guest.text().includes("I/O error"), `the root went before it was unmounted: ${guest.consoleLog}`);
+    assert.ok(
+      !guest.text().includes("I/O error"),
+      `the root went before it was unmounted: ${guest.consoleLog}`,
+    );
     const raw = await readFile(image);
     assert.equal(sha256(raw), listed?.sha256, "the image is as it was imported");
   },
