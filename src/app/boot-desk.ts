@@ -48,7 +48,6 @@ export function bootDesk(options: DeskOptions) {
   const prepared = new Map<string, Promise<Prepared>>();
   const servers = new Map<string, string>();
   const tokens: AgentHooks["tokens"] = new Map();
-  const origins = new Map<string, string>();
   const images = knownImages(core);
   const disks = nodeDisks(core, options.nbdPort);
 
@@ -183,11 +182,13 @@ export function bootDesk(options: DeskOptions) {
     if (owner?.node.state !== "enrolled") return undefined;
     const { node, rest } = owner;
     remember(client.address, node);
-    const boot = boots.current(node.id) ?? begin(node, false, undefined);
+    const current = boots.current(node.id);
+    // Files after the hand-over: the board starts anew, and another server answered its DHCP.
+    const boot = current && prepared.has(current.id) ? current : begin(node, false, undefined);
     const tree = await prepared.get(boot.id);
     if (!tree) return undefined;
     const file = await files.read(tree, rest);
-    if (file) origins.set(`${boot.id} ${path}`, file.origin);
+    if (file) tree.origins.set(path, file.origin);
     return file?.found;
   }
 
@@ -209,9 +210,9 @@ export function bootDesk(options: DeskOptions) {
     // A 3B says so in its ROM's DISCOVER; the other board that reads bootcode.bin from the network is the 3B+.
     if (owner.rest === "bootcode.bin" && !owner.node.model)
       registry.see({ ...idOf(owner.node), model: "3B+" }, now());
-    const { kernel } = (await prepared.get(boot.id)?.catch(() => undefined)) ?? {}; // told where it failed
+    const { kernel, origins } = (await prepared.get(boot.id)?.catch(() => undefined)) ?? {}; // told where it failed
     const result = RESULTS[told.kind];
-    const origin = origins.get(`${boot.id} ${told.path}`);
+    const origin = origins?.get(told.path);
     const isKernel =
       told.kind === "sent" &&
       (kernel === undefined

@@ -17,6 +17,8 @@ export interface Prepared {
   kernel: string | undefined;
   /** Where the bytes of the clone's boot files are the image's, they are cached for all its nodes. */
   share: string | undefined;
+  /** Where each file that was asked for comes from, in words, by the path as it was asked. */
+  origins: Map<string, string>;
 }
 
 /** Files held in memory for the boot plane: the kernel of 3,000 nodes over one image is one buffer. */
