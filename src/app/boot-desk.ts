@@ -38,6 +38,8 @@ export interface DeskOptions {
 
 /** Boots whose token may still be used; older ones go first. */
 const MOST_TOKENS = 10_000;
+/** Names of a boot's files: FAT knows each by many spellings. */
+const MOST_ORIGINS = 1_000;
 
 export function bootDesk(options: DeskOptions) {
   const { core, agents, now } = options;
@@ -188,7 +190,7 @@ export function bootDesk(options: DeskOptions) {
     const tree = await prepared.get(boot.id);
     if (!tree) return undefined;
     const file = await files.read(tree, rest);
-    if (file) tree.origins.set(path, file.origin);
+    if (file && tree.origins.size < MOST_ORIGINS) tree.origins.set(path, file.origin);
     return file?.found;
   }
 

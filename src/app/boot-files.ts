@@ -72,6 +72,7 @@ export function bootFiles(core: Core): BootFiles {
         tree,
         kernel: walk?.kernel,
         share: own.untouched ? clone.image.sha256 : undefined,
+        origins: new Map(),
       };
     },
 
