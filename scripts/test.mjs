@@ -1,6 +1,7 @@
-// npm test [NAME...]: every built *.test.js (or those whose path holds a NAME) under node:test, which prints the last lines.
+// npm test [NAME...]: every built *.test.js (or those whose path holds a NAME) under node:test; reporter.mjs prints.
 import { spawnSync } from "node:child_process";
 import { readdirSync } from "node:fs";
+import { availableParallelism } from "node:os";
 
 const names = process.argv.slice(2);
 const files = ["dist/src", "dist/test", "dist/e2e", "dist/bench"]
@@ -11,7 +12,11 @@ if (files.length === 0) {
   console.error(`no test matches ${names.join(" ")}`);
   process.exit(1);
 }
-const { status } = spawnSync(process.execPath, ["--test", "--test-reporter=dot", ...files], {
-  stdio: "inherit",
-});
+// One more than there are cores: many tests wait for a clock or a disk.
+const concurrency = `--test-concurrency=${availableParallelism() + 1}`;
+const { status } = spawnSync(
+  process.execPath,
+  ["--test", concurrency, "--test-reporter=./scripts/reporter.mjs", ...files],
+  { stdio: "inherit" },
+);
 process.exit(status ?? 1);
