@@ -1,13 +1,30 @@
 import { BrambleError } from "./errors.ts";
+import { hexByte } from "./text.ts";
 
 /** IPv4 as text is "10.0.0.1", as number 0…2^32-1; MAC as text is "b8:27:eb:00:00:01". Everywhere, lower case. */
+// By the character: each DHCP message needs a dozen of these.
 export function parseIpv4(text: string): number {
-  const parts = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})$/.exec(text)?.slice(1).map(Number);
-  if (!parts || parts.some((n) => n > 255)) throw new BrambleError("BAD_INPUT", `${text} is no IPv4 address`);
-  return parts.reduce((sum, n) => sum * 256 + n, 0);
+  let [sum, part, digits, dots] = [0, 0, 0, 0];
+  for (let i = 0; i <= text.length; i++) {
+    const char = i < text.length ? text.charCodeAt(i) : DOT;
+    const digit = char - ZERO;
+    if (digit >= 0 && digit <= 9) {
+      part = part * 10 + digit;
+      digits += 1;
+    } else if (char === DOT && digits >= 1 && digits <= 3 && part <= 255) {
+      sum = sum * 256 + part;
+      part = digits = 0;
+      dots += 1;
+    } else dots = 9;
+  }
+  if (dots !== 4) throw new BrambleError("BAD_INPUT", `${text} is no IPv4 address`);
+  return sum;
 }
 
-export const formatIpv4 = (n: number): string => [24, 16, 8, 0].map((shift) => (n >>> shift) & 255).join(".");
+const [ZERO, DOT] = [48, 46];
+
+export const formatIpv4 = (n: number): string =>
+  `${(n >>> 24) & 255}.${(n >>> 16) & 255}.${(n >>> 8) & 255}.${n & 255}`;
 
 export interface Subnet {
   /** First address, as number. */
@@ -39,8 +56,15 @@ export const parseMac = (text: string): string => {
   return mac;
 };
 
-export const formatMac = (bytes: Uint8Array): string =>
-  [...bytes.subarray(0, 6)].map((b) => b.toString(16).padStart(2, "0")).join(":");
+export function formatMac(bytes: Uint8Array): string {
+  let text = "";
+  for (let i = 0; i < Math.min(6, bytes.length); i++)
+    text += `${i === 0 ? "" : ":"}${hexByte(bytes[i] ?? 0)}`;
+  return text;
+}
 
-export const macBytes = (mac: string): Uint8Array<ArrayBuffer> =>
-  Uint8Array.from(mac.split(":"), (part) => Number.parseInt(part, 16));
+export function macBytes(mac: string): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(6);
+  for (let i = 0; i < 6; i++) bytes[i] = Number.parseInt(mac.slice(3 * i, 3 * i + 2), 16);
+  return bytes;
+}

@@ -109,9 +109,9 @@ export class Writer {
     this.#room(length);
     return this;
   }
-  /** A copy of what was written: the writer may go on. */
+  /** What was written, the caller's own. The writer may go on: a buffer that is full it never writes to again. */
   done(): Uint8Array<ArrayBuffer> {
-    return this.#bytes.slice(0, this.#at);
+    return this.#at === this.#bytes.length ? this.#bytes : this.#bytes.slice(0, this.#at);
   }
 
   #room(length: number): number {

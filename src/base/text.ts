@@ -14,17 +14,25 @@ export const toUtf8 = (text: string): Uint8Array<ArrayBuffer> => writer8.encode(
  */
 export const latin1 = (bytes: Uint8Array): string => {
   let text = "";
-  for (const byte of bytes) text += String.fromCharCode(byte);
+  for (let i = 0; i < bytes.length; i++) text += String.fromCharCode(bytes[i] ?? 0);
   return text;
 };
 
 /** The other way round: characters above 255 are cut to their low byte. */
-export const toLatin1 = (text: string): Uint8Array<ArrayBuffer> =>
-  Uint8Array.from(text, (c) => c.charCodeAt(0) & 0xff);
+export const toLatin1 = (text: string): Uint8Array<ArrayBuffer> => {
+  const bytes = new Uint8Array(text.length);
+  for (let i = 0; i < bytes.length; i++) bytes[i] = text.charCodeAt(i);
+  return bytes;
+};
+
+const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
+
+/** Two digits. */
+export const hexByte = (byte: number): string => HEX[byte] ?? "";
 
 export const hex = (bytes: Uint8Array): string => {
   let text = "";
-  for (const byte of bytes) text += byte.toString(16).padStart(2, "0");
+  for (let i = 0; i < bytes.length; i++) text += hexByte(bytes[i] ?? 0);
   return text;
 };
 

@@ -132,6 +132,10 @@ function userClass(value: Uint8Array | undefined): string | undefined {
 }
 
 const u32le = (bytes: Uint8Array, at: number): number =>
-  [3, 2, 1, 0].reduce((sum, i) => sum * 256 + (bytes[at + i] ?? 0), 0);
+  ((bytes[at] ?? 0) |
+    ((bytes[at + 1] ?? 0) << 8) |
+    ((bytes[at + 2] ?? 0) << 16) |
+    ((bytes[at + 3] ?? 0) << 24)) >>>
+  0;
 
 const hex32 = (n: number): string => n.toString(16).padStart(8, "0");

@@ -47,11 +47,11 @@ export async function openDhcpSocket(options: OpenSocket): Promise<DhcpSocket> {
 
 function around(sockets: [Socket, ...Socket[]]): DhcpSocket {
   const [first] = sockets;
+  // An error comes to the "error" event: nobody waits for a datagram.
+  const sent = (error: Error | null) => void (error && first.emit("error", error));
   return {
     port: first.address().port,
-    // An error comes to the "error" event: nobody waits for a datagram.
-    send: (bytes, to) =>
-      first.send(bytes, to.port, to.address, (error) => error && first.emit("error", error)),
+    send: (bytes, to) => first.send(bytes, to.port, to.address, sent),
     close: async () => {
       await Promise.all(sockets.map(closed));
     },

@@ -61,5 +61,8 @@ export const messageType = (packet: DhcpPacket): number => {
 export const u32Bytes = (n: number): Uint8Array => Uint8Array.of(n >>> 24, n >>> 16, n >>> 8, n);
 
 /** One or several addresses as an option's value. */
-export const addressBytes = (...addresses: string[]): Uint8Array =>
-  Uint8Array.from(addresses.flatMap((address) => [...u32Bytes(parseIpv4(address))]));
+export function addressBytes(...addresses: string[]): Uint8Array {
+  const bytes = new Uint8Array(4 * addresses.length);
+  for (const [i, address] of addresses.entries()) bytes.set(u32Bytes(parseIpv4(address)), 4 * i);
+  return bytes;
+}

@@ -59,9 +59,10 @@ export function decode(bytes: Uint8Array): DhcpPacket {
   const xid = r.u32("xid");
   const secs = r.u16("secs");
   const broadcast = (r.u16("flags") & 0x8000) !== 0;
-  const [ciaddr, yiaddr, siaddr, giaddr] = ["ciaddr", "yiaddr", "siaddr", "giaddr"].map((field) =>
-    formatIpv4(r.u32(field)),
-  ) as [string, string, string, string];
+  const ciaddr = formatIpv4(r.u32("ciaddr"));
+  const yiaddr = formatIpv4(r.u32("yiaddr"));
+  const siaddr = formatIpv4(r.u32("siaddr"));
+  const giaddr = formatIpv4(r.u32("giaddr"));
   const chaddr = formatMac(r.view(16, "chaddr"));
   const sname = r.view(64, "sname");
   const file = r.view(128, "file");
@@ -104,9 +105,9 @@ export function encode(packet: DhcpPacket): Uint8Array<ArrayBuffer> {
   for (const address of [packet.ciaddr, packet.yiaddr, packet.siaddr, packet.giaddr])
     w.u32(parseIpv4(address));
   w.bytes(macBytes(packet.chaddr)).zeros(10);
-  w.bytes(fixed("sname", packet.sname, 64))
-    .bytes(fixed("file", packet.file, 128))
-    .u32(MAGIC);
+  fixed(w, "sname", packet.sname, 64);
+  fixed(w, "file", packet.file, 128);
+  w.u32(MAGIC);
   for (const [code, value] of packet.options) {
     if (code <= PAD || code >= END || code === OVERLOAD)
       throw new BrambleError("WIRE_VALUE", `DHCP: option ${code} cannot be sent`);
@@ -134,14 +135,12 @@ function readOptions(r: Reader, into: Map<number, Uint8Array>): void {
 
 function upToNul(field: Uint8Array): string {
   const nul = field.indexOf(0);
-  return latin1(nul < 0 ? field : field.subarray(0, nul));
+  return nul === 0 ? "" : latin1(nul < 0 ? field : field.subarray(0, nul));
 }
 
-function fixed(name: string, text: string, length: number): Uint8Array {
-  const field = new Uint8Array(length);
+function fixed(w: Writer, name: string, text: string, length: number): void {
   const bytes = toLatin1(text);
   if (bytes.length > length || bytes.includes(0))
     throw new BrambleError("WIRE_VALUE", `DHCP: ${name} must be at most ${length} bytes without NUL`);
-  field.set(bytes);
-  return field;
+  w.bytes(bytes).zeros(length - bytes.length);
 }
