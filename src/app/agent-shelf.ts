@@ -26,9 +26,15 @@ const AGAIN_MS = 60_000;
 
 export function agentShelf(
   core: Core,
-  options: { dummy: AgentFile | undefined; mirror: string | undefined; say(words: string): void },
+  options: {
+    dummy?: AgentFile | undefined;
+    mirror?: string | undefined;
+    /** Only from packages that are here: to look at a boot tree without a server. */
+    offline?: boolean;
+    say(words: string): void;
+  },
 ): AgentShelf {
-  const { dummy, mirror, say } = options;
+  const { dummy, mirror, offline = false, say } = options;
   const builds = new Map<
     string,
     { promise: Promise<AgentFile>; state: "building" | "ready" | Error; atMs: number }
@@ -57,6 +63,7 @@ export function agentShelf(
       kernels: [...kernels].map(([version, modules]) => ({ version, modules })),
       root: await openExt4(slice(disk, root.offset, root.size)),
       agentFiles: packageFolder("agent"),
+      offline,
       ...(mirror && { mirror }),
       onProgress: say,
     });
@@ -83,6 +90,7 @@ export function agentShelf(
       (error: Error) => {
         entry.state = error;
         entry.atMs = Date.now();
+        if (offline) return; // whoever looks says it
         core.journal.event("agent", undefined, `the agent could not be built: ${error.message}`);
         say(`the agent could not be built: ${error.message}`);
       },

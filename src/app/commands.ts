@@ -6,7 +6,7 @@ import { DEFAULT_PROFILE, type Node } from "../fleet/node.ts";
 import { addFirmware, type FirmwareManifest, listFirmware, removeFirmware } from "../storage/firmware.ts";
 import { addImage, findImage, listImages, removeImage } from "../storage/images.ts";
 import type { Core } from "./core.ts";
-import { type AgentOf, treeOf, treeView } from "./node-tree.ts";
+import { type AgentOf, agentToLookAt, treeOf, treeView } from "./node-tree.ts";
 import type { NodePatch, ProfilePatch } from "./registry.ts";
 import { readSetting, writeSetting } from "./settings.ts";
 import { bootDetail, bootView, eventView, nodeView, profileView } from "./views.ts";
@@ -38,6 +38,7 @@ const MOST_ROWS = 1_000;
 /** Every command, done in this process, which holds the data folder. */
 export function localCommands(core: Core, running?: Running): Commands {
   const { book, registry, data, journal } = core;
+  const agentOf = running?.agentOf ?? agentToLookAt(core);
 
   async function lastBoot(node: Node) {
     const row = await book
@@ -114,9 +115,9 @@ export function localCommands(core: Core, running?: Running): Commands {
       await registry.forget(found);
       return { name: found.name };
     },
-    nodeTree: ({ node, model }) => treeView(core, registry.need(node), model, running?.agentOf),
+    nodeTree: ({ node, model }) => treeView(core, registry.need(node), model, agentOf),
     async nodeFile({ node, path }) {
-      const { tree } = await treeOf(core, registry.need(node), running?.agentOf);
+      const { tree } = await treeOf(core, registry.need(node), agentOf);
       const file = await tree.find(path);
       if (!file) throw new BrambleError("FILE_UNKNOWN", `${path} is not in the boot tree of ${node}`);
       return { base64: Buffer.from(await readAll(file)).toString("base64"), origin: file.origin.from };

@@ -4,20 +4,27 @@ import { type AgentFile, type BootTree, bootTree, memoryFile } from "../fleet/bo
 import { walkBoot } from "../fleet/boot-walk.ts";
 import { type Node, resolveNode } from "../fleet/node.ts";
 import { MODELS, modelNamed } from "../formats/boards.ts";
+import { agentShelf } from "./agent-shelf.ts";
 import { agentParameters, board, originWords } from "./boot-files.ts";
 import type { CloneDisk, Core } from "./core.ts";
 
 /** Makes the agent for a clone's kernels. */
 export type AgentOf = (clone: CloneDisk, untouched: boolean) => Promise<AgentFile>;
 
-/** Without a server no agent is built only to be looked at. */
-const notBuilt: AgentOf = async () => ({ ...memoryFile(new Uint8Array(0)), identity: "not built" });
+/** Without a server: the agent as it was built, or as the packages at hand make it; none is downloaded only to be looked at. */
+export function agentToLookAt(core: Core): AgentOf {
+  const shelf = agentShelf(core, { offline: true, say: () => {} });
+  return (clone, untouched) =>
+    shelf
+      .forClone(clone, untouched)
+      .catch(() => ({ ...memoryFile(new Uint8Array(0)), identity: "not built" })); // a size of 0 says so
+}
 
 /** The boot tree that a node would get now. Boot id and token are drawn at each boot, so they stand as words here. */
 export async function treeOf(
   core: Core,
   node: Node,
-  agentOf = notBuilt,
+  agentOf: AgentOf,
 ): Promise<{ tree: BootTree; image: string }> {
   const clone = await core.cloneDisk(node);
   const [own, firmware] = await Promise.all([clone.bootPartition(), clone.firmware()]);
@@ -36,7 +43,7 @@ export async function treeView(
   core: Core,
   node: Node,
   modelName: string | undefined,
-  agentOf?: AgentOf,
+  agentOf: AgentOf,
 ): Promise<TreeView> {
   const model = modelName ? modelNamed(modelName.replace(/^pi\s*/i, "")) : (node.model ?? "4B");
   if (!model) {
