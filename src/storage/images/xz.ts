@@ -1,3 +1,4 @@
+import { createRequire } from "node:module";
 import type { Duplex } from "node:stream";
 import { concat } from "../../base/bytes.ts";
 import { program, throughProgram } from "./through.ts";
@@ -76,7 +77,9 @@ async function native() {
 }
 
 async function* wasm(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-  const { XzReadableStream } = await import("xz-decompress");
+  const { XzReadableStream } = createRequire(import.meta.url)(
+    "xz-decompress",
+  ) as typeof import("xz-decompress"); // CommonJS whose names `import` does not see
   const source = chunks[Symbol.asyncIterator]();
   const packed = new ReadableStream<Uint8Array>({
     async pull(controller) {
