@@ -1,5 +1,6 @@
 // Virtual Pis on the wire itself: frames through one tap interface, no kernel's IP in between. So they can be as silent,
 // early or deaf as real boot ROMs are.
+import { createHash } from "node:crypto";
 import { closeSync, openSync, read, writeSync } from "node:fs";
 import koffi from "koffi";
 import {
@@ -10,7 +11,8 @@ import {
   parseIpv4,
   parseSubnet,
 } from "../../src/base/addresses.ts";
-import type { SimBoot, VirtualPi } from "../../src/sim/board.ts";
+import { isOldBoot, type Model, macOfSerial } from "../../src/formats/boards.ts";
+import type { Bugs, SimBoot, VirtualPi } from "../../src/sim/board.ts";
 import { type Impairment, impairment } from "../../src/sim/impair.ts";
 import type { Frame, Order, SimNet, Wire } from "../../src/sim/machine.ts";
 import { bootPi } from "../../src/sim/pi.ts";
@@ -183,4 +185,14 @@ function wireOf(
     },
     close,
   };
+}
+
+/** Board number `n` of a model: same number, same serial and MAC. It waits for the network, never for hardware. */
+export function boardOf(model: Model, n: number, bugs?: Bugs): VirtualPi {
+  const digits = createHash("sha256").update(`board ${model} ${n}`).digest("hex");
+  const serial = digits.slice(0, 8);
+  const mac = isOldBoot(model)
+    ? macOfSerial(serial)
+    : `dc:a6:32:${digits.slice(8, 14).replace(/..(?=.)/g, "$&:")}`;
+  return { model, serial, mac, hardwareWaits: 0, patienceMs: 120_000, ...(bugs && { bugs }) };
 }

@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { virtualPi } from "../../src/app/virtual-rack.ts";
 import type { SimBoot, VirtualPi } from "../../src/sim/board.ts";
 import { messageType } from "../../src/wire/dhcp/options.ts";
 import { MESSAGE } from "../../src/wire/dhcp/packet.ts";
@@ -8,7 +7,7 @@ import { captureDhcp, TCPDUMP } from "../bed/capture.ts";
 import { bramble } from "../bed/cli.ts";
 import { dhclient, dnsmasq, makeHost, udhcpc } from "../bed/host.ts";
 import { makeNetwork, type Network } from "../bed/network.ts";
-import { makeRack } from "../bed/rack.ts";
+import { boardOf, makeRack } from "../bed/rack.ts";
 import { leases, rightFiles, type SmallBramble, startSmall } from "../bed/small.ts";
 import type { Scenario, Stage } from "../scenario.ts";
 
@@ -107,7 +106,7 @@ async function bootAll(t: Stage, network: Network, server: SmallBramble): Promis
   const rack = await makeRack(t, network);
   const boots = await Promise.all(
     MODELS.map(async (model, n): Promise<[VirtualPi, SimBoot]> => {
-      const pi = virtualPi(model, n, true);
+      const pi = boardOf(model, n);
       return [pi, await rack.boot(pi)];
     }),
   );
