@@ -5,6 +5,7 @@ import { hostname } from "node:os";
 import { apiFailure } from "../api/routes.ts";
 import type { AgentFile } from "../fleet/boot-tree.ts";
 import { parseEnrolRule } from "../fleet/enrol.ts";
+import type { QuirkSwitches } from "../fleet/quirks.ts";
 import { type DhcpInterface, type DhcpServer, serveDhcp } from "../serve/dhcp.ts";
 import { type Route, serveHttp } from "../serve/http.ts";
 import { openLeases } from "../storage/leases.ts";
@@ -26,6 +27,8 @@ export interface ServerSettings {
   hosts: string[];
   /** The operator's page and API; loopback unless told otherwise. */
   operator: { host: string; port: number };
+  /** Changes to the counter-measures against firmware bugs. */
+  quirks?: QuirkSwitches;
   /** `auto`, `ask` or patterns; kept in the book. */
   enrol?: string;
   /** An agent that needs no build: the demo's dummy. */
@@ -126,6 +129,7 @@ export async function startServer(
       ask: desk.ask,
       leases,
       on: desk.dhcp,
+      ...(settings.quirks && { quirks: settings.quirks }),
       isReserved: (address) => core.registry.all().some((node) => node.address === address),
     });
     for (const { interface: name, lost } of dhcp.lost) {

@@ -5,6 +5,7 @@ import { apiRoutes } from "../../api/routes.ts";
 import { parseSubnet } from "../../base/addresses.ts";
 import { BrambleError } from "../../base/errors.ts";
 import { parseEnrolRule } from "../../fleet/enrol.ts";
+import { QUIRKS } from "../../fleet/quirks.ts";
 import type { DhcpInterface } from "../../serve/dhcp.ts";
 import { localCommands, type Running } from "../commands.ts";
 import { dataFolder, dataPath } from "../data.ts";
@@ -13,6 +14,7 @@ import { statusPage } from "../page.ts";
 import { dropRoot, lacking } from "../privileges.ts";
 import { type RunningServer, type ServerSettings, startServer } from "../server.ts";
 import { globals } from "./session.ts";
+import { parseRelayed, quirksOff } from "./up-dhcp.ts";
 
 interface UpOptions {
   interface?: string[];
@@ -21,6 +23,8 @@ interface UpOptions {
   router?: string;
   dns?: string[];
   leaseSeconds?: string;
+  relayed?: string[];
+  quirkOff?: string[];
   image?: string;
   enrol?: string;
   keepRoot?: boolean;
@@ -52,6 +56,14 @@ export function upCommand(program: Command): void {
     .option("--router <ip>", "gateway to tell in full mode")
     .option("--dns <ip...>", "name servers to tell in full mode")
     .option("--lease-seconds <n>", "length of a lease in full mode")
+    .option(
+      "--relayed <network...>",
+      "networks behind DHCP relays, in full mode: 10.1.0.0/24=10.1.0.100-10.1.0.200,10.1.0.1 (addresses, gateway)",
+    )
+    .option(
+      "--quirk-off <name...>",
+      `counter-measures against firmware bugs to leave out: ${QUIRKS.map(({ name }) => name).join(", ")}`,
+    )
     .option("--image <file-or-url>", "import this image first, if there is none yet")
     .option("--enrol <rule>", "who may boot unasked: auto, ask (the default), or patterns such as model=4B")
     .option("--keep-root", "stay root instead of becoming the person behind sudo")
@@ -96,6 +108,7 @@ async function upSettings(data: string, given: UpOptions): Promise<Omit<ServerSe
       ...(from && to && { pool: { from, to } }),
       ...(given.router && { router: given.router }),
       ...(given.dns && { dns: given.dns }),
+      ...(given.relayed && { relayed: given.relayed.map(parseRelayed) }),
       ...(given.leaseSeconds && { leaseSeconds: Number(given.leaseSeconds) }),
     })),
     ports: {
@@ -105,6 +118,7 @@ async function upSettings(data: string, given: UpOptions): Promise<Omit<ServerSe
     },
     hosts: wired.map((one) => one.address),
     operator: { host, port: Number(port) },
+    ...(given.quirkOff && { quirks: quirksOff(given.quirkOff) }),
     ...(given.enrol !== undefined && { enrol: given.enrol }),
     ...(given.mirror !== undefined && { mirror: given.mirror }),
     say: (words) => console.log(`${pc.dim(new Date().toTimeString().slice(0, 8))} ${words}`),
