@@ -79,6 +79,9 @@ export function upCommand(program: Command): void {
       console.log(`data folder: ${data.root}`);
       for (const words of lacking()) console.log(pc.yellow(words));
       const server = await startCommanded(settings);
+      console.log(
+        "Roots are NBD for now: a restart of Bramble costs running nodes theirs; start the boards anew afterwards.",
+      );
       await firstImage(server, given);
       await untilStopped(server);
     });
