@@ -38,8 +38,11 @@ export async function startServer(options: StartOptions): Promise<Server> {
     throw new Error(`${options.command} ended with ${code}: ${heard.join("").slice(-500)}`);
   });
   ended.catch(() => {}); // who waits for it hears of it
-  const timeoutMs = options.timeoutMs ?? 10_000;
-  const late = setTimeout(() => child.kill("SIGKILL"), timeoutMs);
+  const timeoutMs = options.timeoutMs ?? 60_000;
+  const late = setTimeout(() => {
+    heard.push(`it was not ready within ${timeoutMs / 1000} s, and was killed`);
+    child.kill("SIGKILL");
+  }, timeoutMs);
   const ready = await Promise.race([
     options.port === undefined ? readyLine(child) : portOpens(options.port, timeoutMs),
     ended,
