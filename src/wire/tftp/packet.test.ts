@@ -16,7 +16,7 @@ const read = (path: string, ...pairs: [string, string][]): Packet => ({
   options: options(...pairs),
 });
 
-// Raw bytes of boards, and of U-Boot 2025.01 and EDK2 2022.11 captured with dnsmasq: what each sends, bit for bit.
+// What boards and dnsmasq send, bit for bit; the last two are made by hand.
 const CAPTURED: [string, string, Packet][] = [
   [
     "the 3B boot ROM asks for bootcode.bin",
