@@ -44,7 +44,8 @@ function replay(firstSequence: number, transactions: Transaction[]) {
   const volume = {
     superblock: { journalInode: 8, blockSize: BLOCK, blocks: 1000 },
     inode: async () => ({ kind: "file", size: length * BLOCK }),
-    readBlocks: async (_: unknown, into: Uint8Array, at: number) => into.set(file[at / BLOCK] ?? assert.fail()),
+    readBlocks: async (_: unknown, into: Uint8Array, at: number) =>
+      into.set(file[at / BLOCK] ?? assert.fail()),
     locate: async (_: unknown, at: number) => ({ physical: PLACE + at, count: 1 }),
   };
   return readJournal(volume as unknown as Volume);
