@@ -49,6 +49,7 @@ export const bench: BenchCase = {
     makeTree(ctx, folder, manifests);
     const serve: Record<string, Serve> = {
       ours: async () => ours(await ctx.ours("tftp", [folder])),
+      "ours-batched": async () => ours(await ctx.ours("tftp", [folder, "batched"])),
       ...peers(ctx, folder),
     };
     for (const [name, load] of Object.entries(CELLS)) {

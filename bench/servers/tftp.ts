@@ -1,4 +1,4 @@
-// The TFTP server over one folder, files in memory, in a process of its own: servers/tftp.ts FOLDER. Says "ready {port}".
+// The TFTP server over one folder, files in memory, in a process of its own: servers/tftp.ts FOLDER [batched]. Says "ready {port}".
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { FileBytes } from "../../src/base/tree.ts";
@@ -20,6 +20,7 @@ function load(path: string): FileBytes | undefined {
 const server = await serveTftp({
   host: "127.0.0.1",
   port: 0,
+  udp: process.argv[3] === "batched" ? "batched" : "dgram",
   async find(path) {
     if (files.has(path)) return files.get(path);
     const file = load(path);

@@ -6,6 +6,7 @@ import { Desk } from "./tftp-desk.ts";
 import { Hush } from "./tftp-hush.ts";
 import { peerKey, type Tid, Tids } from "./tftp-tids.ts";
 import { openUdp, type Peer, type UdpPlane } from "./udp.ts";
+import { openBatchedUdp } from "./udp-batched.ts";
 
 /**
  * read: a file was found and is on its way; then one of sent, probe (the client wanted no more than to know), aborted (it said stop, or
@@ -36,6 +37,8 @@ export interface TftpOptions {
   find(path: string, client: Peer): Promise<FileBytes | undefined>;
   on(event: TftpEvent): void;
   limits?: Partial<TftpLimits>;
+  /** "batched": many datagrams with one system call where this machine can. Otherwise Node's own sockets. */
+  udp?: "batched" | "dgram";
 }
 
 export interface TftpServer {
@@ -135,29 +138,30 @@ export async function serveTftp(options: TftpOptions): Promise<TftpServer> {
   };
   const { host } = options;
   const { receiveBuffer } = limits;
+  const open = options.udp === "batched" ? openBatchedUdp : openUdp;
   try {
     // Requests are heard last of all: by then there are ports to answer from.
     for (let i = 0; i < limits.tids; i++) {
       const onMessage = (bytes: Uint8Array, client: Peer) => converse(tids.all[i] as Tid, bytes, client);
-      const plane = await openUdp({ host, port: 0, receiveBuffer, onMessage, onError });
+      const plane = await open({ host, port: 0, receiveBuffer, onMessage, onError });
       planes.push(plane);
       tids.add(plane);
     }
-    planes.push(await openUdp({ host, port: options.port, receiveBuffer, onMessage: knock, onError }));
+    planes.push(await open({ host, port: options.port, receiveBuffer, onMessage: knock, onError }));
   } catch (error) {
     await close();
     throw error;
   }
   const door = planes.at(-1) as UdpPlane;
-  const { asked, got } = door.receiveBuffer;
-  return {
-    port: door.port,
-    warnings:
-      got < asked
-        ? [
-            `the kernel gives TFTP ${got >> 10} KiB of receive buffer instead of ${asked >> 10}: with many boards at once set net.core.rmem_max=${asked}`,
-          ]
-        : [],
-    close,
-  };
+  return { port: door.port, warnings: warningsOf(door), close };
+}
+
+function warningsOf({ receiveBuffer: { asked, got }, single }: UdpPlane): string[] {
+  const warnings: string[] = [];
+  if (got < asked)
+    warnings.push(
+      `the kernel gives TFTP ${got >> 10} KiB of receive buffer instead of ${asked >> 10}: with many boards at once set net.core.rmem_max=${asked}`,
+    );
+  if (single !== undefined) warnings.push(`TFTP needs a system call for each packet: ${single}`);
+  return warnings;
 }

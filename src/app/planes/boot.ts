@@ -18,6 +18,7 @@ const control = connect(port, {
     const server = await serveTftp({
       host,
       port: wanted,
+      udp: process.env["BRAMBLE_UDP"] === "dgram" ? "dgram" : "batched",
       async find(path, client) {
         const found = await control.call<FoundFile | undefined>("find", { path, client });
         if (!found) return undefined;
