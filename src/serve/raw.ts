@@ -1,5 +1,5 @@
 // What dgram cannot do, by koffi on Linux: a socket per interface, frames to clients without an address, ARP, pinned neighbours.
-import { readFile } from "node:fs/promises";
+import { networkInterfaces } from "node:os";
 import { macBytes, parseIpv4 } from "../base/addresses.ts";
 import { arpRequest, arpSender, type Endpoint, udpPacket } from "../wire/dhcp/frames.ts";
 
@@ -59,6 +59,7 @@ interface Libc {
   recv(fd: number, into: Buffer, length: number, flags: number): number;
   ioctl(fd: number, request: number, argument: Buffer): number;
   close(fd: number): number;
+  if_nametoindex(name: string): number;
   errno(): number;
 }
 
@@ -78,6 +79,7 @@ async function loadLibc(): Promise<Libc | string> {
       recv: c.func("long recv(int, void*, size_t, int)"),
       ioctl: c.func("int ioctl(int, unsigned long, void*)"),
       close: c.func("int close(int)"),
+      if_nametoindex: c.func("unsigned int if_nametoindex(const char*)"),
       errno: () => koffi.errno(),
     };
   } catch (error) {
@@ -91,11 +93,11 @@ export async function openRaw(name: string | undefined, address: string): Promis
   const c = await libc;
   if (typeof c === "string") return nothing(c);
   if (name === undefined) return nothing("no interface name is given");
-  const [index, mac] = await Promise.all(
-    ["ifindex", "address"].map((file) => readFile(`/sys/class/net/${name}/${file}`, "utf8").catch(() => "")),
-  );
+  // Not from /sys: inside a network namespace that may still be another one's.
+  const index = c.if_nametoindex(name);
+  const mac = networkInterfaces()[name]?.[0]?.mac;
   if (!index || !mac) return nothing(`there is no interface ${name}`);
-  return new LinuxRaw(c, { name, address, index: Number(index), mac: mac.trim() });
+  return new LinuxRaw(c, { name, address, index, mac });
 }
 
 /** For tests and for machines where nothing of this can be had. */
