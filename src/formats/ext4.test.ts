@@ -1,22 +1,14 @@
 import assert from "node:assert/strict";
-import { execFileSync, spawnSync } from "node:child_process";
+import { execFileSync } from "node:child_process";
 import * as fs from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, type TestContext, test } from "node:test";
+import { after, test } from "node:test";
+import { compare, make, tools } from "../../test/ext4-of-folder.ts";
 import { bytesOnDisk, fileOnDisk, scratch } from "../../test/readers.ts";
-import { needs, run, which } from "../../test/tools.ts";
+import { run } from "../../test/tools.ts";
 import { readAll } from "../base/tree.ts";
-import { type Ext4Tree, openExt4 } from "./ext4.ts";
-
-const tools = (t: TestContext) => needs(t, "mke2fs", "e2fsprogs") && needs(t, "debugfs", "e2fsprogs");
-
-/** Makes a file system of a folder, without root. `size` as mke2fs takes it: "64M". */
-function make(t: TestContext, folder: string, size: string, options: readonly string[]): string {
-  const path = join(scratch(t), "ext4.img");
-  run("mke2fs", ["-q", "-F", "-L", "rootfs", "-U", "0a1b2c3d-0000-4000-8000-00000000abcd", "-E", "root_owner=0:0", ...options, "-d", folder, path, size]); // biome-ignore format: one command
-  return path;
-}
+import { openExt4 } from "./ext4.ts";
 
 const debugfs = (path: string, commands: string[]): string =>
   run("debugfs", ["-w", "-f", "-", path], { input: `${commands.join("\n")}\n` });
@@ -59,43 +51,6 @@ function fillTree(root: string): string {
   return root;
 }
 
-/** Every path below, one character per byte. */
-function names(root: string, below = ""): string[] {
-  const folder = Buffer.from(`${root}/${below}`, "latin1");
-  return fs.readdirSync(folder, { encoding: "latin1", withFileTypes: true }).flatMap((entry) => {
-    const name = below + entry.name;
-    return entry.isDirectory() ? [name, ...names(root, `${name}/`)] : [name];
-  });
-}
-
-/** Every byte and attribute that mke2fs copies (it drops the nanoseconds), against the folder itself; gives the count of entries. */
-async function compare(tree: Ext4Tree, root: string): Promise<number> {
-  let entries = 0;
-  const found = new Set<string>();
-  for await (const { path, pathBytes, inode } of tree.walk()) {
-    if (path.startsWith("lost+found")) continue;
-    entries += 1;
-    found.add(Buffer.from(pathBytes).toString("latin1"));
-    const there = Buffer.concat([Buffer.from(`${root}/`), pathBytes]);
-    const stat = fs.lstatSync(there, { bigint: true });
-    assert.deepEqual(
-      [inode.mode, inode.uid, inode.gid, inode.mtimeNs / 1_000_000_000n],
-      [Number(stat.mode & 0o7777n), Number(stat.uid), Number(stat.gid), stat.mtimeNs / 1_000_000_000n],
-      path,
-    );
-    assert.equal(inode.kind === "directory", stat.isDirectory(), path);
-    if (inode.kind !== "directory")
-      assert.deepEqual([inode.nlink, inode.size], [Number(stat.nlink), Number(stat.size)], path);
-    if (inode.kind === "symlink") assert.equal(await tree.readlink(inode), fs.readlinkSync(there), path);
-    if (inode.kind === "file") {
-      const file = await tree.open(inode);
-      assert.ok(file && fs.readFileSync(there).equals(await readAll(file)), path);
-    }
-  }
-  assert.deepEqual([...found].sort(), names(root).sort());
-  return entries;
-}
-
 const VARIANTS: (readonly string[])[] = [
   ["-t", "ext4"],
   ["-t", "ext4", "-b", "1024"],
@@ -132,26 +87,6 @@ for (const options of VARIANTS) {
     assert.equal(tree.freeBytes, fact("Free blocks") * tree.blockSize);
   });
 }
-
-test("20,000 files are the same byte for byte and attribute by attribute, in hashed directories", async (t) => {
-  if (!tools(t)) return;
-  const root = join(scratch(t), "in");
-  for (let d = 0; d < 20; d++) {
-    fs.mkdirSync(join(root, `folder-${d}`), { recursive: true });
-    for (let i = 0; i < 999; i++) {
-      const bytes = Buffer.alloc((i * 13) % 700, `${d}/${i} `);
-      fs.writeFileSync(join(root, `folder-${d}`, `file number ${i}`), bytes, { mode: 0o400 | (i % 128) });
-    }
-  }
-  const path = make(t, root, "140M", ["-t", "ext4", "-b", "4096", "-N", "24000"]);
-  // Rebuilds the directories with their hash trees.
-  spawnSync(which("e2fsck") ?? "", ["-fyD", path]);
-  const listing = run("debugfs", ["-R", "htree_dump /folder-7", path]);
-  assert.match(listing, /Root node dump/);
-  const hashed = await openExt4(fileOnDisk(t, path));
-  assert.equal(await compare(hashed, root), 20_000);
-  assert.equal((await hashed.lookup("folder-7/file number 500"))?.size, (500 * 13) % 700);
-});
 
 test("what only debugfs can make: devices, owners above 65535, times beyond 2038, attributes, deep symlinks", async (t) => {
   if (!tools(t)) return;
