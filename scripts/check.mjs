@@ -1,14 +1,16 @@
 // npm run check: format and lint, types twice (all; pure rooms without Node), the house's rooms, unused code.
 import { spawnSync } from "node:child_process";
+import { compiler } from "./compiler.mjs";
 
 const bin = (name, ...args) => [process.execPath, [`node_modules/${name}`, ...args]];
 const steps = [
   ["format and lint", ...bin("@biomejs/biome/bin/biome", "check", "--error-on-warnings", ".")],
   [
     "types",
-    ...bin("typescript/lib/tsc.js", "--noEmit", "--incremental", "false", "--tsBuildInfoFile", "null"),
+    process.execPath,
+    [compiler(), "--noEmit", "--incremental", "false", "--tsBuildInfoFile", "null"],
   ],
-  ["types of the pure rooms", ...bin("typescript/lib/tsc.js", "-p", "tsconfig.pure.json")],
+  ["types of the pure rooms", process.execPath, [compiler(), "-p", "tsconfig.pure.json"]],
   ["rooms", process.execPath, ["scripts/test.mjs", "test/rooms"]],
   ["unused code", ...bin("knip/bin/knip.js", "--no-progress")],
 ];

@@ -1,6 +1,6 @@
 // Makes a checkout ready (npm packages, then the build) and runs a script of it: run.mjs [--build | SCRIPT ARGS...]
 import { spawnSync } from "node:child_process";
-import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 
@@ -34,26 +34,81 @@ function newest(folder) {
 function step(words, command, args) {
   console.error(words);
   const { status } = spawnSync(command, args, { cwd: root, stdio: ["ignore", "ignore", "inherit"] });
-  if (status !== 0) process.exit(status ?? 1);
+  if (status !== 0) throw new Error(`${command} ${args[0]} ended with ${status ?? "a signal"}`);
 }
 
-const lock = text("package-lock.json");
-if (text("node_modules/.bramble-lock") !== lock) {
-  step("Installing npm packages…", "npm", ["ci", "--no-audit", "--no-fund", "--loglevel=error"]);
-  writeFileSync(join(root, "node_modules/.bramble-lock"), lock);
-}
-const wanted = String(Math.max(...["src", "e2e", "bench", "test"].map(newest))) + text("tsconfig.json");
-if (text("dist/.built") !== wanted) {
+const FOLDERS = ["src", "e2e", "bench", "test"];
+
+/** What the packages and the build should be made of; a mark beside each says what it was made of. */
+const lockWanted = () => text("package-lock.json");
+const buildWanted = () => `${Math.max(...FOLDERS.map(newest))} ${text("tsconfig.json")}`;
+const isReady = () =>
+  text("node_modules/.bramble-lock") === lockWanted() && text("dist/.built") === buildWanted();
+
+/** One at a time: two first starts at once would take each other's packages away. A holder that was killed holds nothing. */
+async function alone(work) {
   mkdirSync(join(root, "dist"), { recursive: true });
-  const tsc = spawnSync(process.execPath, [join(root, "node_modules/typescript/lib/tsc.js")], {
-    cwd: root,
-    encoding: "utf8",
-  });
-  if (tsc.status !== 0) {
-    process.stderr.write(tsc.stdout);
-    if (!process.env.BRAMBLE_BUILD_ANYWAY) process.exit(1);
-  } else writeFileSync(join(root, "dist/.built"), wanted);
+  const held = join(root, "dist/.making");
+  for (let told = false; ; ) {
+    try {
+      writeFileSync(held, String(process.pid), { flag: "wx" });
+      break;
+    } catch (error) {
+      if (error.code !== "EEXIST") throw error;
+    }
+    const holder = Number(text("dist/.making"));
+    if (holder > 0 && !isAlive(holder)) rmSync(held, { force: true });
+    if (!told) console.error("Waiting for another start that makes this checkout ready…");
+    told = true;
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
+  try {
+    await work();
+  } finally {
+    rmSync(held, { force: true });
+  }
 }
+
+function isAlive(pid) {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return error.code === "EPERM"; // somebody else's
+  }
+}
+
+async function makeReady() {
+  const lock = lockWanted();
+  if (text("node_modules/.bramble-lock") !== lock) {
+    const quiet = ["--no-audit", "--no-fund", "--loglevel=error"];
+    step("Installing npm packages…", "npm", ["ci", "--include=dev", ...quiet]);
+    writeFileSync(join(root, "node_modules/.bramble-lock"), lock);
+  }
+  const wanted = buildWanted();
+  if (text("dist/.built") === wanted) return;
+  const { compiler } = await import("./compiler.mjs");
+  const { status, stdout } = spawnSync(process.execPath, [compiler()], { cwd: root, encoding: "utf8" });
+  dropOrphans();
+  if (status === 0) writeFileSync(join(root, "dist/.built"), wanted);
+  else {
+    process.stderr.write(stdout);
+    if (!process.env.BRAMBLE_BUILD_ANYWAY) process.exitCode = 1;
+  }
+}
+
+/** A test whose source is gone must not run for ever. */
+function dropOrphans() {
+  for (const folder of FOLDERS) {
+    for (const file of readdirSync(join(root, "dist", folder), { recursive: true })) {
+      if (!file.endsWith(".js") || existsSync(join(root, folder, file.replace(/\.js$/, ".ts")))) continue;
+      for (const gone of [file, `${file}.map`]) rmSync(join(root, "dist", folder, gone), { force: true });
+    }
+  }
+}
+
+if (!isReady()) await alone(makeReady);
+if (process.exitCode) process.exit();
 
 const [script, ...args] = process.argv.slice(2);
 if (script && script !== "--build") {
