@@ -147,7 +147,10 @@ export function bootDesk(options: DeskOptions) {
       if (seen.isNew) options.say(`  to let it boot: bramble node enrol ${node.name}`);
       return answer(false, `it waits to be enrolled: bramble node enrol ${node.name}`);
     }
-    if (!pi) return answer(true, "a node of ours");
+    if (!pi) {
+      const file = EFI_STAGES.includes(sender.stage) ? { bootFile: EFI_FILE } : {};
+      return { ...answer(true, "a node of ours"), ...file };
+    }
     const image = images.of(node);
     if (!image) {
       void images.learn();
