@@ -99,4 +99,15 @@ export async function reached(
   }
 }
 
+/** Waits until the last boot of a node has an outcome. */
+export async function outcome(fleet: Fleet, pi: VirtualPi, seconds: number): Promise<BootDetail> {
+  const deadline = Date.now() + seconds * 1000;
+  for (;;) {
+    const { boot } = await fleet.bramble.explain(nodeName(pi));
+    if (boot?.outcome) return boot;
+    if (Date.now() > deadline) throw new Error(`${nodeName(pi)} is still at ${boot?.stage}`);
+    await new Promise((resolve) => setTimeout(resolve, 500));
+  }
+}
+
 export const sha256 = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");

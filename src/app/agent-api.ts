@@ -138,7 +138,7 @@ export function agentRoutes(hooks: AgentHooks): Route[] {
         ["root_partition", facts.rootPartition ?? 2],
         ["root_fstype", partition?.filesystem ?? "ext4"],
       );
-    } else {
+    } else if (root === "ram") {
       const { format } = await hooks.ramRoot(node);
       lines.push(["ram_url", "/agent/root"], ["ram_format", format]);
     }

@@ -2,9 +2,9 @@ import type { Model } from "../formats/boards.ts";
 
 /** Life-cycle states that run today; names of the table in docs/lifecycle. Home use: discovered → enrolled by rule. */
 export type NodeState = "discovered" | "enrolled";
-/** How a node gets its root. `auto` follows the release: NBD for now. */
-export type RootMode = "auto" | "nbd" | "ram";
-export const ROOT_MODES: readonly RootMode[] = ["auto", "nbd", "ram"];
+/** How a node gets its root. `auto` follows the release: NBD for now. `inventory`: none, it tells what it is and powers off. */
+export type RootMode = "auto" | "nbd" | "ram" | "inventory";
+export const ROOT_MODES: readonly RootMode[] = ["auto", "nbd", "ram", "inventory"];
 
 /** What a person wants to find on a node: written into its root at boot, never into the image. */
 export interface SeedSettings {
