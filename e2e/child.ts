@@ -31,6 +31,8 @@ try {
   // names of network namespaces are files: ours, nobody else's, and gone with us
   await mkdir("/run/netns", { recursive: true });
   await sh("mount -t tmpfs tmpfs /run/netns");
+  // /sys as it was mounted outside lists the interfaces outside
+  await sh("mount -t sysfs sysfs /sys");
   const { scenario } = (await import(`./scenarios/${name}${ending}`)) as { scenario: Scenario };
   await scenario.run(stage);
 } catch (error) {
