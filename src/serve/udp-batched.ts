@@ -26,7 +26,13 @@ async function open(options: UdpOptions, parts: Shared): Promise<BatchedUdp | st
   const fd = bindUdp(parts.c, parseIpv4(options.host), options.port, options.receiveBuffer);
   if (fd === undefined) return "the system did not give us a UDP socket by its C library";
   const socket = createSocket({ type: "udp4", lookup: literally });
-  await new Promise<void>((done) => socket.bind({ fd, exclusive: true }, done));
+  await new Promise<void>((done, fail) => {
+    socket.once("error", fail);
+    socket.bind({ fd, exclusive: true }, () => {
+      socket.off("error", fail);
+      done();
+    });
+  });
   return new BatchedUdp(options, parts, fd, socket);
 }
 

@@ -3,7 +3,7 @@ import { createSocket } from "node:dgram";
 import { once } from "node:events";
 import { type TestContext, test } from "node:test";
 import { serveTftp } from "./tftp.ts";
-import { openUdp, type UdpPlane } from "./udp.ts";
+import { openUdp, type UdpOptions, type UdpPlane } from "./udp.ts";
 import { openBatchedUdp } from "./udp-batched.ts";
 
 const PLANES = { openUdp, openBatchedUdp };
@@ -27,46 +27,45 @@ function ear(enough: number) {
   };
 }
 
-async function client(t: TestContext, enough: number) {
+async function client(t: TestContext, enough: number, host = LOOPBACK, at = 0) {
   const { heard, all, hear } = ear(enough);
-  const socket = createSocket("udp4", hear).bind(0, LOOPBACK);
+  const socket = createSocket("udp4", hear).bind(at, host);
   await once(socket, "listening");
   socket.setRecvBufferSize(1 << 20);
   t.after(() => socket.close());
-  return { socket, heard, all, port: socket.address().port };
+  return { socket, heard, all, host, port: socket.address().port };
 }
 
 for (const [name, open] of Object.entries(PLANES)) {
-  const plane = async (t: TestContext, onMessage: Parameters<typeof openUdp>[0]["onMessage"]) => {
-    const opened: UdpPlane = await open({
-      host: LOOPBACK,
-      port: 0,
-      receiveBuffer: 1 << 20,
-      onMessage,
-      onError,
-    });
+  const plane = async (t: TestContext, onMessage: UdpOptions["onMessage"], host = LOOPBACK) => {
+    const opened: UdpPlane = await open({ host, port: 0, receiveBuffer: 1 << 20, onMessage, onError });
     t.after(() => opened.close());
     return opened;
   };
 
   test(`${name}(): a sender's bytes are its own again at once, lengths and order stay, several receivers`, async (t) => {
-    const lengths = [4, 512, 512, 100, 512, 0, 1472, 1472, 1472, 1, 2048, 2049, 9000];
-    const [a, b] = await Promise.all([client(t, lengths.length), client(t, lengths.length)]);
-    const ours = await plane(t, () => {});
+    const lengths = [512, 512, 100, 512, 4, 512, 9000, 0, 1472, 1472, 1472, 1, 2048, 2049, 512, 512];
+    const a = await client(t, 3 * lengths.length);
+    const b = await client(t, 3 * lengths.length, "127.0.0.2", a.port);
+    const ours = await plane(t, () => {}, "0.0.0.0");
     let room = new Uint8Array(9000);
-    for (const [i, length] of lengths.entries())
-      for (const { port } of [a, b]) {
-        room.fill(i + 1);
-        if (!ours.send(room.subarray(0, length), port, LOOPBACK)) room = new Uint8Array(9000);
-      }
+    const send = (i: number, { port, host }: typeof a) => {
+      room.fill(i + 1);
+      if (!ours.send(room.subarray(0, lengths[i]), port, host)) room = new Uint8Array(9000);
+    };
+    for (const to of [a, b, a, b]) {
+      for (const i of lengths.keys()) send(i, to);
+      if (to === b) await new Promise(setImmediate); // what is queued has left
+    }
+    for (const i of lengths.keys()) for (const to of [a, b]) send(i, to);
     await Promise.all([a.all, b.all]);
     for (const { heard } of [a, b]) {
       assert.deepEqual(
         heard.map(({ bytes }) => bytes.length),
-        lengths,
+        [...lengths, ...lengths, ...lengths],
       );
-      heard.forEach(({ bytes, port }, i) => {
-        assert.ok(bytes.every((byte) => byte === i + 1));
+      heard.forEach(({ bytes, port }, n) => {
+        assert.ok(bytes.every((byte) => byte === (n % lengths.length) + 1));
         assert.equal(port, ours.port);
       });
     }
