@@ -41,6 +41,10 @@ const MOST_TOKENS = 10_000;
 /** Names of a boot's files: FAT knows each by many spellings. */
 const MOST_ORIGINS = 1_000;
 
+/** What UEFI and U-Boot of a node are offered, from its own boot partition: the path that removable media have (UEFI 2.10, 3.5.1.1). */
+const EFI_FILE = "EFI/BOOT/BOOTAA64.EFI";
+const EFI_STAGES: readonly Sender["stage"][] = ["uefi", "uboot"];
+
 export function bootDesk(options: DeskOptions) {
   const { core, agents, now } = options;
   const { registry, journal } = core;
