@@ -1,7 +1,9 @@
 // For tests only: clients' messages and a small full-mode network to decide them in.
+
 import { parseSubnet } from "../base/addresses.ts";
 import { BrambleError } from "../base/errors.ts";
 import { fromHex, toLatin1 } from "../base/text.ts";
+import { BLANK } from "../wire/dhcp/blank.ts";
 import { type DhcpPacket, decode, encode } from "../wire/dhcp/packet.ts";
 import { decide } from "./dhcp.ts";
 import type { DhcpContext } from "./dhcp-context.ts";
@@ -42,19 +44,9 @@ export const packet = (
   options: Options,
   more: Partial<DhcpPacket> = {},
 ): DhcpPacket => ({
-  op: 1,
-  htype: 1,
-  hops: 0,
+  ...BLANK,
   xid: 0x26f30339,
-  secs: 0,
-  broadcast: false,
-  ciaddr: "0.0.0.0",
-  yiaddr: "0.0.0.0",
-  siaddr: "0.0.0.0",
-  giaddr: "0.0.0.0",
   chaddr: mac,
-  sname: "",
-  file: "",
   options: new Map([[53, Uint8Array.of(type)], ...options]),
   ...more,
 });

@@ -4,23 +4,14 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { shared } from "../../test/tools.ts";
 import { fromHex, toLatin1 } from "../base/text.ts";
+import { BLANK } from "../wire/dhcp/blank.ts";
 import { type DhcpPacket, decode, encode } from "../wire/dhcp/packet.ts";
 import { identify, isPiStage, type Sender } from "./identify.ts";
 
 const sent = (mac: string, options: [number, Uint8Array][], xid = 7): DhcpPacket => ({
-  op: 1,
-  htype: 1,
-  hops: 0,
+  ...BLANK,
   xid,
-  secs: 0,
-  broadcast: false,
-  ciaddr: "0.0.0.0",
-  yiaddr: "0.0.0.0",
-  siaddr: "0.0.0.0",
-  giaddr: "0.0.0.0",
   chaddr: mac,
-  sname: "",
-  file: "",
   options: new Map(options),
 });
 const PXE0: [number, Uint8Array][] = [

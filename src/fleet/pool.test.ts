@@ -3,6 +3,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { parseSubnet } from "../base/addresses.ts";
 import { fromHex, toLatin1 } from "../base/text.ts";
+import { BLANK } from "../wire/dhcp/blank.ts";
 import { addressBytes, messageType } from "../wire/dhcp/options.ts";
 import { type DhcpPacket, decode, encode, MESSAGE } from "../wire/dhcp/packet.ts";
 import { decide } from "./dhcp.ts";
@@ -138,19 +139,10 @@ test("never one address to two clients: an army that discovers, reboots, renews,
       const say = (client: number, type: number, options: [number, Uint8Array][], ciaddr = "0.0.0.0") =>
         server.hear(
           encode({
-            op: 1,
-            htype: 1,
-            hops: 0,
+            ...BLANK,
             xid: client,
-            secs: 0,
-            broadcast: false,
             ciaddr,
-            yiaddr: "0.0.0.0",
-            siaddr: "0.0.0.0",
-            giaddr: "0.0.0.0",
             chaddr: MACS[client] ?? "",
-            sname: "",
-            file: "",
             options: new Map([[53, Uint8Array.of(type)], ...(isRom(client) ? romOptions : []), ...options]),
           }),
           now,

@@ -1,9 +1,11 @@
 // Each counter-measure against a Pi 3 that has the bug: with it the Pi boots, without it the bug bites.
+
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { fromHex, toLatin1 } from "../base/text.ts";
 import type { Lease } from "../fleet/pool.ts";
 import type { QuirkSwitches } from "../fleet/quirks.ts";
+import { BLANK } from "../wire/dhcp/blank.ts";
 import { type DhcpPacket, decode, encode, MESSAGE } from "../wire/dhcp/packet.ts";
 import type { DhcpEvent, DhcpInterface } from "./dhcp.ts";
 import { LIMITS, Telling } from "./dhcp-limits.ts";
@@ -55,19 +57,9 @@ const ROM: [number, Uint8Array][] = [
 
 const said = (mac: string, options: [number, Uint8Array][]) =>
   encode({
-    op: 1,
-    htype: 1,
-    hops: 0,
+    ...BLANK,
     xid: 0x26f30339,
-    secs: 0,
-    broadcast: false,
-    ciaddr: "0.0.0.0",
-    yiaddr: "0.0.0.0",
-    siaddr: "0.0.0.0",
-    giaddr: "0.0.0.0",
     chaddr: mac,
-    sname: "",
-    file: "",
     options: new Map([[53, Uint8Array.of(MESSAGE.DISCOVER)], ...options]),
   });
 

@@ -1,7 +1,9 @@
 // Which DHCP servers are on a network? Asks as a client would and collects what is offered. For `bramble doctor`.
+
 import { randomBytes } from "node:crypto";
 import { formatMac } from "../base/addresses.ts";
 import { latin1, toLatin1 } from "../base/text.ts";
+import { BLANK } from "../wire/dhcp/blank.ts";
 import { messageType, OPTION, optionAddress } from "../wire/dhcp/options.ts";
 import { decode, encode, MESSAGE } from "../wire/dhcp/packet.ts";
 import { openDhcpSocket } from "./dhcp-socket.ts";
@@ -67,19 +69,10 @@ export async function listenForServers(options: ScanOptions): Promise<FoundServe
 function discover(mac: string, xid: number): Uint8Array {
   const serial = Uint8Array.of(0x7f, 0, 0, 0x7f);
   return encode({
-    op: 1,
-    htype: 1,
-    hops: 0,
+    ...BLANK,
     xid,
-    secs: 0,
     broadcast: true,
-    ciaddr: "0.0.0.0",
-    yiaddr: "0.0.0.0",
-    siaddr: "0.0.0.0",
-    giaddr: "0.0.0.0",
     chaddr: mac,
-    sname: "",
-    file: "",
     options: new Map([
       [OPTION.MESSAGE_TYPE, Uint8Array.of(MESSAGE.DISCOVER)],
       [OPTION.ASKED_FOR, Uint8Array.of(1, 3, 43, 60, 66, 67)],

@@ -6,6 +6,7 @@ import { fromHex, hex, toLatin1 } from "../base/text.ts";
 import type { FleetAnswer } from "../fleet/dhcp-context.ts";
 import type { Sender } from "../fleet/identify.ts";
 import type { Lease } from "../fleet/pool.ts";
+import { BLANK } from "../wire/dhcp/blank.ts";
 import { addressBytes, messageType, OPTION, optionAddress, optionText } from "../wire/dhcp/options.ts";
 import { type DhcpPacket, decode, encode, MESSAGE } from "../wire/dhcp/packet.ts";
 import { type DhcpEvent, type DhcpInterface, type DhcpOptions, serveDhcp } from "./dhcp.ts";
@@ -21,19 +22,9 @@ const PI4_OPTIONS: [number, Uint8Array][] = [
 
 function message(type: number, mac: string, options: [number, Uint8Array][], more: Partial<DhcpPacket> = {}) {
   const packet: DhcpPacket = {
-    op: 1,
-    htype: 1,
-    hops: 0,
+    ...BLANK,
     xid: 0x1234,
-    secs: 0,
-    broadcast: false,
-    ciaddr: "0.0.0.0",
-    yiaddr: "0.0.0.0",
-    siaddr: "0.0.0.0",
-    giaddr: "0.0.0.0",
     chaddr: mac,
-    sname: "",
-    file: "",
     options: new Map([[53, Uint8Array.of(type)], ...options]),
     ...more,
   };

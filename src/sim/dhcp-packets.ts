@@ -1,7 +1,9 @@
 // The DHCP packets of Raspberry Pi boot stages, byte for byte as captured (boot-net.adoc, firmware issue 1265, rpi-eeprom issue 58).
+
 import { macBytes } from "../base/addresses.ts";
 import { concat } from "../base/bytes.ts";
 import { fromHex, toLatin1 } from "../base/text.ts";
+import { BLANK } from "../wire/dhcp/blank.ts";
 import { addressBytes, OPTION } from "../wire/dhcp/options.ts";
 import { type DhcpPacket, encode, MESSAGE } from "../wire/dhcp/packet.ts";
 import type { VirtualPi } from "./board.ts";
@@ -38,19 +40,9 @@ export function guid(pi: Known, form: DhcpForm, fourCc?: number): Uint8Array {
 }
 
 const header = (pi: Known, xid: number): DhcpPacket => ({
-  op: 1,
-  htype: 1,
-  hops: 0,
+  ...BLANK,
   xid,
-  secs: 0,
-  broadcast: false,
-  ciaddr: "0.0.0.0",
-  yiaddr: "0.0.0.0",
-  siaddr: "0.0.0.0",
-  giaddr: "0.0.0.0",
   chaddr: pi.mac,
-  sname: "",
-  file: "",
   options: new Map(),
 });
 

@@ -5,6 +5,7 @@ import fc from "fast-check";
 import { shared } from "../../../test/tools.ts";
 import { concat } from "../../base/bytes.ts";
 import { fromHex, hex, toLatin1 } from "../../base/text.ts";
+import { BLANK } from "./blank.ts";
 import { raspberryBootMenu } from "./option43.ts";
 import {
   addressBytes,
@@ -18,19 +19,9 @@ import {
 import { type DhcpPacket, decode, encode, MESSAGE } from "./packet.ts";
 
 const blank = (more: Partial<DhcpPacket> = {}): DhcpPacket => ({
-  op: 1,
-  htype: 1,
-  hops: 0,
+  ...BLANK,
   xid: 0x1234,
-  secs: 0,
-  broadcast: false,
-  ciaddr: "0.0.0.0",
-  yiaddr: "0.0.0.0",
-  siaddr: "0.0.0.0",
-  giaddr: "0.0.0.0",
   chaddr: "b8:27:eb:00:00:01",
-  sname: "",
-  file: "",
   options: new Map(),
   ...more,
 });
