@@ -77,7 +77,9 @@ async function measure(server: Server, command: string, args: string[]): Promise
     const said = JSON.parse(stdout || "{}") as Partial<Storm>;
     if (!said.done || said.address_twice) throw new Error(`no fair exchange: ${stdout}`);
     if (said.retrans || said.done < CLIENTS)
-      console.error(`    ${said.done} of ${CLIENTS} served, ${said.retrans} retransmissions`);
+      console.error(
+        `    in the next line ${said.done} of ${CLIENTS} served, ${said.retrans} retransmissions`,
+      );
     return { value: said.per_s ?? 0, rssMb: server.rssMb() };
   } finally {
     await server.stop();
