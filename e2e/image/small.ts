@@ -15,7 +15,13 @@ export async function smallImage(into: string): Promise<string> {
   const [boot, root] = [join(into, "small-boot"), join(into, "small-root")];
   const image = join(into, "small-1.img");
   const modules = join(root, "usr/lib/modules", SMALL_KERNEL);
-  for (const folder of [join(boot, "overlays"), join(root, "etc"), join(root, "sbin"), modules])
+  for (const folder of [
+    join(boot, "overlays"),
+    join(boot, "EFI/BOOT"),
+    join(root, "etc"),
+    join(root, "sbin"),
+    modules,
+  ])
     await mkdir(folder, { recursive: true });
   const sizes: Record<string, number> = {
     "bootcode.bin": 52_476,
@@ -29,6 +35,7 @@ export async function smallImage(into: string): Promise<string> {
     "bcm2712-rpi-5-b.dtb": 3_000,
     "overlays/overlay_map.dtb": 1_000,
     "overlays/README": 100,
+    "EFI/BOOT/BOOTAA64.EFI": 20_000,
   };
   for (const [name, size] of Object.entries(sizes)) await writeFile(join(boot, name), filler(name, size));
   for (const name of ["kernel8.img", "kernel_2712.img"])
