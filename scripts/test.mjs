@@ -16,7 +16,13 @@ if (files.length === 0) {
 const concurrency = `--test-concurrency=${availableParallelism() + 1}`;
 const { status } = spawnSync(
   process.execPath,
-  ["--test", concurrency, "--test-reporter=./scripts/reporter.mjs", ...files],
+  [
+    "--test",
+    "--disable-warning=ExperimentalWarning",
+    concurrency,
+    "--test-reporter=./scripts/reporter.mjs",
+    ...files,
+  ],
   { stdio: "inherit" },
 );
 process.exit(status ?? 1);

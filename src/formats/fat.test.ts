@@ -183,6 +183,6 @@ test("whatever bytes are damaged: data or a BrambleError, in bounded time", asyn
         assert.match((error as { code?: string }).code ?? String(error), /^FORMAT_/);
       }
     }),
-    { numRuns: 300 },
+    { numRuns: process.env["BRAMBLE_LONG"] ? 3000 : 150 },
   );
 });

@@ -77,7 +77,7 @@ for (const options of [
           assert.match(error.code ?? String(error.stack), /^FORMAT_/),
         );
       }),
-      { numRuns: 250 },
+      { numRuns: process.env["BRAMBLE_LONG"] ? 2000 : 100 },
     );
   });
 }

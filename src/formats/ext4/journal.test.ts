@@ -166,7 +166,7 @@ test("whatever bytes of a dirty image are damaged: data or a BrambleError, in bo
             assert.match(error.code ?? String(error.stack), /^FORMAT_/);
           });
       }),
-      { numRuns: 60 },
+      { numRuns: process.env["BRAMBLE_LONG"] ? 1000 : 30 },
     );
   }
 });

@@ -105,7 +105,7 @@ function expectSame(now: Uint8Array, model: Uint8Array, what: string): void {
 }
 
 test("a clone holds what a model in memory holds, whatever came and went", async () => {
-  for (let seed = 1; seed <= rounds(6, 60); seed++) {
+  for (let seed = 1; seed <= rounds(4, 60); seed++) {
     const die = new Die(seed);
     const imageSize = 8 * MIB - die.below(2) * 512 * 7;
     const size = imageSize + die.below(2) * (3 * MIB + 512);
@@ -145,7 +145,7 @@ test("QEMU and the clone agree on the same workload, in both directions", async 
     const [ours, theirs] = [folder.path("ours.qcow2"), folder.path("theirs.qcow2")];
     const backing = { file: "image.img", format: "raw" };
     try {
-      const steps = workload(die, size, 300).filter((step) => step.do !== "trim");
+      const steps = workload(die, size, rounds(160, 300)).filter((step) => step.do !== "trim");
       qemu.create(theirs, kind ?? "cluster_size=65536,extended_l2=on", backing);
       qemu.io(theirs, forQemu(steps));
       if (kind === undefined) {
@@ -154,9 +154,9 @@ test("QEMU and the clone agree on the same workload, in both directions", async 
       } else {
         // A file that QEMU made and began to write, and that we go on with; then QEMU once more.
         qemu.create(ours, kind, backing);
-        qemu.io(ours, forQemu(steps.slice(0, 100)));
-        await play(ours, steps.slice(100, 250));
-        qemu.io(ours, forQemu(steps.slice(250)));
+        qemu.io(ours, forQemu(steps.slice(0, 50)));
+        await play(ours, steps.slice(50, 130));
+        qemu.io(ours, forQemu(steps.slice(130)));
       }
       const model = applied(folder.bytes.slice(), steps);
       const where = `seed ${seed}, ${kind ?? "our own file"}`;
