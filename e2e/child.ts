@@ -1,15 +1,16 @@
-// One scenario, inside its own namespaces: child NAME FOLDER ASSETS. What is said begins with "| ", what went wrong does not.
+// One scenario, inside its own namespaces: child NAME FOLDER SHARED ASSETS. What is said begins with "| ", what went wrong does not.
 import { mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { sh } from "./bed/commands.ts";
 import type { Scenario, Stage } from "./scenario.ts";
 
-const [name = "", folder = "", assetsJson = "{}"] = process.argv.slice(2);
+const [name = "", folder = "", shared = "", assetsJson = "{}"] = process.argv.slice(2);
 const assets = JSON.parse(assetsJson) as Record<string, string>;
 const atEnd: (() => unknown)[] = [];
 
 const stage: Stage = {
   folder: join(folder, "work"),
+  shared,
   asset(wanted) {
     const path = assets[wanted];
     if (!path) throw new Error(`${name} does not list ${wanted} among its assets`);

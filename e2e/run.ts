@@ -1,5 +1,6 @@
-// npm run e2e -- [NAME…] [--list] [--tier ci|full] [--json FILE]
-import { mkdir, readdir, writeFile } from "node:fs/promises";
+// npm run e2e -- [NAME…] [--list] [--tier ci|full] [--json FILE] [--jobs N]
+import { mkdir, readdir, rm, writeFile } from "node:fs/promises";
+import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
@@ -36,6 +37,9 @@ async function scenarios(): Promise<Scenario[]> {
   return all;
 }
 
+/** Between the scenarios of this run, and gone with it. */
+const SHARED = join(cacheFolder(), "runs", `shared-${process.pid}`);
+
 async function runOne(scenario: Scenario, assets: Map<AssetName, string>): Promise<Result> {
   const started = Date.now();
   const { name } = scenario;
@@ -62,6 +66,7 @@ async function runOne(scenario: Scenario, assets: Map<AssetName, string>): Promi
     join(HERE, `child${ENDING}`),
     name,
     folder,
+    SHARED,
     JSON.stringify(passed),
   ];
   const running = start("unshare", [...NAMESPACES, ...UNPRIVILEGED, ...child]);
@@ -84,11 +89,51 @@ async function runOne(scenario: Scenario, assets: Map<AssetName, string>): Promi
   return done("failed", said, `${why || `ended with ${code}`}\n    (see ${folder})`);
 }
 
+/** `jobs` at a time, the longest first; then one by one those that must have the machine for themselves. */
+async function runAll(
+  wanted: readonly Scenario[],
+  assets: Map<AssetName, string>,
+  jobs: number,
+): Promise<Result[]> {
+  await mkdir(SHARED, { recursive: true });
+  const results: Result[] = [];
+  const work = async (line: Scenario[]) => {
+    for (let next = line.shift(); next; next = line.shift()) {
+      const result = await runOne(next, assets);
+      results.push(result);
+      tell(result);
+    }
+  };
+  const line = wanted
+    .filter(({ alone }) => !alone)
+    .sort((one, other) => other.budgetSeconds - one.budgetSeconds);
+  await Promise.all(Array.from({ length: jobs }, () => work(line)));
+  await work(wanted.filter(({ alone }) => alone));
+  await rm(SHARED, { recursive: true });
+  return results.sort((one, other) => one.name.localeCompare(other.name));
+}
+
+function tell({ outcome, name, seconds, said, why }: Result): void {
+  console.log(`${outcome.padEnd(7)} ${name.padEnd(20)} ${seconds.toFixed(1)} s`);
+  for (const line of said) console.log(`    ${line}`);
+  if (why) console.log(`    ${why}`);
+}
+
 async function main(): Promise<number> {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
-    options: { list: { type: "boolean" }, json: { type: "string" }, tier: { type: "string" } },
+    options: {
+      list: { type: "boolean" },
+      json: { type: "string" },
+      tier: { type: "string", default: "ci" },
+      jobs: { type: "string", default: String(Math.min(2, availableParallelism())) },
+    },
   });
+  const jobs = Number(values.jobs);
+  if (!["ci", "full"].includes(values.tier) || !(jobs >= 1)) {
+    console.error("--tier is ci or full, --jobs 1 or more");
+    return 2;
+  }
   const all = await scenarios();
   const unknown = positionals.filter((name) => !all.some((scenario) => scenario.name === name));
   if (unknown.length > 0) {
@@ -100,7 +145,7 @@ async function main(): Promise<number> {
   const wanted = all.filter((scenario) =>
     positionals.length > 0
       ? positionals.includes(scenario.name)
-      : (values.tier ?? "ci") === "full" || scenario.tier === "ci",
+      : values.tier === "full" || scenario.tier === "ci",
   );
   if (values.list) {
     for (const { name, tier, budgetSeconds } of wanted)
@@ -109,17 +154,14 @@ async function main(): Promise<number> {
   }
   const runnable = wanted.filter((scenario) => scenario.needs.every(({ tool }) => which(tool)));
   const assets = await prepare(new Set(runnable.flatMap((scenario) => scenario.assets)));
-  const results: Result[] = [];
-  for (const scenario of wanted) {
-    const result = await runOne(scenario, assets);
-    results.push(result);
-    console.log(`${result.outcome.padEnd(7)} ${result.name.padEnd(20)} ${result.seconds.toFixed(1)} s`);
-    for (const line of result.said) console.log(`    ${line}`);
-    if (result.why) console.log(`    ${result.why}`);
-  }
+  const started = Date.now();
+  const results = await runAll(wanted, assets, jobs);
   if (values.json) await writeFile(values.json, `${JSON.stringify(results, null, 2)}\n`);
   const count = (outcome: Result["outcome"]) => results.filter((result) => result.outcome === outcome).length;
-  console.log(`${count("passed")} passed, ${count("failed")} failed, ${count("skipped")} skipped`);
+  const seconds = ((Date.now() - started) / 1000).toFixed(0);
+  console.log(
+    `${count("passed")} passed, ${count("failed")} failed, ${count("skipped")} skipped in ${seconds} s`,
+  );
   return count("failed") > 0 ? 1 : 0;
 }
 

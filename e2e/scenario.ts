@@ -13,6 +13,8 @@ export interface Scenario {
   tier: "ci" | "full";
   /** More than this is a failure. Building assets does not count. */
   budgetSeconds: number;
+  /** Its numbers are spoilt by another scenario beside it. */
+  alone?: true;
   needs: Need[];
   assets: AssetName[];
   run(t: Stage): Promise<void>;
@@ -24,6 +26,8 @@ export interface Scenario {
 export interface Stage {
   /** An empty folder, removed after a success. */
   folder: string;
+  /** A folder for all scenarios of this run. */
+  shared: string;
   asset(name: AssetName): string;
   /** A line of the report: numbers, decisions. */
   say(text: string): void;

@@ -1,6 +1,8 @@
-import { cp, mkdir } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { cp, mkdir, symlink } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { connectCommands } from "../../src/api/client.ts";
 import type { BootDetail, EventView } from "../../src/api/contract.ts";
 import type { Stage } from "../scenario.ts";
 import { output, type Running, start } from "./commands.ts";
@@ -15,6 +17,7 @@ export interface Bramble {
   server: Running;
   /** A CLI command's JSON, through the running server's socket. */
   cli<T = unknown>(...args: string[]): Promise<T>;
+  /** Without a process for each question: it is asked again and again. */
   explain(node: string): Promise<{ boot?: BootDetail; events: EventView[] }>;
   /** Starts it again on the same data folder. */
   again(): Promise<void>;
@@ -32,6 +35,10 @@ export async function startBramble(t: Stage, options: BrambleOptions): Promise<B
   const data = options.data ?? join(t.folder, "data");
   await mkdir(data, { recursive: true });
   await cp(t.asset("agent-packages"), join(data, "agent"), { recursive: true });
+  // the same agent is built once for all scenarios of a run
+  const built = join(t.shared, "built");
+  await mkdir(built, { recursive: true });
+  if (!existsSync(join(data, "agent/built"))) await symlink(built, join(data, "agent/built"));
   const node = [...process.execArgv, MAIN, "--data", data];
   const env = { ...process.env, NO_COLOR: "1" };
   const launch = async () => {
@@ -46,7 +53,7 @@ export async function startBramble(t: Stage, options: BrambleOptions): Promise<B
     server: await launch(),
     cli: async <T>(...args: string[]) =>
       JSON.parse((await output(process.execPath, [...node, "-o", "json", ...args], { env })) || "null") as T,
-    explain: (name) => bramble.cli("explain", name),
+    explain: (node) => connectCommands(join(data, "bramble.sock")).explain({ node }),
     async again() {
       await bramble.server.stop();
       bramble.server = await launch();

@@ -45,7 +45,7 @@ export async function bootNode(
   t: Stage,
   fleet: Fleet,
   pi: VirtualPi,
-  options: { memoryMb?: number; beforeKernel?: () => Promise<unknown> } = {},
+  options: { memoryMb?: number; cores?: number; beforeKernel?: () => Promise<unknown> } = {},
 ): Promise<BootedNode> {
   const fetched = await netboot(t, fleet.network, pi);
   await options.beforeKernel?.();
@@ -59,6 +59,7 @@ export async function bootNode(
     initramfs,
     cmdline,
     ...(options.memoryMb !== undefined && { memoryMb: options.memoryMb }),
+    ...(options.cores !== undefined && { cores: options.cores }),
   });
   t.atEnd(() => guest.stop());
   return { fetched, guest };

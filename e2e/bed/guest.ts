@@ -15,6 +15,8 @@ export interface GuestOptions {
   initramfs: Uint8Array;
   cmdline: Uint8Array;
   memoryMb?: number;
+  /** 1; a system of many processes is up sooner with 2. */
+  cores?: number;
 }
 
 export interface Guest extends Running {
@@ -44,8 +46,9 @@ export async function bootGuest(options: GuestOptions): Promise<Guest> {
       fresh = line.endsWith("\n");
     }
   };
-  const machine = ["-M", "virt", "-cpu", "cortex-a72", "-smp", "1", "-m", String(options.memoryMb ?? 512)];
-  const speed = ["-accel", "tcg,thread=multi,tb-size=256"];
+  const cores = String(options.cores ?? 1);
+  const machine = ["-M", "virt", "-cpu", "cortex-a72", "-smp", cores, "-m", String(options.memoryMb ?? 512)];
+  const speed = ["-accel", "tcg,thread=multi,tb-size=512"];
   const plain = ["-nodefaults", "-display", "none", "-serial", "stdio", "-no-reboot"];
   const network = ["-netdev", `tap,id=n0,ifname=${tap},script=no,downscript=no`];
   const card = [

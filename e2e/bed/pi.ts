@@ -49,9 +49,8 @@ export async function powerOn(t: Stage, network: Network, pi: VirtualPi): Promis
   const inside = `ip -n ${name} link set eth0`;
   await sh(`${inside} address ${pi.mac}`);
   await sh(`${inside} up`);
-  await sh(`ip -n ${name} route add default dev eth0`);
   const out = join(t.folder, name);
-  await writeFile(`${out}.json`, JSON.stringify({ pi, server: network.address, out }));
+  await writeFile(`${out}.json`, JSON.stringify({ pi, out }));
   const child = ["netns", "exec", name, process.execPath, ...process.execArgv, MAIN, `${out}.json`];
   const running = start("ip", child);
   try {

@@ -35,7 +35,7 @@ export const scenario: Scenario = {
     await bramble.cli("profile", "set", "--user", "ada", "--ssh-key", `${key}.pub`);
 
     const pi = pi4(1);
-    const { fetched, guest } = await bootNode(t, fleet, pi, { memoryMb: 1024 });
+    const { fetched, guest } = await bootNode(t, fleet, pi, { memoryMb: 1024, cores: 2 });
     t.say(
       `the virtual Pi asked ${fetched.boot.requests.length} times and had all in ${(fetched.boot.ms / 1000).toFixed(1)} s`,
     );

@@ -28,7 +28,7 @@ async function loadLibc() {
     send: c.func("long send(int, const void*, size_t, int)"),
     recv: c.func("long recv(int, void*, size_t, int)") as (
       fd: number,
-      b: Buffer,
+      b: Uint8Array,
       n: number,
       f: number,
     ) => number,
@@ -63,7 +63,7 @@ async function plug(options: RawNetOptions, mac: string, hear: (frame: Frame) =>
   promiscuous.writeUInt16LE(PACKET_MR_PROMISC, 4);
   c.setsockopt(fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, promiscuous, 16);
 
-  const buffer = Buffer.alloc(2048);
+  const buffer = new Uint8Array(2048); // no Buffer: its slice() is no copy, and frames wait in line
   const macs = new Map<string, string>();
   const copies = impairment(options.impair ?? {});
   const timers = new Set<NodeJS.Timeout>();
