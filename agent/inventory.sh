@@ -6,8 +6,8 @@ serial=$(text_of /proc/device-tree/serial-number)
 serial=$(printf %s "$serial" | tail -c 8)
 model=$(text_of /proc/device-tree/model)
 
-# A JSON string: quotes and backslashes escaped, anything unprintable dropped.
-json() { printf '"%s"' "$(printf %s "$1" | tr -cd '[:print:]' | sed 's/[\\"]/\\&/g')"; }
+# A JSON string: quotes and backslashes escaped, anything but printable ASCII dropped (busybox's tr knows no [:print:]).
+json() { printf '"%s"' "$(printf %s "$1" | tr -cd ' -~' | sed 's/[\\"]/\\&/g')"; }
 
 disks() {
   comma=

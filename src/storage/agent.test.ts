@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
@@ -173,6 +173,31 @@ test("another kernel module or script makes another agent; the first stays for w
   const third = await buildAgent({ ...at.options, root: tree(changed) });
   assert.notEqual(third.sha256, second.sha256);
   assert.equal(readdirSync(join(at.options.data, "agent/built")).length, 3);
+});
+
+test("of many agents the eight used last are kept", async (t) => {
+  const at = await bench(t);
+  if (!at) return;
+  const built = join(at.options.data, "agent/built");
+  const build = async (n: number) => {
+    writeFileSync(join(at.options.agentFiles, "talk.sh"), `# ${n}\n`);
+    return (await buildAgent(at.options)).path;
+  };
+  const paths: string[] = [];
+  for (let n = 0; n < 8; n++) {
+    const path = await build(n);
+    utimesSync(path, 1000 + n, 1000 + n);
+    paths.push(path);
+  }
+  await build(0); // used again
+  const newest = await build(8);
+  const kept = [paths[0], ...paths.slice(2), newest];
+  assert.deepEqual(
+    readdirSync(built)
+      .map((name) => join(built, name))
+      .sort(),
+    kept.sort(),
+  );
 });
 
 test("offline with an empty cache fails and says what to do", async (t) => {

@@ -1,6 +1,6 @@
 // The agent: Bramble's own initramfs, made of Debian packages, our scripts and the node's own kernel modules. No root, no chroot.
 import { randomBytes } from "node:crypto";
-import { mkdir, readdir, readFile, rename, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { gzip } from "node:zlib";
@@ -40,6 +40,8 @@ export interface Agent {
 
 /** argv[0] with an @ keeps systemd's shutdown from ending what the root stands on (systemd.io/ROOT_KEPT). */
 const KEPT = ["udhcpc"];
+/** Kernels come and go with every upgrade inside a node. */
+const MOST_BUILT = 8;
 /** Part of the key of what is built: to be changed with the layout of the archive. */
 const LAYOUT = "2";
 
@@ -74,7 +76,12 @@ export async function buildAgent(options: AgentOptions): Promise<Agent> {
   for (const script of scripts) inputs.push(script.path, sha256Of(script.bytes));
   const path = join(folder, "built", `${sha256Of(inputs.join("\n")).slice(0, 32)}.cpio.gz`);
   const ready = await readFile(path).catch(() => undefined);
-  if (ready) return { path, sha256: sha256Of(ready), size: ready.length, packages, absent };
+  if (ready) {
+    const now = new Date();
+    // the last to be used is the last to go; gone already: we have its bytes
+    await utimes(path, now, now).catch(() => {});
+    return { path, sha256: sha256Of(ready), size: ready.length, packages, absent };
+  }
 
   const entries: CpioEntry[] = [...skeleton(), ...scripts, ...(await readPrograms(folder, packages))];
   for (const plan of plans) {
@@ -87,7 +94,21 @@ export async function buildAgent(options: AgentOptions): Promise<Agent> {
   const partial = `${path}.${randomBytes(4).toString("hex")}.partial`;
   await writeFile(partial, bytes);
   await rename(partial, path);
+  await prune(join(folder, "built"));
   return { path, sha256: sha256Of(bytes), size: bytes.length, packages, absent };
+}
+
+/** Removes what has not been used for longest, leftovers of a killed build too. Whoever is being served has it in memory. */
+async function prune(folder: string): Promise<void> {
+  const files = await Promise.all(
+    (await readdir(folder)).map(async (name) => {
+      const path = join(folder, name);
+      const { mtimeMs } = await stat(path).catch(() => ({ mtimeMs: 0 })); // gone already
+      return { path, usedMs: mtimeMs };
+    }),
+  );
+  files.sort((one, other) => other.usedMs - one.usedMs);
+  for (const { path } of files.slice(MOST_BUILT)) await rm(path, { force: true });
 }
 
 function skeleton(): CpioEntry[] {
