@@ -5,7 +5,27 @@ import { cached } from "./cache.ts";
 import { miniImage } from "./image/mini.ts";
 import { KEYS } from "./image/packages.ts";
 import { piImage } from "./image/pi.ts";
-import type { AssetName } from "./scenario.ts";
+import type { AssetName, Need } from "./scenario.ts";
+
+const CARD: Need[] = [
+  { tool: "dpkg-deb", package: "dpkg" },
+  { tool: "depmod", package: "kmod" },
+  { tool: "sfdisk", package: "fdisk" },
+  { tool: "mkfs.vfat", package: "dosfstools" },
+  { tool: "mcopy", package: "mtools" },
+  { tool: "mke2fs", package: "e2fsprogs" },
+];
+
+/** What it takes to make them. */
+export const ASSET_NEEDS: Record<AssetName, Need[]> = {
+  "mini-image": CARD,
+  "pi-image": [
+    ...CARD,
+    { tool: "mmdebstrap", package: "mmdebstrap" },
+    { tool: "qemu-aarch64-static", package: "qemu-user-static" },
+  ],
+  "agent-packages": [{ tool: "xz", package: "xz-utils" }],
+};
 
 const MAKE: Record<AssetName, () => Promise<string>> = {
   "mini-image": miniImage,

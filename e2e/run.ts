@@ -5,10 +5,10 @@ import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
 import { which } from "../test/tools.ts";
-import { prepare } from "./assets.ts";
+import { ASSET_NEEDS, prepare } from "./assets.ts";
 import { start } from "./bed/commands.ts";
 import { cacheFolder } from "./cache.ts";
-import type { AssetName, Scenario } from "./scenario.ts";
+import type { AssetName, Need, Scenario } from "./scenario.ts";
 
 interface Result {
   name: string;
@@ -37,6 +37,20 @@ async function scenarios(): Promise<Scenario[]> {
   return all;
 }
 
+/** For the bed itself. */
+const BED: Need[] = [
+  { tool: "unshare", package: "util-linux" },
+  { tool: "nsenter", package: "util-linux" },
+  { tool: "mount", package: "mount" },
+  { tool: "ip", package: "iproute2" },
+];
+
+const lacking = ({ needs, assets }: Scenario): Need[] => {
+  const all = [...BED, ...needs, ...assets.flatMap((asset) => ASSET_NEEDS[asset])];
+  const missing = new Map(all.filter(({ tool }) => !which(tool)).map((need) => [need.tool, need]));
+  return [...missing.values()];
+};
+
 /** Between the scenarios of this run, and gone with it. */
 const SHARED = join(cacheFolder(), "runs", `shared-${process.pid}`);
 
@@ -50,11 +64,10 @@ async function runOne(scenario: Scenario, assets: Map<AssetName, string>): Promi
     said,
     ...(why !== undefined && { why }),
   });
-  const lacking = [{ tool: "unshare", package: "util-linux" }, ...scenario.needs].filter(
-    ({ tool }) => !which(tool),
-  );
-  if (lacking.length > 0) {
-    const why = `needs ${lacking.map((need) => need.tool).join(", ")}: apt install ${lacking.map((need) => need.package).join(" ")}`;
+  const missing = lacking(scenario);
+  if (missing.length > 0) {
+    const packages = new Set(missing.map((need) => need.package));
+    const why = `needs ${missing.map((need) => need.tool).join(", ")}: apt install ${[...packages].join(" ")}`;
     return done(process.env["CI"] ? "failed" : "skipped", [], why);
   }
   const folder = join(cacheFolder(), "runs", name);
@@ -152,7 +165,7 @@ async function main(): Promise<number> {
       console.log(`${name.padEnd(20)} ${tier.padEnd(5)} ≤ ${budgetSeconds} s`);
     return 0;
   }
-  const runnable = wanted.filter((scenario) => scenario.needs.every(({ tool }) => which(tool)));
+  const runnable = wanted.filter((scenario) => lacking(scenario).length === 0);
   const assets = await prepare(new Set(runnable.flatMap((scenario) => scenario.assets)));
   const started = Date.now();
   const results = await runAll(wanted, assets, jobs);
