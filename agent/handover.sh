@@ -28,7 +28,13 @@ drop_in() {
 want_ssh() {
   want ssh
   [ -z "$(ls $etc/ssh/ssh_host_*_key 2>/dev/null)" ] || return 0
-  printf '[Service]\nExecStartPre=\nExecStartPre=/usr/bin/ssh-keygen -A\nExecStartPre=/usr/sbin/sshd -t\n' | drop_in ssh.service host-keys
+  # the image's own unit for it runs before ssh, where it is enabled: nothing is left to do then
+  drop_in ssh.service host-keys <<'CONF'
+[Service]
+ExecStartPre=
+ExecStartPre=/bin/sh -c 'ls /etc/ssh/ssh_host_*_key > /dev/null 2>&1 || ssh-keygen -A'
+ExecStartPre=/usr/sbin/sshd -t
+CONF
 }
 
 # The root's own interface is up and must stay as it is, whoever manages networks in there.

@@ -19,7 +19,7 @@ const EXCLUDED = ["man", "doc", "locale", "info"];
 export async function piImage(): Promise<string> {
   const from = await pieces();
   const tar = await rootTar();
-  const folder = await cached("pi-image", [from.folder, tar, HOST_KEYS, SLOW, 1], async (into) => {
+  const folder = await cached("pi-image", [from.folder, tar, HOST_KEYS, SLOW, MASKED, 2], async (into) => {
     const boot = join(into, "boot");
     const root = join(into, "root");
     await bootFiles(from, DISK_ID, boot);
@@ -91,9 +91,13 @@ async function likeRaspberryPiOs(root: string): Promise<void> {
   // interpreted instructions: what takes a board a second takes this machine ten, and more beside other work
   await mkdir(join(etc, "systemd/system.conf.d"), { recursive: true });
   await writeFile(join(etc, "systemd/system.conf.d/slow.conf"), SLOW);
-  // no keyboard and no screen in this machine
-  await symlink("/dev/null", join(etc, "systemd/system/getty@tty1.service"));
+  // no keyboard and no screen in this machine, nothing to clean up after LVM
+  for (const unit of MASKED) await symlink("/dev/null", join(etc, "systemd/system", unit));
+  // the caches (ld.so, journal catalog, hwdb) are as fresh as the packages: not made again at the first boot
+  for (const folder of ["etc", "var"]) await writeFile(join(root, folder, ".updated"), "");
 }
+
+const MASKED = ["getty@tty1.service", "e2scrub_reap.service", "apt-daily.timer", "apt-daily-upgrade.timer"];
 
 const SLOW = "[Manager]\nDefaultDeviceTimeoutSec=600\nDefaultTimeoutStartSec=600\n";
 
@@ -106,16 +110,18 @@ cp -a skel/. ../home/pi/
 chown -R 1000:1000 ../home/pi
 for group in gpio i2c spi; do echo "$group:x:99$((n += 1)):pi" >> group; done`;
 
-/** What Raspberry Pi OS has under this name: host keys at the first boot, then never again. */
+/**
+ * What Raspberry Pi OS has under this name: host keys at the first boot, then never again. One kind only, since an interpreted machine
+ * looks for the primes of an RSA key for a minute; and a condition in place of "systemctl disable", which has systemd read all units again.
+ */
 const HOST_KEYS = `[Unit]
 Description=Regenerate SSH host keys
 Before=ssh.service
-ConditionFileIsExecutable=/usr/bin/ssh-keygen
+ConditionPathExists=!/etc/ssh/ssh_host_ed25519_key
 
 [Service]
 Type=oneshot
-ExecStart=/usr/bin/ssh-keygen -A -v
-ExecStartPost=/bin/systemctl disable regenerate_ssh_host_keys
+ExecStart=/usr/bin/ssh-keygen -q -t ed25519 -N "" -f /etc/ssh/ssh_host_ed25519_key
 
 [Install]
 WantedBy=multi-user.target

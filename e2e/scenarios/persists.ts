@@ -63,7 +63,7 @@ async function timelineEnds(fleet: Fleet, node: string): Promise<void> {
 
 async function noCloud(guest: Guest, name: string): Promise<void> {
   guest.type(
-    "cd /var/lib/cloud/seed/nocloud && for f in *; do echo \"== $(busybox stat -c '%n %a %u' $f)\"; cat $f; done; echo THAT''S-ALL",
+    `cd /var/lib/cloud/seed/nocloud && for f in *; do echo '='"= $(busybox stat -c '%n %a %u' $f)"; cat $f; done; echo THAT''S-ALL`,
   );
   const [text] = await guest.saw(/== [\s\S]*THATS-ALL/, 60);
   const files = new Map(
