@@ -68,7 +68,8 @@ export async function* throughProgram(
     if (sourceFailed) throw sourceFailed.error;
     if (code !== 0) throw new Error(said.trim() || `${path} ended with ${signal ?? code}`);
   } finally {
-    child.stdin.destroy();
     child.kill("SIGKILL");
+    // What the program itself has started may hold these open for long after it.
+    for (const stream of [child.stdin, child.stdout, child.stderr]) stream.destroy();
   }
 }

@@ -209,7 +209,7 @@ test("throughProgram() gives the program's own words, and ends it when nobody re
   const sh = program("sh") ?? which("sh") ?? "sh";
   await assert.rejects(all(throughProgram(cut(RAW), sh, ["-c", "echo no room >&2; exit 3"])), /no room/);
   await assert.rejects(all(throughProgram(cut(RAW), join(tmpdir(), "no-such-program"), [])), /ENOENT/);
-  for await (const bytes of throughProgram(cut(RAW), sh, ["-c", "cat; sleep 600"])) {
+  for await (const bytes of throughProgram(cut(RAW), sh, ["-c", "cat; exec sleep 600"])) {
     assert.ok(bytes.length > 0);
     break;
   }
