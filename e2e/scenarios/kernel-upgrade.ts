@@ -1,13 +1,14 @@
 import assert from "node:assert/strict";
 import { gunzipSync } from "node:zlib";
 import { bootNode, miniUp, pi4, sha256, standUp } from "../bed/fleet.ts";
+import { netboot } from "../bed/pi.ts";
 import { QEMU, type Scenario } from "../scenario.ts";
 
 /** The disk is the node's SD card: a kernel and a parameter that the node itself writes to its boot partition are what it netboots next. */
 export const scenario: Scenario = {
   name: "kernel-upgrade",
   tier: "ci",
-  budgetSeconds: 300,
+  budgetSeconds: 150,
   needs: [QEMU],
   assets: ["mini-image", "agent-packages"],
   async run(t) {
@@ -44,11 +45,7 @@ export const scenario: Scenario = {
       `kernel8.img: ${first.fetched.kernel.length} bytes, then ${second.fetched.kernel.length}; upgraded=yes on its command line`,
     );
 
-    const fresh = await bootNode(t, fleet, pi4(2));
-    assert.equal(
-      sha256(fresh.fetched.kernel),
-      sha256(first.fetched.kernel),
-      "another node's disk is as the image",
-    );
+    const fresh = await netboot(t, fleet.network, pi4(2));
+    assert.equal(sha256(fresh.kernel), sha256(first.fetched.kernel), "another node's disk is as the image");
   },
 };
