@@ -1,4 +1,4 @@
-// Real UDP for a virtual Pi: on loopback each board has an address of its own and speaks unicast to ports that need no privileges.
+// Real UDP for a virtual Pi, on loopback (on an interface: raw-net.ts): each board has an address of its own and speaks unicast to ports that need no privileges.
 import { createSocket, type Socket } from "node:dgram";
 import { type Impairment, impairment } from "./impair.ts";
 import type { Frame, Order, SimNet, Wire } from "./machine.ts";
@@ -13,10 +13,6 @@ export interface RealNetOptions {
   tftpPort?: number;
   /** The board's DHCP port; default 0, any free one: the server then answers to where the packet came from. */
   clientPort?: number;
-  /** On a real interface: DISCOVERs go to 255.255.255.255, and answers come to port 68. Needs privileges. */
-  broadcast?: boolean;
-  /** The board has got this address: set it up on the interface. */
-  configure?(lease: { address: string; mask: string; router: string | undefined }): Promise<void>;
   impair?: Impairment;
 }
 
@@ -30,7 +26,7 @@ export function realNet(options: RealNetOptions): SimNet {
 }
 
 function plug(options: RealNetOptions, hear: (frame: Frame) => void): Wire {
-  const { server, dhcpPort = DHCP_SERVER, tftpPort = TFTP, broadcast = false } = options;
+  const { server, dhcpPort = DHCP_SERVER, tftpPort = TFTP } = options;
   const sockets = new Map<number, Promise<Socket>>();
   /** Those that are open already: a packet needs no promise. */
   const ready = new Map<number, Socket>();
@@ -49,14 +45,12 @@ function plug(options: RealNetOptions, hear: (frame: Frame) => void): Wire {
 
   const open = async (port: number): Promise<Socket> => {
     const dhcp = port === DHCP_CLIENT;
-    const wanted = dhcp ? (options.clientPort ?? (broadcast ? DHCP_CLIENT : 0)) : port;
-    const host = dhcp && broadcast ? "0.0.0.0" : address;
+    const wanted = dhcp ? (options.clientPort ?? 0) : port;
     // Another program may sit on the very port that firmware would use: any other does as well.
-    const socket = await bind(wanted, host).catch((error: NodeJS.ErrnoException) => {
-      if (error.code === "EADDRINUSE" && !dhcp) return bind(0, host);
+    const socket = await bind(wanted, address).catch((error: NodeJS.ErrnoException) => {
+      if (error.code === "EADDRINUSE" && !dhcp) return bind(0, address);
       throw error;
     });
-    if (dhcp && broadcast) socket.setBroadcast(true);
     socket.on("message", (bytes, from) => {
       for (const ms of late())
         later(ms, () =>
@@ -75,11 +69,10 @@ function plug(options: RealNetOptions, hear: (frame: Frame) => void): Wire {
   const send = (order: Extract<Order, { do: "send" }>): undefined | Promise<void> => {
     const dhcp = order.to.port === DHCP_SERVER;
     const toPort = dhcp ? dhcpPort : order.to.port === TFTP ? tftpPort : order.to.port;
-    const toAddress = dhcp && broadcast ? order.to.address : broadcast ? order.to.address : server;
     const put = (socket: Socket) => {
       for (const ms of late())
         later(ms, () => {
-          if (ready.get(order.port) === socket) socket.send(order.bytes, toPort, toAddress, () => {}); // unreachable is like lost
+          if (ready.get(order.port) === socket) socket.send(order.bytes, toPort, server, () => {}); // unreachable is like lost
         });
     };
     const socket = ready.get(order.port);
@@ -108,8 +101,7 @@ function plug(options: RealNetOptions, hear: (frame: Frame) => void): Wire {
       if (order.do === "send") return send(order);
       if (order.do === "release") release(order.port);
       else if (order.do === "configure") {
-        if (broadcast || order.address.startsWith("127.")) address = order.address;
-        return options.configure?.(order);
+        if (order.address.startsWith("127.")) address = order.address;
       } else if (order.what === "request") {
         const { target } = order;
         const reply = { kind: "arp", what: "reply", sender: target, mac: "", target: address } as const;
