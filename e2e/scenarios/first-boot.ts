@@ -9,7 +9,7 @@ import { bootNode, type Fleet, nodeName, pi4, reached, sha256, standUp } from ".
 import { QEMU, type Scenario } from "../scenario.ts";
 
 /** Short enough to run out several times while the system starts: who renews it is the agent's udhcpc, which outlives the agent. */
-const LEASE_SECONDS = 40;
+const LEASE_SECONDS = 30;
 
 /** How often the node has renewed its lease; waits until that is twice the lease's length. */
 async function renewals(fleet: Fleet, node: string): Promise<number> {

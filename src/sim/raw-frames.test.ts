@@ -53,3 +53,14 @@ test("ARP goes both ways; frames for others, of others' protocols and cut ones a
   data[20] = 0x20; // a fragment
   assert.equal(readFrame(data, PI), undefined);
 });
+
+test("what was heard stays as it was when the buffer takes the next frame, a Buffer too", () => {
+  const [from, to] = [
+    { address: "10.0.0.1", port: 9 },
+    { address: "10.0.0.9", port: 9 },
+  ];
+  const buffer = Buffer.from(udpFrame(SERVER, PI, from, to, Uint8Array.of(1, 2, 3)));
+  const heard = readFrame(buffer, PI)?.frame;
+  buffer.fill(0xff);
+  assert.deepEqual(heard?.kind === "udp" && heard.bytes, Uint8Array.of(1, 2, 3));
+});

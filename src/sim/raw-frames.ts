@@ -89,7 +89,8 @@ export function readFrame(bytes: Uint8Array, mac: string): { frame: Frame; sourc
     kind: "udp",
     from: { address: formatIpv4(view.getUint32(26)), port: view.getUint16(udp) },
     to: { address: formatIpv4(view.getUint32(30)), port: view.getUint16(udp + 2) },
-    bytes: bytes.slice(udp + 8, Math.max(udp + 8, end)),
+    // a copy also of a Buffer, whose slice() is none: the frame waits in line while the next one is read
+    bytes: new Uint8Array(bytes.subarray(udp + 8, Math.max(udp + 8, end))),
     broadcast,
   };
   return { frame, sourceMac };

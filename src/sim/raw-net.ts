@@ -63,7 +63,7 @@ async function plug(options: RawNetOptions, mac: string, hear: (frame: Frame) =>
   promiscuous.writeUInt16LE(PACKET_MR_PROMISC, 4);
   c.setsockopt(fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, promiscuous, 16);
 
-  const buffer = new Uint8Array(2048); // no Buffer: its slice() is no copy, and frames wait in line
+  const buffer = new Uint8Array(2048);
   const macs = new Map<string, string>();
   const copies = impairment(options.impair ?? {});
   const timers = new Set<NodeJS.Timeout>();
