@@ -1,5 +1,6 @@
 import { CommanderError } from "commander";
 import { complain } from "./cli/print.ts";
+import type { GlobalOptions } from "./cli/session.ts";
 import { makeProgram } from "./program.ts";
 
 const program = makeProgram();
@@ -8,7 +9,8 @@ try {
 } catch (error) {
   if (error instanceof CommanderError) process.exitCode = error.exitCode;
   else {
-    complain(error, program.opts()["verbose"] === true);
+    const { output, verbose } = program.opts<GlobalOptions>();
+    complain(error, output, verbose === true);
     process.exitCode = 1;
   }
 }

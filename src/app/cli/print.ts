@@ -1,4 +1,5 @@
 import pc from "picocolors";
+import { problem } from "../../api/routes.ts";
 import { BrambleError } from "../../base/errors.ts";
 
 export type Output = "table" | "json";
@@ -53,11 +54,14 @@ export function ago(ms: number, now = Date.now()): string {
     : `${Math.round(seconds / 86_400)} days ago`;
 }
 
-/** The error as a person wants it: what, and what to do. The exit code is 1. */
-export function complain(thrown: unknown, verbose: boolean): void {
-  const error = thrown as Partial<BrambleError>;
-  const known = thrown instanceof BrambleError && error.code !== "INTERNAL";
-  console.error(`${pc.red("error:")} ${error.message ?? String(thrown)}`);
-  if (error.hint) console.error(`${pc.dim("hint:")}  ${error.hint}`);
-  if (verbose || !known) console.error(pc.dim((thrown as Error).stack ?? ""));
+/** The error as a person wants it: what, and what to do; for programs one line of JSON. The exit code is 1. */
+export function complain(thrown: unknown, output: Output, verbose: boolean): void {
+  const { code, title, hint } = problem(thrown);
+  const known = thrown instanceof BrambleError && code !== "INTERNAL";
+  if (output === "json") console.error(JSON.stringify({ code, title, hint }));
+  else {
+    console.error(`${pc.red("error:")} ${title}`);
+    if (hint) console.error(`${pc.dim("hint:")}  ${hint}`);
+  }
+  if (verbose || (!known && output !== "json")) console.error(pc.dim((thrown as Error).stack ?? ""));
 }
