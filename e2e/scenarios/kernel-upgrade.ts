@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { gunzipSync } from "node:zlib";
 import { bootNode, miniUp, pi4, sha256, standUp } from "../bed/fleet.ts";
 import { netboot } from "../bed/pi.ts";
 import { QEMU, type Scenario } from "../scenario.ts";
@@ -19,8 +18,8 @@ export const scenario: Scenario = {
     const work = [
       "for m in vfat nls_cp437 nls_ascii nls_utf8; do modprobe $m; done",
       "mount -t vfat /dev/nbd0p1 /boot/firmware && cd /boot/firmware",
-      // another kernel file of the same version: the one there, unpacked
-      "busybox zcat kernel8.img > kernel.new && busybox mv kernel.new kernel8.img",
+      // another kernel file that is the same kernel: what follows a gzip stream is passed over
+      "cat kernel8.img > /tmp/kernel && echo upgraded >> /tmp/kernel && cat /tmp/kernel > kernel8.img",
       "sed -i 's/$/ upgraded=yes/' cmdline.txt",
       "cd / && umount /boot/firmware && sync && echo UPGRADE-''DONE",
     ];
@@ -31,10 +30,9 @@ export const scenario: Scenario = {
     const second = await bootNode(t, fleet, pi);
     const up = await miniUp(second.guest);
     assert.equal(up.boots, 2);
-    const kernel = gunzipSync(first.fetched.kernel);
     assert.equal(
       sha256(second.fetched.kernel),
-      sha256(kernel),
+      sha256(Buffer.concat([first.fetched.kernel, Buffer.from("upgraded\n")])),
       "the kernel that the node wrote is the one it fetched",
     );
     assert.match(Buffer.from(second.fetched.cmdline).toString(), / upgraded=yes/);
