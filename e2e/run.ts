@@ -90,11 +90,9 @@ async function runOne(scenario: Scenario, assets: Map<AssetName, string>): Promi
   }, scenario.budgetSeconds * 1000);
   const code = await running.ended;
   clearTimeout(budget);
-  const lines = running
-    .text()
-    .split("\n")
-    .filter((line) => line !== "");
-  await writeFile(join(folder, "output.log"), running.text());
+  const text = Buffer.from(running.text(), "latin1").toString(); // a Running keeps bytes
+  const lines = text.split("\n").filter((line) => line !== "");
+  await writeFile(join(folder, "output.log"), text);
   const said = lines.filter((line) => line.startsWith("| ")).map((line) => line.slice(2));
   if (late) return done("failed", said, `over its budget of ${scenario.budgetSeconds} s (see ${folder})`);
   if (code === 0) return done("passed", said);
