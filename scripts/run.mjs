@@ -56,8 +56,7 @@ async function alone(work) {
     } catch (error) {
       if (error.code !== "EEXIST") throw error;
     }
-    const holder = Number(text("dist/.making"));
-    if (holder > 0 && !isAlive(holder)) rmSync(held, { force: true });
+    if (isAbandoned(held)) rmSync(held, { force: true });
     if (!told) console.error("Waiting for another start that makes this checkout ready…");
     told = true;
     await new Promise((resolve) => setTimeout(resolve, 200));
@@ -67,6 +66,13 @@ async function alone(work) {
   } finally {
     rmSync(held, { force: true });
   }
+}
+
+/** Its holder has ended; or it was killed before it could write who it is. */
+function isAbandoned(held) {
+  const holder = Number(text("dist/.making"));
+  if (holder > 0) return !isAlive(holder);
+  return Date.now() - (statSync(held, { throwIfNoEntry: false })?.mtimeMs ?? Date.now()) > 5_000;
 }
 
 function isAlive(pid) {
