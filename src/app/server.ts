@@ -109,7 +109,12 @@ export async function startServer(
     const ram = ramRoots(core);
     const agentApi = agentRoutes({ core, ...desk.agentHooks, ramRoot: ram, now: Date.now });
     for (const host of settings.hosts) {
-      tftp.push((await boot.call<{ port: number }>("listen", { host, port: settings.ports.tftp })).port);
+      const files = await boot.call<{ port: number; warnings: string[] }>("listen", {
+        host,
+        port: settings.ports.tftp,
+      });
+      tftp.push(files.port);
+      for (const words of files.warnings) settings.say(`TFTP ${host}: ${words}`);
       const wanted = ports.nbd || settings.ports.nbd;
       ports.nbd = (await core.disks.call<{ port: number }>("listen", { host, port: wanted })).port;
       const http = await serveHttp({

@@ -31,7 +31,7 @@ const control = connect(port, {
       on: (event: TftpEvent) => control.tell("tftp", event),
     });
     servers.push(server);
-    return { port: server.port };
+    return { port: server.port, warnings: server.warnings };
   },
   close: () => Promise.all(servers.map((server) => server.close())),
 });
