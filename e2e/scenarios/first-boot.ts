@@ -11,7 +11,7 @@ import { QEMU, type Scenario } from "../scenario.ts";
 /** Short enough to run out several times while the system starts: who renews it is the agent's udhcpc, which outlives the agent. */
 const LEASE_SECONDS = 30;
 
-/** When the node has renewed its lease, in seconds since it asked first; waits until the lease would have run out twice. */
+/** When the node has renewed its lease (of equal events one a minute is kept), in seconds since it asked first; waits until the lease would have run out twice. */
 async function renewals(fleet: Fleet, node: string): Promise<number[]> {
   const deadline = Date.now() + 3 * LEASE_SECONDS * 1000;
   for (;;) {
@@ -86,7 +86,7 @@ export const scenario: Scenario = {
       "LogLevel=ERROR",
     ];
     const renewed = await renewals(fleet, nodeName(pi));
-    t.say(`its lease of ${LEASE_SECONDS} s was renewed at ${renewed.join(", ")} s`);
+    t.say(`its lease of ${LEASE_SECONDS} s was renewed; told at ${renewed.join(", ")} s`);
     const ask = (command: string) =>
       output("ssh", [...options, `ada@${node.address ?? fetched.boot.address}`, command]);
     const [hostname, id, root, state, write] = (
