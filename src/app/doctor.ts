@@ -145,7 +145,11 @@ function holderOf(protocol: "udp" | "tcp", port: number): string | undefined {
         inodes.has(readlinkSync(`/proc/${pid}/fd/${fd}`)),
       );
       if (held) return `${readFileSync(`/proc/${pid}/comm`, "utf8").trim()} (process ${pid})`;
-    } catch {} // a process of somebody else, or one that has just ended
+    } catch (error) {
+      // somebody else's process, or one that has just ended: then nobody can be named
+      if (!["EACCES", "EPERM", "ENOENT", "ESRCH"].includes((error as NodeJS.ErrnoException).code ?? ""))
+        throw error;
+    }
   }
   return undefined;
 }
