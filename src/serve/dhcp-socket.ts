@@ -2,6 +2,7 @@
 import { createSocket, type Socket } from "node:dgram";
 import { BrambleError } from "../base/errors.ts";
 import type { Endpoint } from "../wire/dhcp/frames.ts";
+import { Recent } from "./dhcp-limits.ts";
 import type { Raw } from "./raw.ts";
 
 export interface DhcpSocket {
@@ -27,6 +28,24 @@ export interface OpenSocket {
 }
 
 const RECEIVE_BUFFER = 8 << 20;
+/** Clients send again after a second at the earliest (RFC 2131 4.1), and then with other `secs` mostly. */
+const SAME_MS = 200;
+const MOST_SAME = 256;
+
+/**
+ * A socket that hears all interfaces hears a broadcast once for each of them on the same network (a bridge and its port, two cards on one
+ * switch): the same bytes again at once are the same packet, and get no second answer.
+ */
+export function onceEach(heard: Heard, now: () => number): Heard {
+  const last = new Recent<number>(MOST_SAME);
+  return (bytes, from) => {
+    const key = Buffer.from(bytes).toString("latin1");
+    const at = now();
+    if (at - (last.get(key) ?? Number.NEGATIVE_INFINITY) < SAME_MS) return;
+    last.set(key, at);
+    heard(bytes, from);
+  };
+}
 
 /** With koffi: one socket bound to the device. Without: one on the address, to send from, and one on 0.0.0.0 for broadcasts. */
 export async function openDhcpSocket(options: OpenSocket): Promise<DhcpSocket> {
@@ -38,7 +57,8 @@ export async function openDhcpSocket(options: OpenSocket): Promise<DhcpSocket> {
   const loopback = address.startsWith("127.");
   if (broadcasts !== "device else all" || loopback) return around([own]);
   try {
-    return around([own, await bind(options, { address: "0.0.0.0", port: own.address().port })]);
+    const heard = onceEach(options.heard, Date.now);
+    return around([own, await bind({ ...options, heard }, { address: "0.0.0.0", port: own.address().port })]);
   } catch (error) {
     await closed(own);
     throw error;
