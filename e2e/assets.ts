@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import { lockedPackages } from "../src/storage/agent-lock.ts";
 import { NOT_NEEDED, PACKAGES } from "../src/storage/agent-programs.ts";
 import { cached } from "./cache.ts";
+import { dockerImage } from "./image/docker.ts";
 import { miniImage } from "./image/mini.ts";
 import { KEYS } from "./image/packages.ts";
 import { piImage } from "./image/pi.ts";
@@ -19,6 +20,7 @@ const CARD: Need[] = [
 /** What it takes to make them. */
 export const ASSET_NEEDS: Record<AssetName, Need[]> = {
   "mini-image": CARD,
+  "docker-image": [...CARD, { tool: "xz", package: "xz-utils" }, { tool: "tar", package: "tar" }],
   "pi-image": [
     ...CARD,
     { tool: "mmdebstrap", package: "mmdebstrap" },
@@ -29,6 +31,7 @@ export const ASSET_NEEDS: Record<AssetName, Need[]> = {
 
 const MAKE: Record<AssetName, () => Promise<string>> = {
   "mini-image": miniImage,
+  "docker-image": dockerImage,
   "pi-image": piImage,
   "agent-packages": agentPackages,
 };

@@ -2,7 +2,7 @@ import { chmod, copyFile, mkdir, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { output } from "../bed/commands.ts";
 import { cached } from "../cache.ts";
-import { bootFiles, pieces } from "./boot-files.ts";
+import { bootFiles, type Pieces, pieces } from "./boot-files.ts";
 import { fstab, makeDisk } from "./disk.ts";
 import { installModules } from "./modules.ts";
 import { pins, unpack } from "./packages.ts";
@@ -12,51 +12,59 @@ const DISK_ID = "5eed0001";
 /** A card whose system is one program: seconds to make, seconds to boot. Otherwise laid out as the big one. */
 export async function miniImage(): Promise<string> {
   const from = await pieces();
-  const { mirror, busybox } = await pins();
-  const folder = await cached("mini-image", [from.folder, busybox.sha256, RC, INITTAB, 1], async (into) => {
+  const { busybox } = await pins();
+  const folder = await cached("mini-image", [from.folder, busybox.sha256, RC, INITTAB, 2], async (into) => {
     const boot = join(into, "boot");
     const root = join(into, "root");
     await bootFiles(from, DISK_ID, boot);
-    for (const name of [
-      "bin",
-      "sbin",
-      "etc/init.d",
-      "proc",
-      "sys",
-      "dev",
-      "run",
-      "tmp",
-      "root",
-      "home",
-      "var/lib",
-      "usr/bin",
-      "boot/firmware",
-    ])
-      await mkdir(join(root, name), { recursive: true });
-    await unpack(mirror, busybox, join(into, "busybox"));
-    await copyFile(join(into, "busybox/usr/bin/busybox"), join(root, "bin/busybox"));
-    for (const name of APPLETS) await symlink("busybox", join(root, "bin", name));
-    await symlink("../bin/busybox", join(root, "sbin/init"));
-    const files: Record<string, string> = {
-      "etc/inittab": INITTAB,
-      "etc/init.d/rcS": RC,
-      "etc/hostname": "raspberrypi\n",
-      "etc/hosts": "127.0.0.1\tlocalhost\n",
-      "etc/passwd": "root:x:0:0:root:/root:/bin/sh\n",
-      "etc/group": "root:x:0:\nsudo:x:27:\n",
-      "etc/shadow": "root:*:20000:0:99999:7:::\n",
-      "etc/machine-id": "0123456789abcdef0123456789abcdef\n",
-      "etc/fstab": fstab(DISK_ID),
-    };
-    for (const [name, text] of Object.entries(files)) await writeFile(join(root, name), text);
-    await chmod(join(root, "etc/init.d/rcS"), 0o755);
-    await symlink("usr/lib", join(root, "lib"));
-    await mkdir(join(root, "usr/lib"), { recursive: true });
-    await installModules(from, root);
+    await miniRoot(from, root, DISK_ID);
     await makeDisk(join(into, "image.img"), { diskId: DISK_ID, boot, root, bootMb: 128, rootMb: 192 });
-    await output("rm", ["-r", boot, root, join(into, "busybox")]);
+    await output("rm", ["-r", boot, root]);
   });
   return join(folder, "image.img");
+}
+
+/** Fills `root` with a system that is one program, and the kernel's modules. */
+export async function miniRoot(from: Pieces, root: string, diskId: string): Promise<void> {
+  const { mirror, busybox } = await pins();
+  for (const name of [
+    "bin",
+    "sbin",
+    "etc/init.d",
+    "proc",
+    "sys",
+    "dev",
+    "run",
+    "tmp",
+    "root",
+    "home",
+    "var/lib",
+    "usr/bin",
+    "boot/firmware",
+  ])
+    await mkdir(join(root, name), { recursive: true });
+  const unpacked = `${root}.busybox`;
+  await unpack(mirror, busybox, unpacked);
+  await copyFile(join(unpacked, "usr/bin/busybox"), join(root, "bin/busybox"));
+  await output("rm", ["-r", unpacked]);
+  for (const name of APPLETS) await symlink("busybox", join(root, "bin", name));
+  await symlink("../bin/busybox", join(root, "sbin/init"));
+  const files: Record<string, string> = {
+    "etc/inittab": INITTAB,
+    "etc/init.d/rcS": RC,
+    "etc/hostname": "raspberrypi\n",
+    "etc/hosts": "127.0.0.1\tlocalhost\n",
+    "etc/passwd": "root:x:0:0:root:/root:/bin/sh\n",
+    "etc/group": "root:x:0:\nsudo:x:27:\n",
+    "etc/shadow": "root:*:20000:0:99999:7:::\n",
+    "etc/machine-id": "0123456789abcdef0123456789abcdef\n",
+    "etc/fstab": fstab(diskId),
+  };
+  for (const [name, text] of Object.entries(files)) await writeFile(join(root, name), text);
+  await chmod(join(root, "etc/init.d/rcS"), 0o755);
+  await symlink("usr/lib", join(root, "lib"));
+  await mkdir(join(root, "usr/lib"), { recursive: true });
+  await installModules(from, root);
 }
 
 const APPLETS =
