@@ -7,8 +7,8 @@ import { addFirmware, type FirmwareManifest, listFirmware, removeFirmware } from
 import { addImage, findImage, listImages, removeImage } from "../storage/images.ts";
 import type { Core } from "./core.ts";
 import { type AgentOf, agentToLookAt, treeOf, treeView } from "./node-tree.ts";
-import type { NodePatch, ProfilePatch } from "./registry.ts";
 import { readSetting, writeSetting } from "./settings.ts";
+import type { NodePatch, ProfilePatch } from "./settings-patch.ts";
 import { bootDetail, bootView, eventView, nodeView, profileView } from "./views.ts";
 
 /** What only a running server knows, or must be told. */

@@ -1,30 +1,10 @@
-import type { Selectable } from "kysely";
-import { parseIpv4, parseMac } from "../base/addresses.ts";
+import { parseIpv4 } from "../base/addresses.ts";
 import { BrambleError } from "../base/errors.ts";
-import {
-  hostName,
-  type Node,
-  type NodeState,
-  type Profile,
-  ROOT_MODES,
-  type RootMode,
-} from "../fleet/node.ts";
+import { hostName, type Node, type NodeState, type Profile } from "../fleet/node.ts";
 import type { Model } from "../formats/boards.ts";
-import type { Book, Tables } from "../storage/book.ts";
-
-/** What a person may set on a node; null takes a setting back to the profile's. */
-export interface NodePatch {
-  name?: string;
-  profile?: string;
-  image?: string | null;
-  root?: RootMode | null;
-  firmware?: string | null;
-  address?: string | null;
-  user?: string | null;
-  passwordHash?: string | null;
-  sshKeys?: string[] | null;
-}
-export type ProfilePatch = Omit<NodePatch, "name" | "profile" | "address">;
+import type { Book } from "../storage/book.ts";
+import { nodeOf, nodeRow, profileOf, profileRow } from "./registry-rows.ts";
+import { applySettings, type NodePatch, type ProfilePatch, setOrDrop } from "./settings-patch.ts";
 
 /** What a board tells of itself when it is heard. */
 export interface Sighting {
@@ -160,7 +140,7 @@ export class Registry {
       if (other) throw new BrambleError("BAD_INPUT", `${patch.address} is reserved for ${other.name}`);
     }
     setOrDrop(next, "address", patch.address);
-    applyShared(next, patch);
+    applySettings(next, patch);
     for (const key of Object.keys(node)) delete (node as unknown as Record<string, unknown>)[key];
     Object.assign(node, next);
     await this.save(node);
@@ -169,7 +149,7 @@ export class Registry {
   async patchProfile(name: string, patch: ProfilePatch): Promise<Profile> {
     const profile = this.profile(name);
     const next: Profile = { ...profile, seed: { ...profile.seed } };
-    applyShared(next, patch);
+    applySettings(next, patch);
     next.root ??= "auto";
     await this.#book.updateTable("profile").set(profileRow(next)).where("name", "=", name).execute();
     this.#profiles.set(name, next);
@@ -236,77 +216,3 @@ export class Registry {
     return name;
   }
 }
-
-function setOrDrop<T extends object, K extends keyof T>(
-  target: T,
-  key: K,
-  value: T[K] | null | undefined,
-): void {
-  if (value === null) delete target[key];
-  else if (value !== undefined) target[key] = value;
-}
-
-function applyShared(target: Node | Profile, patch: ProfilePatch): void {
-  if (patch.root && !ROOT_MODES.includes(patch.root)) {
-    throw new BrambleError("BAD_INPUT", `${patch.root} is no root mode`, {
-      hint: `one of ${ROOT_MODES.join(", ")}`,
-    });
-  }
-  setOrDrop(target, "image", patch.image as string | null | undefined);
-  setOrDrop(target as Node, "root", patch.root);
-  setOrDrop(target, "firmware", patch.firmware as string | null | undefined);
-  if (patch.user && !/^[a-z_][a-z0-9_-]{0,31}$/.test(patch.user)) {
-    throw new BrambleError("BAD_INPUT", `${patch.user} is no user name`, {
-      hint: "lower-case letters, digits, - and _",
-    });
-  }
-  if (patch.passwordHash && !/^\$[a-z0-9]+\$[^\s:]+$/.test(patch.passwordHash)) {
-    throw new BrambleError("BAD_INPUT", "that is no password hash", { hint: "make one: openssl passwd -6" });
-  }
-  for (const key of patch.sshKeys ?? []) {
-    if (!/^(ssh-|ecdsa-|sk-)\S+ \S+/.test(key) || /[\r\n]/.test(key)) {
-      throw new BrambleError("BAD_INPUT", "that is no ssh public key", {
-        hint: "give the line of a .pub file",
-      });
-    }
-  }
-  setOrDrop(target.seed, "user", patch.user as string | null | undefined);
-  setOrDrop(target.seed, "passwordHash", patch.passwordHash as string | null | undefined);
-  setOrDrop(target.seed, "sshKeys", patch.sshKeys as string[] | null | undefined);
-}
-
-/** Drops the nulls of a row: an absent value is an absent field. */
-const present = <T extends object>(row: T) =>
-  Object.fromEntries(Object.entries(row).filter(([, value]) => value !== null)) as {
-    [K in keyof T]: NonNullable<T[K]>;
-  };
-
-const nodeOf = (row: Selectable<Tables["node"]>): Node =>
-  ({ ...present(row), seed: JSON.parse(row.seed) }) as unknown as Node;
-const profileOf = (row: Selectable<Tables["profile"]>): Profile =>
-  ({ ...present(row), seed: JSON.parse(row.seed) }) as unknown as Profile;
-
-const nodeRow = (node: Node): Selectable<Tables["node"]> => ({
-  id: node.id,
-  serial: node.serial ?? null,
-  mac: node.mac ? parseMac(node.mac) : null,
-  model: node.model ?? null,
-  revision: node.revision ?? null,
-  name: node.name,
-  state: node.state,
-  profile: node.profile,
-  image: node.image ?? null,
-  root: node.root ?? null,
-  firmware: node.firmware ?? null,
-  address: node.address ?? null,
-  seed: JSON.stringify(node.seed),
-  firstSeenMs: node.firstSeenMs,
-  lastSeenMs: node.lastSeenMs,
-});
-const profileRow = (profile: Profile): Selectable<Tables["profile"]> => ({
-  name: profile.name,
-  image: profile.image ?? null,
-  root: profile.root,
-  firmware: profile.firmware ?? null,
-  seed: JSON.stringify(profile.seed),
-});

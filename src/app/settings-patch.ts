@@ -1,0 +1,55 @@
+import { BrambleError } from "../base/errors.ts";
+import { type Node, type Profile, ROOT_MODES, type RootMode } from "../fleet/node.ts";
+
+/** What a person may set on a node; null takes a setting back to the profile's. */
+export interface NodePatch {
+  name?: string;
+  profile?: string;
+  image?: string | null;
+  root?: RootMode | null;
+  firmware?: string | null;
+  address?: string | null;
+  user?: string | null;
+  passwordHash?: string | null;
+  sshKeys?: string[] | null;
+}
+export type ProfilePatch = Omit<NodePatch, "name" | "profile" | "address">;
+
+export function setOrDrop<T extends object, K extends keyof T>(
+  target: T,
+  key: K,
+  value: T[K] | null | undefined,
+): void {
+  if (value === null) delete target[key];
+  else if (value !== undefined) target[key] = value;
+}
+
+/** Checks what a person has set, and puts it there; nothing of a patch that is refused has effect on the book. */
+export function applySettings(target: Node | Profile, patch: ProfilePatch): void {
+  if (patch.root && !ROOT_MODES.includes(patch.root)) {
+    throw new BrambleError("BAD_INPUT", `${patch.root} is no root mode`, {
+      hint: `one of ${ROOT_MODES.join(", ")}`,
+    });
+  }
+  setOrDrop(target, "image", patch.image as string | null | undefined);
+  setOrDrop(target as Node, "root", patch.root);
+  setOrDrop(target, "firmware", patch.firmware as string | null | undefined);
+  if (patch.user && !/^[a-z_][a-z0-9_-]{0,31}$/.test(patch.user)) {
+    throw new BrambleError("BAD_INPUT", `${patch.user} is no user name`, {
+      hint: "lower-case letters, digits, - and _",
+    });
+  }
+  if (patch.passwordHash && !/^\$[a-z0-9]+\$[^\s:]+$/.test(patch.passwordHash)) {
+    throw new BrambleError("BAD_INPUT", "that is no password hash", { hint: "make one: openssl passwd -6" });
+  }
+  for (const key of patch.sshKeys ?? []) {
+    if (!/^(ssh-|ecdsa-|sk-)\S+ \S+/.test(key) || /[\r\n]/.test(key)) {
+      throw new BrambleError("BAD_INPUT", "that is no ssh public key", {
+        hint: "give the line of a .pub file",
+      });
+    }
+  }
+  setOrDrop(target.seed, "user", patch.user as string | null | undefined);
+  setOrDrop(target.seed, "passwordHash", patch.passwordHash as string | null | undefined);
+  setOrDrop(target.seed, "sshKeys", patch.sshKeys as string[] | null | undefined);
+}
