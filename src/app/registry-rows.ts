@@ -1,7 +1,7 @@
 // Nodes and profiles as rows of the book.
 import type { Selectable } from "kysely";
 import { parseMac } from "../base/addresses.ts";
-import type { Node, Profile } from "../fleet/node.ts";
+import type { DiskSettings, Node, Profile } from "../fleet/node.ts";
 import type { Tables } from "../storage/book.ts";
 
 /** Drops the nulls of a row: an absent value is an absent field. */
@@ -10,10 +10,26 @@ const present = <T extends object>(row: T) =>
     [K in keyof T]: NonNullable<T[K]>;
   };
 
+type DiskColumns = Pick<Selectable<Tables["profile"]>, "ephemeral" | "quota" | "guard" | "volumes">;
+
+/** What a row holds as JSON or as 0 and 1. */
+const unpacked = (row: DiskColumns & { seed: string }) => ({
+  seed: JSON.parse(row.seed) as Node["seed"],
+  ...(row.ephemeral !== null && { ephemeral: row.ephemeral === 1 }),
+  ...(row.guard !== null && { guard: JSON.parse(row.guard) as NonNullable<Node["guard"]> }),
+  ...(row.volumes !== null && { volumes: JSON.parse(row.volumes) as NonNullable<Node["volumes"]> }),
+});
+const packed = ({ ephemeral, quota, guard, volumes }: DiskSettings): DiskColumns => ({
+  ephemeral: ephemeral === undefined ? null : Number(ephemeral),
+  quota: quota ?? null,
+  guard: guard ? JSON.stringify(guard) : null,
+  volumes: volumes ? JSON.stringify(volumes) : null,
+});
+
 export const nodeOf = (row: Selectable<Tables["node"]>): Node =>
-  ({ ...present(row), seed: JSON.parse(row.seed) }) as unknown as Node;
+  ({ ...present(row), ...unpacked(row) }) as unknown as Node;
 export const profileOf = (row: Selectable<Tables["profile"]>): Profile =>
-  ({ ...present(row), seed: JSON.parse(row.seed) }) as unknown as Profile;
+  ({ ...present(row), ...unpacked(row) }) as unknown as Profile;
 
 export const nodeRow = (node: Node): Selectable<Tables["node"]> => ({
   id: node.id,
@@ -31,6 +47,7 @@ export const nodeRow = (node: Node): Selectable<Tables["node"]> => ({
   seed: JSON.stringify(node.seed),
   firstSeenMs: node.firstSeenMs,
   lastSeenMs: node.lastSeenMs,
+  ...packed(node),
 });
 export const profileRow = (profile: Profile): Selectable<Tables["profile"]> => ({
   name: profile.name,
@@ -38,4 +55,5 @@ export const profileRow = (profile: Profile): Selectable<Tables["profile"]> => (
   root: profile.root,
   firmware: profile.firmware ?? null,
   seed: JSON.stringify(profile.seed),
+  ...packed(profile),
 });

@@ -1,4 +1,5 @@
 import { BrambleError } from "../base/errors.ts";
+import { checkVolume, type Guard, parseGuard, type VolumeSpec } from "../fleet/disk-settings.ts";
 import { type Node, type Profile, ROOT_MODES, type RootMode } from "../fleet/node.ts";
 
 /** What a person may set on a node; null takes a setting back to the profile's. */
@@ -12,6 +13,10 @@ export interface NodePatch {
   user?: string | null;
   passwordHash?: string | null;
   sshKeys?: string[] | null;
+  ephemeral?: boolean | null;
+  quota?: number | null;
+  guard?: Guard | null;
+  volumes?: VolumeSpec[] | null;
 }
 export type ProfilePatch = Omit<NodePatch, "name" | "profile" | "address">;
 
@@ -49,7 +54,26 @@ export function applySettings(target: Node | Profile, patch: ProfilePatch): void
       });
     }
   }
+  if (patch.quota && !(Number.isSafeInteger(patch.quota) && patch.quota >= 1 << 20)) {
+    throw new BrambleError("BAD_INPUT", `${patch.quota} bytes are no quota`, { hint: "at least 1M" });
+  }
+  const { guard } = patch;
+  setOrDrop(target as Node, "ephemeral", patch.ephemeral);
+  setOrDrop(target as Node, "quota", patch.quota);
+  setOrDrop(target as Node, "guard", guard && parseGuard(`${guard.shutdown},${guard.down}`));
+  setOrDrop(target as Node, "volumes", patch.volumes && volumesOnce(patch.volumes));
   setOrDrop(target.seed, "user", patch.user as string | null | undefined);
   setOrDrop(target.seed, "passwordHash", patch.passwordHash as string | null | undefined);
   setOrDrop(target.seed, "sshKeys", patch.sshKeys as string[] | null | undefined);
+}
+
+function volumesOnce(wish: readonly VolumeSpec[]): VolumeSpec[] {
+  const volumes = wish.map(checkVolume);
+  for (const key of ["name", "mountpoint"] as const) {
+    const all = volumes.flatMap((one) => one[key] ?? []);
+    const twice = all.find((value, i) => all.indexOf(value) !== i);
+    if (twice !== undefined)
+      throw new BrambleError("BAD_INPUT", `two volumes have the same ${key}: ${twice}`);
+  }
+  return volumes;
 }

@@ -1,4 +1,5 @@
 import type { Model } from "../formats/boards.ts";
+import { allVolumes, type Guard, type VolumeSpec } from "./disk-settings.ts";
 
 /** Life-cycle states that run today; names of the table in docs/lifecycle. Home use: discovered → enrolled by rule. */
 export type NodeState = "discovered" | "enrolled";
@@ -14,7 +15,17 @@ export interface SeedSettings {
   sshKeys?: string[];
 }
 
-export interface Node {
+/** What nodes and profiles say about disks. */
+export interface DiskSettings {
+  /** A fresh clone at every boot. */
+  ephemeral?: boolean;
+  /** Bytes that the clone may have of its own, snapshots included. */
+  quota?: number;
+  guard?: Guard;
+  volumes?: VolumeSpec[];
+}
+
+export interface Node extends DiskSettings {
   /** The serial when the node was first heard with one, else its MAC with dashes. Never changes. */
   id: string;
   serial?: string;
@@ -36,7 +47,7 @@ export interface Node {
   lastSeenMs: number;
 }
 
-export interface Profile {
+export interface Profile extends DiskSettings {
   name: string;
   /** Reference `name:version` of an image; the first image that is added becomes the default profile's. */
   image?: string;
@@ -56,6 +67,10 @@ export function resolveNode(node: Node, profile: Profile) {
     root: root === "auto" ? ("nbd" as const) : root,
     firmware: node.firmware ?? profile.firmware,
     seed: { ...profile.seed, ...node.seed },
+    ephemeral: node.ephemeral ?? profile.ephemeral ?? false,
+    quota: node.quota ?? profile.quota,
+    guard: node.guard ?? profile.guard,
+    volumes: allVolumes(profile.volumes, node.volumes),
   };
 }
 

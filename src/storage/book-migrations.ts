@@ -82,4 +82,35 @@ export const migrations: Record<string, Migration> = {
       await sql`insert into profile (name, root, seed) values ('default', 'auto', '{}')`.execute(db);
     },
   },
+  "2026-11-v-volumes": {
+    async up(db: Kysely<unknown>) {
+      for (const table of ["node", "profile"]) {
+        for (const column of ["ephemeral", "quota"])
+          await db.schema.alterTable(table).addColumn(column, "integer").execute();
+        for (const column of ["guard", "volumes"])
+          await db.schema.alterTable(table).addColumn(column, "text").execute();
+      }
+      await db.schema.alterTable("clone").addColumn("bootId", "text").execute();
+      await db.schema
+        .createTable("volume")
+        .addColumn("id", "text", (c) => c.primaryKey())
+        .addColumn("name", "text", (c) => c.notNull().unique())
+        .addColumn("nodeId", "text")
+        .addColumn("spec", "text")
+        .addColumn("size", "integer", (c) => c.notNull())
+        .addColumn("fstype", "text", (c) => c.notNull())
+        .addColumn("mountpoint", "text")
+        .addColumn("createdMs", "integer", (c) => c.notNull())
+        .execute();
+      await db.schema.createIndex("volume_by_node").on("volume").column("nodeId").execute();
+      await db.schema
+        .createTable("lun")
+        .addColumn("nodeId", "text", (c) => c.notNull())
+        .addColumn("lun", "integer", (c) => c.notNull())
+        .addColumn("volumeId", "text", (c) => c.notNull())
+        .addPrimaryKeyConstraint("lun_key", ["nodeId", "lun"])
+        .addUniqueConstraint("lun_once", ["nodeId", "volumeId"])
+        .execute();
+    },
+  },
 };

@@ -21,9 +21,43 @@ export interface Tables {
     seed: string;
     firstSeenMs: number;
     lastSeenMs: number;
+    ephemeral: number | null;
+    quota: number | null;
+    guard: string | null;
+    volumes: string | null;
   };
-  profile: { name: string; image: string | null; root: string; firmware: string | null; seed: string };
-  clone: { nodeId: string; imageSha: string; createdMs: number };
+  profile: {
+    name: string;
+    image: string | null;
+    root: string;
+    firmware: string | null;
+    seed: string;
+    ephemeral: number | null;
+    quota: number | null;
+    guard: string | null;
+    volumes: string | null;
+  };
+  clone: {
+    nodeId: string;
+    imageSha: string;
+    createdMs: number;
+    /** The boot that an ephemeral clone was made for. */
+    bootId: string | null;
+  };
+  volume: {
+    id: string;
+    name: string;
+    /** The node that it is attached to. */
+    nodeId: string | null;
+    /** The name that the node's settings give it, where they made it. */
+    spec: string | null;
+    size: number;
+    fstype: string;
+    mountpoint: string | null;
+    createdMs: number;
+  };
+  /** A LUN number stays its volume's on that node, also while it is not attached. */
+  lun: { nodeId: string; lun: number; volumeId: string };
   boot: {
     id: string;
     nodeId: string;
