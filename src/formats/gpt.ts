@@ -1,8 +1,9 @@
 // GUID partition table: UEFI 2.10, 5.3. The backup header is read where the first is damaged.
+
+import { crc32 } from "../base/crc32c.ts";
 import type { ReadableDisk } from "../base/disk.ts";
 import { BrambleError } from "../base/errors.ts";
 import { latin1 } from "../base/text.ts";
-import { crc32 } from "./crc32c.ts";
 import { u16, u32, u64 } from "./fields.ts";
 import type { PartitionTable } from "./partitions.ts";
 import { guid } from "./uuid.ts";

@@ -1,6 +1,6 @@
+import { crc32cRaw } from "../../base/crc32c.ts";
 import { BrambleError } from "../../base/errors.ts";
 import type { FileBytes } from "../../base/tree.ts";
-import { crc32cRaw } from "../crc32c.ts";
 import { u32 } from "../fields.ts";
 import { type Dirent, decodeDirents, hasTail, isHashBlock } from "./directory.ts";
 import { EA_INODE, EXTENTS, INDEXED, INLINE_DATA, type Inode, inodeSeed } from "./inode.ts";

@@ -1,5 +1,5 @@
+import { crc16, crc32cRaw } from "../../base/crc32c.ts";
 import { BrambleError } from "../../base/errors.ts";
-import { crc16, crc32cRaw } from "../crc32c.ts";
 import { u16, u32 } from "../fields.ts";
 import type { Superblock } from "./superblock.ts";
 

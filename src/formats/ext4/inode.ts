@@ -1,6 +1,6 @@
+import { crc32cRaw } from "../../base/crc32c.ts";
 import { BrambleError } from "../../base/errors.ts";
 import type { EntryKind } from "../../base/tree.ts";
-import { crc32cRaw } from "../crc32c.ts";
 import { u16, u32 } from "../fields.ts";
 import type { Superblock } from "./superblock.ts";
 

@@ -1,5 +1,5 @@
+import { crc32cRaw } from "../../base/crc32c.ts";
 import { BrambleError } from "../../base/errors.ts";
-import { crc32cRaw } from "../crc32c.ts";
 import { u16be, u32be } from "../fields.ts";
 
 export const JOURNAL_MAGIC = Uint8Array.of(0xc0, 0x3b, 0x39, 0x98);

@@ -1,7 +1,8 @@
 // The journal (jbd2): Linux's Documentation/filesystems/ext4/journal.rst and fs/jbd2/recovery.c. Big-endian. Read, never written.
+
+import { crc32cRaw } from "../../base/crc32c.ts";
 import type { ReadableDisk } from "../../base/disk.ts";
 import { BrambleError } from "../../base/errors.ts";
-import { crc32cRaw } from "../crc32c.ts";
 import { u16, u32, u32be } from "../fields.ts";
 import type { Inode } from "./inode.ts";
 import {

@@ -1,7 +1,8 @@
 // ext2, ext3 and ext4: Linux's Documentation/filesystems/ext4 and fs/ext4/ext4.h name every field here.
+
+import { crc32cRaw } from "../../base/crc32c.ts";
 import { BrambleError } from "../../base/errors.ts";
 import { utf8 } from "../../base/text.ts";
-import { crc32cRaw } from "../crc32c.ts";
 import { u16, u32 } from "../fields.ts";
 import { uuid } from "../uuid.ts";
 

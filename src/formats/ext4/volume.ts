@@ -1,7 +1,7 @@
+import { crc32cRaw } from "../../base/crc32c.ts";
 import type { ReadableDisk } from "../../base/disk.ts";
 import { BrambleError } from "../../base/errors.ts";
 import { Chunks } from "../chunks.ts";
-import { crc32cRaw } from "../crc32c.ts";
 import { u16, u32 } from "../fields.ts";
 import { END_OF_FILE, findExtent, mapPath, pointerRun, type Run } from "./blocks.ts";
 import { decodeGroup, descriptorBlock, type Group } from "./groups.ts";

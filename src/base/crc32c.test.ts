@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { toLatin1 } from "../base/text.ts";
 import { crc16, crc32, crc32c, crc32cRaw } from "./crc32c.ts";
+import { toLatin1 } from "./text.ts";
 
 const CHECK = toLatin1("123456789");
 
