@@ -27,6 +27,10 @@ export type Code =
   | "NODE_UNKNOWN"
   | "NODE_AMBIGUOUS" // a name that fits several nodes
   | "PROFILE_UNKNOWN"
+  | "PROFILE_TAKEN" // another profile has that name
+  | "PROFILE_IN_USE" // nodes are set to it, or it is the default one
+  | "SECRET_UNKNOWN" // a profile has no secret of that name
+  | "TEMPLATE_BAD" // a profile's template names something that is not there, or would break what it writes
   | "IMAGE_NO_BOOT" // an image without a boot partition
   | "TOKEN_REFUSED" // an agent without a valid token or session
   | "SERVER_GONE" // the running Bramble ended or does not answer
@@ -37,6 +41,7 @@ export type Code =
   | "PORT_TAKEN" // another program listens there
   | "PORT_REFUSED" // the system does not let us listen there
   | "DATA_LOCKED" // another Bramble owns the data folder
+  | "PLANE_DIED" // a thread of ours failed in the middle of a call
   | "INTERNAL"; // our own fault
 
 /** The one error class. Programs compare `code`, people read `message` and then `hint`. */
