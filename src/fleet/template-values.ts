@@ -1,0 +1,18 @@
+/** Where a template's output goes, which decides how a value must be written there. */
+export type TemplateKind = "shell" | "yaml" | "text" | "words";
+
+export interface Template {
+  /** What a person calls it: `user-data`, `file /etc/motd`, `command 2`. */
+  name: string;
+  text: string;
+  kind: TemplateKind;
+}
+
+/** Nested plain data. Null: this board has no such thing; printing it is an error, asking for it with `if` is not. */
+export type TemplateValue = string | number | boolean | null | TemplateValues | readonly TemplateValue[];
+export interface TemplateValues {
+  [name: string]: TemplateValue;
+}
+
+/** Throws TEMPLATE_BAD with name:line:column. */
+export type Render = (template: Template, values: TemplateValues) => string;
