@@ -1,0 +1,91 @@
+// The tasks that are open in a unit, oldest first: who must wait for whom (SAM-5 8).
+import type { Steps, Task } from "./state.ts";
+
+export interface Open {
+  readonly handle: number;
+  readonly nexus: string;
+  readonly tag: number;
+  /** LBAs that it touches: from..to; none where both are 0. Negative ones stand for the reservations. */
+  readonly from: number;
+  readonly to: number;
+  /** No task that touches the same may run beside it. */
+  readonly alone: boolean;
+  readonly attribute: Task["attribute"];
+  /** The task as long as it waits: a copy. */
+  waiting: Task | undefined;
+  /** Nothing is answered any more; it stays while the disk still works for it. */
+  aborted: boolean;
+  /** What the disk does for it now. */
+  order: "read" | "data-in" | "write" | "other" | "save" | undefined;
+  steps: Steps | undefined;
+}
+
+const meet = (a: Open, b: Open): boolean => (a.alone || b.alone) && a.from < b.to && b.from < a.to;
+
+export class TaskSet {
+  readonly #open = new Map<number, Open>(); // by handle, which counts up
+  readonly #ofNexus = new Map<string, number>();
+  #fences = 0; // open tasks that others may have to wait for
+  #waiting = 0;
+
+  get size(): number {
+    return this.#open.size;
+  }
+  of(nexus: string): number {
+    return this.#ofNexus.get(nexus) ?? 0;
+  }
+  get(handle: number): Open | undefined {
+    return this.#open.get(handle);
+  }
+  [Symbol.iterator](): Iterator<Open> {
+    return this.#open.values();
+  }
+
+  add(open: Open): void {
+    this.#open.set(open.handle, open);
+    this.#ofNexus.set(open.nexus, this.of(open.nexus) + 1);
+    if (open.alone || open.attribute === "ordered") this.#fences++;
+  }
+
+  end(open: Open): void {
+    if (!this.#open.delete(open.handle)) return;
+    const left = this.of(open.nexus) - 1;
+    if (left === 0) this.#ofNexus.delete(open.nexus);
+    else this.#ofNexus.set(open.nexus, left);
+    if (open.alone || open.attribute === "ordered") this.#fences--;
+    if (open.waiting) this.#waiting--;
+  }
+
+  /** Must it wait? Asked of a task that is in the set. */
+  mustWait(open: Open): boolean {
+    if (this.#fences === 0) return false;
+    for (const other of this.#open.values()) {
+      if (other === open) continue;
+      const older = other.handle < open.handle;
+      if ((older || !other.waiting) && meet(open, other) && !(open.attribute === "head" && other.waiting))
+        return true;
+      if (!older || open.attribute === "head") continue;
+      if (open.attribute === "ordered" || other.attribute === "ordered") return true;
+    }
+    return false;
+  }
+
+  wait(open: Open, task: Task): void {
+    // What was handed over is the caller's again: copies.
+    open.waiting = { ...task, cdb: task.cdb.slice(), dataOut: task.dataOut.slice() };
+    this.#waiting++;
+  }
+
+  /** The oldest task that need not wait any more, with its task: it counts as running from now on. */
+  ready(): { open: Open; task: Task } | undefined {
+    if (this.#waiting === 0) return undefined;
+    for (const open of this.#open.values()) {
+      const task = open.waiting;
+      if (!task || this.mustWait(open)) continue;
+      open.waiting = undefined;
+      this.#waiting--;
+      return { open, task };
+    }
+    return undefined;
+  }
+}
