@@ -19,7 +19,7 @@ export interface AgentOptions {
   kernels: Kernel[];
   /** The node's root file system. */
   root: Tree;
-  /** The package's folder agent/: init, *.sh, modules, keys. */
+  /** The package's folder agent/: init, *.sh, bin, modules, keys. */
   agentFiles: string;
   /** Root of a Debian mirror; default: what this host's apt uses, else deb.debian.org. */
   mirror?: string;
@@ -69,7 +69,10 @@ export async function buildAgent(options: AgentOptions): Promise<Agent> {
   });
   const plans: ModulePlan[] = [];
   for (const kernel of options.kernels) plans.push(await planModules(options.root, kernel, wanted));
-  const scripts = await ourScripts(options.agentFiles);
+  const scripts = [
+    ...(await ourScripts(options.agentFiles)),
+    ...(await ourPrograms(options.agentFiles, arch)),
+  ];
   const absent = Object.fromEntries(plans.map((plan) => [plan.kernel.version, plan.absent]));
 
   const inputs = [LAYOUT, arch, ...packages.map((one) => one.sha256), ...plans.map((plan) => plan.key)];
@@ -122,16 +125,31 @@ function skeleton(): CpioEntry[] {
   ];
 }
 
-type Script = Extract<CpioEntry, { kind: "file" }>;
+type OurFile = Extract<CpioEntry, { kind: "file" }>;
 
 /** agent/init becomes /init, agent/*.sh lie in /agent. */
-async function ourScripts(folder: string): Promise<Script[]> {
+async function ourScripts(folder: string): Promise<OurFile[]> {
   const names = (await readdir(folder)).filter((name) => name === "init" || name.endsWith(".sh")).sort();
   if (!names.includes("init")) throw new BrambleError("AGENT_UNBUILDABLE", `${folder} holds no init`);
   return Promise.all(
-    names.map(async (name): Promise<Script> => {
+    names.map(async (name): Promise<OurFile> => {
       const path = name === "init" ? name : `agent/${name}`;
       return { kind: "file", path, mode: 0o755, bytes: await readFile(join(folder, name)) };
     }),
+  );
+}
+
+/** agent/bin/ARCH/*, which stay when the agent has gone: /@/*. */
+async function ourPrograms(folder: string, arch: Arch): Promise<OurFile[]> {
+  const bin = join(folder, "bin", arch);
+  return Promise.all(
+    (await readdir(bin)).sort().map(
+      async (name): Promise<OurFile> => ({
+        kind: "file",
+        path: `@/${name}`,
+        mode: 0o755,
+        bytes: await readFile(join(bin, name)),
+      }),
+    ),
   );
 }
