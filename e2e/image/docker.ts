@@ -37,6 +37,7 @@ export async function dockerImage(): Promise<string> {
     for (const name of DROPPED) await rm(join(root, name), { recursive: true, force: true });
     for (const name of ["iptables", "ip6tables"])
       await symlink("xtables-nft-multi", join(root, "usr/sbin", name));
+    await symlink("../bin/busybox", join(root, "sbin/modprobe")); // where the kernel looks for it
     await mkdir(join(root, "var/log"), { recursive: true });
     await boxTar(root, join(into, "box"));
     const rc = join(root, "etc/init.d/rcS");
@@ -80,6 +81,6 @@ mount -t tmpfs tmpfs /dev/shm
 ip link set lo up
 modprobe overlay
 mkdir -p /etc/docker
-[ -e /etc/docker/daemon.json ] || echo '{"bridge":"none","iptables":false,"ip6tables":false,"storage-driver":"overlay2"}' > /etc/docker/daemon.json
+[ -e /etc/docker/daemon.json ] || echo '{"bridge":"none","iptables":false,"ip6tables":false,"storage-driver":"overlay2","exec-opts":["native.cgroupdriver=cgroupfs"]}' > /etc/docker/daemon.json
 dockerd > /var/log/dockerd.log 2>&1 &
 `;
