@@ -4,10 +4,18 @@ units=/run/systemd/system
 unit_in_root() { [ -e "/newroot/lib/systemd/system/$1" ] || [ -e "/newroot/usr/lib/systemd/system/$1" ] || [ -e "/newroot/etc/systemd/system/$1" ]; }
 is_systemd() { [ -x /newroot/lib/systemd/systemd ] || [ -x /newroot/usr/lib/systemd/systemd ]; }
 
-# quiet UNIT: a service that this boot does not start.
+# quiet UNIT: a service (or a unit of another kind, by its whole name) that this boot does not start.
 quiet() {
   mkdir -p $units
-  ln -sf /dev/null "$units/$1.service"
+  case $1 in
+    *.socket) ln -sf /dev/null "$units/$1" ;;
+    *) ln -sf /dev/null "$units/$1.service" ;;
+  esac
+}
+
+# The system's own open-iscsi would find our session by the socket that all its versions share, and log it out at shutdown.
+own_iscsi_out_of_the_way() {
+  for unit in iscsid.socket iscsid iscsi open-iscsi; do quiet $unit; done
 }
 
 # want UNIT: a service of the image that this boot starts, enabled or not.

@@ -22,12 +22,16 @@ root_nbd() {
     blockdev --rereadpt /dev/nbd0 2>/dev/null
     wait_for "$device" 10 || fail "the disk has no partition $root_partition"
   fi
+  mount_root
+  attached="nbd $nbd_host:$nbd_port $size bytes, $root_fstype on partition $root_partition"
+}
+
+# Writable for as long as the seeds need; hand_over gives it up again.
+mount_root() {
   modprobe -q "$root_fstype"
   for name in crc32c crc32c_generic; do modprobe -q $name; done
-  # writable for as long as the seeds need; hand_over gives it up again
   mount -t "$root_fstype" -o rw "$device" /newroot 2> /run/bramble/mount.log ||
     fail "mounting $device ($root_fstype): $(cat /run/bramble/mount.log) $(dmesg | tail -n 3)"
-  attached="nbd $nbd_host:$nbd_port $size bytes, $root_fstype on partition $root_partition"
 }
 
 # The root is a copy in memory: what is written is gone at the next boot.

@@ -33,12 +33,24 @@ hello() {
     sleep 3
   done
   root=$wanted seed=0 reporter=0 hostname= root_partition=2 root_fstype=ext4
+  iscsi_portal= iscsi_target= iscsi_initiator= iscsi_user= iscsi_secret= iscsi_mutual_user= iscsi_mutual_secret= iscsi_lun=0 guard=
+  : > /run/bramble/volumes
   nbd_host= nbd_port=10809 nbd_export= nbd_size= ram_url= ram_format=tar
   while read -r line; do
     value=${line#*=}
     case $line in
       session=*) session=$value ;;
       root=*) root=$value ;;
+      iscsi_portal=*) iscsi_portal=$value ;;
+      iscsi_target=*) iscsi_target=$value ;;
+      iscsi_initiator=*) iscsi_initiator=$value ;;
+      iscsi_user=*) iscsi_user=$value ;;
+      iscsi_secret=*) iscsi_secret=$value ;;
+      iscsi_mutual_user=*) iscsi_mutual_user=$value ;;
+      iscsi_mutual_secret=*) iscsi_mutual_secret=$value ;;
+      iscsi_lun=*) iscsi_lun=$value ;;
+      volume_[0-9]*) echo "$line" >> /run/bramble/volumes ;;
+      guard=*) guard=$value ;;
       nbd_host=*) nbd_host=$value ;;
       nbd_port=*) nbd_port=$value ;;
       nbd_export=*) nbd_export=$value ;;

@@ -31,14 +31,18 @@ export interface BrambleOptions {
   data?: string;
 }
 
+/** The same agent is built once for all scenarios of a run. */
+export async function shareAgents(t: Stage, data: string): Promise<void> {
+  const built = join(t.shared, "built");
+  await mkdir(built, { recursive: true });
+  if (!existsSync(join(data, "agent/built"))) await symlink(built, join(data, "agent/built"));
+}
+
 export async function startBramble(t: Stage, options: BrambleOptions): Promise<Bramble> {
   const data = options.data ?? join(t.folder, "data");
   await mkdir(data, { recursive: true });
   await cp(t.asset("agent-packages"), join(data, "agent"), { recursive: true });
-  // the same agent is built once for all scenarios of a run
-  const built = join(t.shared, "built");
-  await mkdir(built, { recursive: true });
-  if (!existsSync(join(data, "agent/built"))) await symlink(built, join(data, "agent/built"));
+  await shareAgents(t, data);
   const node = [...process.execArgv, MAIN, "--data", data];
   const env = { ...process.env, NO_COLOR: "1" };
   const launch = async () => {

@@ -19,17 +19,21 @@ const EXCLUDED = ["man", "doc", "locale", "info"];
 export async function piImage(): Promise<string> {
   const from = await pieces();
   const tar = await rootTar();
-  const folder = await cached("pi-image", [from.folder, tar, HOST_KEYS, SLOW, MASKED, 2], async (into) => {
-    const boot = join(into, "boot");
-    const root = join(into, "root");
-    await bootFiles(from, DISK_ID, boot);
-    await mkdir(root);
-    await output("tar", ["-xpf", tar, "-C", root, "--numeric-owner"]);
-    await installModules(from, root);
-    await likeRaspberryPiOs(root);
-    await makeDisk(join(into, "image.img"), { diskId: DISK_ID, boot, root, bootMb: 128, rootMb: 768 });
-    await output("rm", ["-rf", boot, root]);
-  });
+  const folder = await cached(
+    "pi-image",
+    [from.folder, tar, HOST_KEYS, SLOW, MASKED, OWN_ISCSI, 3],
+    async (into) => {
+      const boot = join(into, "boot");
+      const root = join(into, "root");
+      await bootFiles(from, DISK_ID, boot);
+      await mkdir(root);
+      await output("tar", ["-xpf", tar, "-C", root, "--numeric-owner"]);
+      await installModules(from, root);
+      await likeRaspberryPiOs(root);
+      await makeDisk(join(into, "image.img"), { diskId: DISK_ID, boot, root, bootMb: 128, rootMb: 768 });
+      await output("rm", ["-rf", boot, root]);
+    },
+  );
   return join(folder, "image.img");
 }
 
@@ -93,11 +97,24 @@ async function likeRaspberryPiOs(root: string): Promise<void> {
   await writeFile(join(etc, "systemd/system.conf.d/slow.conf"), SLOW);
   // no keyboard and no screen in this machine, nothing to clean up after LVM
   for (const unit of MASKED) await symlink("/dev/null", join(etc, "systemd/system", unit));
+  for (const [name, text] of Object.entries(OWN_ISCSI)) {
+    await writeFile(join(root, "usr/lib/systemd/system", name), text);
+    await symlink(`/usr/lib/systemd/system/${name}`, join(wants, name));
+  }
   // the caches (ld.so, journal catalog, hwdb) are as fresh as the packages: not made again at the first boot
   for (const folder of ["etc", "var"]) await writeFile(join(root, folder, ".updated"), "");
 }
 
 const MASKED = ["getty@tty1.service", "e2scrub_reap.service", "apt-daily.timer", "apt-daily-upgrade.timer"];
+
+const SOCKET = "[Socket]\nListenStream=@ISCSIADM_ABSTRACT_NAMESPACE\n";
+const touching = (name: string) => `[Service]\nType=oneshot\nExecStart=/bin/touch /var/lib/ran-${name}\n`;
+/** What an image with open-iscsi would start; here the units alone, which leave a mark when they run. */
+const OWN_ISCSI = {
+  "iscsid.socket": SOCKET,
+  "iscsid.service": touching("iscsid"),
+  "open-iscsi.service": touching("open-iscsi"),
+};
 
 const SLOW = "[Manager]\nDefaultDeviceTimeoutSec=600\nDefaultTimeoutStartSec=600\n";
 

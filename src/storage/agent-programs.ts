@@ -5,6 +5,7 @@ import { Readable } from "node:stream";
 import { extract } from "tar-stream";
 import { concat } from "../base/bytes.ts";
 import { BrambleError } from "../base/errors.ts";
+import { toUtf8 } from "../base/text.ts";
 import type { CpioEntry } from "../formats/cpio.ts";
 import { readDeb } from "../formats/deb.ts";
 import { elfNeeds } from "../formats/elf.ts";
@@ -16,11 +17,25 @@ const PROGRAMS: Record<string, string> = {
   "usr/bin/busybox": "bin/busybox",
   // by netlink: the kernel holds the connection, and no process has to survive the node's shutdown
   "usr/sbin/nbd-client": "sbin/nbd-client",
+  // systemd's shutdown spares what has an @ as the first character of its name (systemd.io/ROOT_STORAGE_DAEMONS)
+  "usr/sbin/iscsid": "sbin/@iscsid",
+  "usr/sbin/iscsiadm": "sbin/iscsiadm",
+  "usr/sbin/mke2fs": "sbin/mke2fs",
 };
 
-export const PACKAGES = ["busybox-static", "nbd-client"];
-/** For the packages' own installation scripts only, which nobody runs here. */
-export const NOT_NEEDED = ["debconf", "gcc-14-base"];
+/** What outlives the agent in a folder of its own; agent/jail lists its files and their libraries. */
+const JAILED = ["sbin/@iscsid", "sbin/iscsiadm"];
+
+export const PACKAGES = ["busybox-static", "nbd-client", "open-iscsi", "e2fsprogs"];
+/** For the packages' own installation scripts, or programs of theirs that are not taken. */
+export const NOT_NEEDED = [
+  "debconf",
+  "gcc-14-base",
+  "init-system-helpers",
+  "logsave",
+  "openssl-provider-legacy",
+  "udev",
+];
 
 /** Files of all packages by path without the leading "./"; a symlink is the text of its target. */
 type Content = Map<string, Uint8Array | string>;
@@ -29,26 +44,43 @@ type Content = Map<string, Uint8Array | string>;
 export async function readPrograms(folder: string, packages: readonly LockedPackage[]): Promise<CpioEntry[]> {
   const content: Content = new Map();
   for (const one of packages) await unpackInto(content, await readFile(debPath(folder, one)), one.name);
-  const entries: CpioEntry[] = [];
-  const open: string[] = [];
+  const all = new Map<string, Uint8Array>();
+  const jail = new Set<string>();
+  for (const [from, to] of Object.entries(PROGRAMS)) {
+    for (const [path, bytes] of withLibraries(content, to, need(content, from))) {
+      all.set(path, bytes);
+      if (JAILED.includes(to)) jail.add(path);
+    }
+  }
+  const list = toUtf8([...jail].map((path) => `${path}\n`).join(""));
+  return [
+    ...[...all].map(([path, bytes]): CpioEntry => ({ kind: "file", path, mode: 0o755, bytes })),
+    { kind: "file", path: "agent/jail", mode: 0o644, bytes: list },
+  ];
+}
+
+/** A program, its loader, and its libraries with theirs, by the path where each is looked for. */
+function withLibraries(content: Content, path: string, bytes: Uint8Array): Map<string, Uint8Array> {
+  const files = new Map<string, Uint8Array>();
   const there = new Set<string>();
-  const add = (path: string, bytes: Uint8Array) => {
-    entries.push({ kind: "file", path, mode: 0o755, bytes });
-    there.add(posix.basename(path));
-    const { interpreter, libraries } = elfNeeds(bytes);
+  const open: string[] = [];
+  const add = (to: string, file: Uint8Array) => {
+    files.set(to, file);
+    there.add(posix.basename(to));
+    const { interpreter, libraries } = elfNeeds(file);
     open.push(...libraries);
     // the kernel asks for the loader by its whole path
     if (interpreter && !there.has(posix.basename(interpreter)))
       add(interpreter.slice(1), need(content, findLibrary(content, posix.basename(interpreter))));
   };
-  for (const [from, to] of Object.entries(PROGRAMS)) add(to, need(content, from));
+  add(path, bytes);
   for (let name = open.pop(); name !== undefined; name = open.pop()) {
     if (there.has(name)) continue;
-    const path = findLibrary(content, name);
+    const from = findLibrary(content, name);
     // where the loader looks: Debian's /lib is /usr/lib
-    add(path.replace(/^usr\//, ""), need(content, path));
+    add(from.replace(/^usr\//, ""), need(content, from));
   }
-  return entries;
+  return files;
 }
 
 function findLibrary(content: Content, name: string): string {

@@ -70,6 +70,21 @@ const packages = (busybox: string): TestPackage[] => [
     },
   },
   {
+    name: "open-iscsi",
+    version: "2.1.11-1",
+    depends: "libc6, udev, init-system-helpers (>= 1.51)",
+    files: {
+      "usr/sbin/iscsid": elf(["libm.so.6", "libc.so.6"], LOADER),
+      "usr/sbin/iscsiadm": elf(["libc.so.6"], LOADER),
+    },
+  },
+  {
+    name: "e2fsprogs",
+    version: "1.47.2-3",
+    depends: "libc6, logsave",
+    files: { "usr/sbin/mke2fs": elf(["libc.so.6"], LOADER) },
+  },
+  {
     name: "libnl",
     version: "3",
     depends: "libc6",
@@ -140,15 +155,43 @@ test("buildAgent() packs busybox, our scripts and the modules with what they nee
   assert.match(text("bin/busybox"), /1:1\.37\.0-6$/);
   const libraries = list.filter((name) => name.includes(".so"));
   const folderOf = (name: string) => `lib/aarch64-linux-gnu/${name}`;
-  assert.deepEqual(libraries, [folderOf("libc.so.6"), folderOf("libnl.so.3"), LOADER.slice(1)]);
+  assert.deepEqual(libraries, [
+    folderOf("libc.so.6"),
+    folderOf("libm.so.6"),
+    folderOf("libnl.so.3"),
+    LOADER.slice(1),
+  ]);
   assert.ok(list.includes("sbin/nbd-client"));
   assert.equal(text("init"), readFileSync("agent/init", "utf8"));
   assert.ok(list.includes("agent/root.sh") && list.includes("@/udhcpc") && list.includes("dev/console"));
   assert.deepEqual(agent.absent, { [VERSION]: ["nowhere"] });
   assert.deepEqual(
     agent.packages.map(({ name, version }) => `${name} ${version}`),
-    ["busybox-static 1:1.37.0-6", "libc6 2.41", "libnl 3", "nbd-client 1:3.26.1-6"],
+    [
+      "busybox-static 1:1.37.0-6",
+      "e2fsprogs 1.47.2-3",
+      "libc6 2.41",
+      "libnl 3",
+      "nbd-client 1:3.26.1-6",
+      "open-iscsi 2.1.11-1",
+    ],
   );
+});
+
+test("buildAgent() lists what iscsid takes with it into its own folder: nothing of other programs", async (t) => {
+  const at = await bench(t);
+  if (!at) return;
+  const { list, text } = unpacked((await buildAgent(at.options)).path);
+  const folder = "lib/aarch64-linux-gnu";
+  const jail = text("agent/jail").trim().split("\n").sort();
+  assert.deepEqual(jail, [
+    `${folder}/libc.so.6`,
+    `${folder}/libm.so.6`,
+    LOADER.slice(1),
+    "sbin/@iscsid",
+    "sbin/iscsiadm",
+  ]);
+  for (const path of jail) assert.ok(list.includes(path), `${path} is in the agent`);
 });
 
 test("the same packages and modules give the same bytes, without any network", async (t) => {
