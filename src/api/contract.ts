@@ -132,6 +132,8 @@ export interface StatusView {
   /** Empty where no server runs. */
   listening: string[];
   bootsInFlight: number;
+  /** The threads of disks and boot files: how often each was started anew after a failure, and why the last time. */
+  planes: { name: string; restarts: number; lastMs?: number; lastWhy?: string }[];
   enrol: string;
   capabilities: string[];
   rssBytes: number;
