@@ -29,7 +29,7 @@ async function bramble(
         pool: { from: "127.79.0.10", to: "127.79.0.99" },
       },
     ],
-    ports: { dhcp: 0, dhcpClient: 0, proxy: 0, tftp: 0, agent: 0, nbd: 0 },
+    ports: { dhcp: 0, dhcpClient: 0, proxy: 0, tftp: 0, agent: 0, nbd: 0, iscsi: 0 },
     hosts: ["127.0.0.1"],
     operator: { host: "127.0.0.1", port: 0 },
     enrol,

@@ -8,6 +8,7 @@ import { cloudInitSeed, plainSeed, type Seed } from "../fleet/seeds.ts";
 import type { HttpAnswer, HttpRequest, Route } from "../serve/http.ts";
 import { sha256 } from "./boot-files.ts";
 import type { Core } from "./core.ts";
+import type { IscsiRoot, NbdRoot } from "./node-disks.ts";
 
 /** A lost answer may be asked for again by the same address for this long; afterwards a token is spent. */
 const GRACE_MS = 60_000;
@@ -43,19 +44,29 @@ export interface AgentHooks {
   ended(node: Node): void;
   /** It ended as it was asked to. */
   stopped(node: Node, words: string): void;
-  /** Opens the node's disk to it alone, and closes it to every boot before. */
-  exportDisk(node: Node, address: string): Promise<{ port: number; name: string; size: number }>;
+  /** Opens the node's disk to it alone over NBD, and closes it to every boot before. */
+  exportNbd(node: Node, address: string): Promise<NbdRoot>;
+  /** The same over iSCSI: its clone and its volumes behind one target. */
+  exportIscsi(node: Node, address: string): Promise<IscsiRoot>;
   /** The ram root: a stream, and what it is. */
   ramRoot(node: Node): Promise<{ format: "tar" | "squashfs"; stream(): Readable }>;
-  /** The boots that wait for their agent: hash of the one-time token, by boot id. */
+  /** The boots that wait for their agent: hashes of their one-time token, by boot id; two after a restart of ours. */
   tokens: Map<
     string,
-    { nodeId: string; hash: string; used?: { address: string; atMs: number; answer: string | undefined } }
+    {
+      nodeId: string;
+      hashes: readonly string[];
+      used?: { address: string; atMs: number; answer: string | undefined };
+      /** It was used before a restart of ours, from here. */
+      onlyFrom?: string;
+    }
   >;
+  /** By sha256 of the secret. */
+  sessions: Map<string, Session>;
   now(): number;
 }
 
-interface Session {
+export interface Session {
   node: Node;
   bootId: string;
   address: string;
@@ -64,8 +75,7 @@ interface Session {
 
 /** The routes of the node-facing listener. */
 export function agentRoutes(hooks: AgentHooks): Route[] {
-  const { core } = hooks;
-  const sessions = new Map<string, Session>();
+  const { core, sessions } = hooks;
 
   /** Sessions belong to one boot and one address; a newer boot of the node ends them. */
   function session(request: HttpRequest): Session {
@@ -79,7 +89,7 @@ export function agentRoutes(hooks: AgentHooks): Route[] {
     const said = parseLines(request.body);
     const known = hooks.tokens.get(said.get("boot") ?? "");
     const node = known && core.registry.byId(known.nodeId);
-    if (!known || !node || known.hash !== sha256(said.get("token") ?? "")) {
+    if (!known || !node || !known.hashes.includes(sha256(said.get("token") ?? ""))) {
       core.journal.event(
         "token",
         node?.id,
@@ -88,6 +98,14 @@ export function agentRoutes(hooks: AgentHooks): Route[] {
       throw new BrambleError("TOKEN_REFUSED", "this boot's token is not valid");
     }
     const now = hooks.now();
+    if (known.onlyFrom !== undefined && known.onlyFrom !== request.address) {
+      core.journal.event(
+        "token",
+        node.id,
+        `${request.address} used this boot's token a second time: refused`,
+      );
+      throw new BrambleError("TOKEN_REFUSED", "this boot's token was used before");
+    }
     if (known.used) {
       const { address, atMs, answer } = known.used;
       if (address === request.address && now - atMs < GRACE_MS) {
@@ -106,7 +124,6 @@ export function agentRoutes(hooks: AgentHooks): Route[] {
     try {
       const answer = await welcome(node, bootId, request);
       known.used.answer = answer;
-      core.journal.bootUpdate(bootId, { tokenHash: null });
       return { body: answer };
     } catch (error) {
       delete known.used; // the disk was not to be had: the agent may ask again
@@ -130,7 +147,7 @@ export function agentRoutes(hooks: AgentHooks): Route[] {
       ["reporter", 1],
     ];
     if (root === "nbd") {
-      const { port, name, size } = await hooks.exportDisk(node, address);
+      const { port, name, size } = await hooks.exportNbd(node, address);
       const { facts } = (await core.ensureClone(node)).image;
       const partition = facts.partitions.find((p) => p.number === facts.rootPartition);
       lines.push(["nbd_host", localAddress], ["nbd_port", port], ["nbd_export", name], ["nbd_size", size]);
@@ -142,7 +159,13 @@ export function agentRoutes(hooks: AgentHooks): Route[] {
       const { format } = await hooks.ramRoot(node);
       lines.push(["ram_url", "/agent/root"], ["ram_format", format]);
     }
-    sessions.set(sha256(secret), { node, bootId, address, reports: 0 });
+    const row = { nodeId: node.id, bootId, address, secretHash: sha256(secret), atMs: hooks.now() };
+    await core.book
+      .insertInto("agentSession")
+      .values(row)
+      .onConflict((conflict) => conflict.column("nodeId").doUpdateSet(row))
+      .execute();
+    sessions.set(row.secretHash, { node, bootId, address, reports: 0 });
     return `${lines.map(([key, value]) => `${key}=${value}`).join("\n")}\n`;
   }
 
@@ -151,6 +174,8 @@ export function agentRoutes(hooks: AgentHooks): Route[] {
     const said = parseLines(request.body);
     const step = said.get("step") ?? "";
     const detail = decodeDetail(said.get("detail") ?? "");
+    // It has our answer: from now on the token is worth nothing, also after a restart of ours.
+    if (from.reports === 0) core.journal.bootUpdate(from.bootId, { tokenHash: null });
     if (++from.reports > MOST_REPORTS || hooks.current(from.node.id)?.id !== from.bootId)
       return { status: 204 };
     const uptime = said.get("uptime");

@@ -14,11 +14,12 @@ import type { AgentHooks } from "./agent-api.ts";
 import type { AgentShelf } from "./agent-shelf.ts";
 import { agentParameters, bootFiles, type Prepared, sha256 } from "./boot-files.ts";
 import { bootRecord } from "./boot-record.ts";
+import { restoreBoots } from "./boot-restore.ts";
 import type { Core } from "./core.ts";
+import { diskNews } from "./disk-news.ts";
 import { knownImages } from "./known-images.ts";
 import { nodeDisks } from "./node-disks.ts";
 import type { FoundFile } from "./planes/boot.ts";
-import type { DiskEvent } from "./planes/disk.ts";
 import { whoAsks } from "./who-asks.ts";
 
 export interface DeskOptions {
@@ -28,7 +29,7 @@ export interface DeskOptions {
   newId(): string;
   now(): number;
   agentUrl(address: string): string;
-  nbdPort(): number;
+  diskPorts: { nbd(): number; iscsi(): number };
   /** Our address on an interface of the DHCP server. */
   addressOf(name: string): string;
   /** Our address where a node's own way to us is not known. */
@@ -36,6 +37,8 @@ export interface DeskOptions {
   say(words: string): void;
 }
 
+/** A board that is here may still ask for files. */
+const BEFORE_AGENT: ReadonlySet<BootStage> = new Set(["dhcp", "firmware", "kernel"]);
 /** Boots whose token may still be used; older ones go first. */
 const MOST_TOKENS = 10_000;
 /** Names of a boot's files: FAT knows each by many spellings. */
@@ -52,14 +55,16 @@ export function bootDesk(options: DeskOptions) {
   const files = bootFiles(core);
   const boots = new Boots(verdict);
   const prepared = new Map<string, Promise<Prepared>>();
+  const unprepared = new Map<string, string | undefined>();
   const servers = new Map<string, string>();
   const tokens: AgentHooks["tokens"] = new Map();
+  const sessions: AgentHooks["sessions"] = new Map();
   const images = knownImages(core);
-  const disks = nodeDisks(core, options.nbdPort);
+  const disks = nodeDisks(core, options.diskPorts);
 
   const event = (kind: string, node: Node | undefined, words: string) => journal.event(kind, node?.id, words);
 
-  const { remember, who, atHome, leftHome } = whoAsks(registry, (owner, words) =>
+  const { remember, who, whose, atHome, leftHome } = whoAsks(registry, (owner, words) =>
     event("refused", owner, words),
   );
   const obey = bootRecord({
@@ -67,7 +72,10 @@ export function bootDesk(options: DeskOptions) {
     registry,
     now,
     say: options.say,
-    closed: ({ id }) => prepared.delete(id),
+    closed({ id }) {
+      prepared.delete(id);
+      unprepared.delete(id);
+    },
   });
 
   const step = (
@@ -86,20 +94,27 @@ export function bootDesk(options: DeskOptions) {
     if (!boot) throw new BrambleError("INTERNAL", "a boot that was just opened is gone");
     if (orders.length > 0) {
       leftHome(node);
-      const url = options.agentUrl(server ?? servers.get(node.id) ?? options.defaultHost);
-      const token = core.newSecret();
-      tokens.set(boot.id, { nodeId: node.id, hash: sha256(token) });
-      for (const old of tokens.keys()) if (tokens.size > MOST_TOKENS) tokens.delete(old);
-      journal.bootUpdate(boot.id, { tokenHash: sha256(token) });
-      const ready = prepare(boot, node, token, url);
-      prepared.set(boot.id, ready);
-      ready.catch((error: BrambleError) => {
-        const words = `its boot files could not be made ready: ${error.message}${error.hint ? ` (${error.hint})` : ""}`;
-        step(node, "server", words);
-        event("boot-files", node, words);
-      });
+      arm(boot, node, server ?? servers.get(node.id) ?? options.defaultHost);
     }
     return boot;
+  }
+
+  /** Draws a boot's token and starts to make its files ready. A token that it may have from before a restart of ours stays good. */
+  function arm(boot: Boot, node: Node, server: string): void {
+    const token = core.newSecret();
+    const before = tokens.get(boot.id);
+    const hashes = [...(before?.hashes ?? []), sha256(token)].slice(-2);
+    tokens.set(boot.id, { ...before, nodeId: node.id, hashes });
+    for (const old of tokens.keys()) if (tokens.size > MOST_TOKENS) tokens.delete(old);
+    journal.bootUpdate(boot.id, { tokenHash: hashes.join(" "), server });
+    const ready = prepare(boot, node, token, options.agentUrl(server));
+    prepared.set(boot.id, ready);
+    unprepared.delete(boot.id);
+    ready.catch((error: BrambleError) => {
+      const words = `its boot files could not be made ready: ${error.message}${error.hint ? ` (${error.hint})` : ""}`;
+      step(node, "server", words);
+      event("boot-files", node, words);
+    });
   }
 
   async function prepare(boot: Boot, node: Node, token: string, url: string): Promise<Prepared> {
@@ -172,8 +187,12 @@ export function bootDesk(options: DeskOptions) {
     const node = registry.byMac(told.mac) ?? (told.serial ? registry.bySerial(told.serial) : undefined);
     const learned = told.learned ?? told.address;
     if (node && learned) {
-      if (boots.current(node.id)) atHome(node, learned);
-      else remember(learned, node);
+      const boot = boots.current(node.id);
+      if (boot) {
+        atHome(node, learned);
+        if (boot.address !== learned) journal.bootUpdate(boot.id, { address: learned });
+        boot.address = learned;
+      } else remember(learned, node);
     }
     const words = `${told.message}${told.address ? ` ${told.address}` : ""}: ${told.reason}`;
     if (node && boots.current(node.id)) step(node, "dhcp", words);
@@ -192,6 +211,8 @@ export function bootDesk(options: DeskOptions) {
     const { node, rest } = owner;
     remember(client.address, node);
     const current = boots.current(node.id);
+    if (current && BEFORE_AGENT.has(current.stage) && unprepared.has(current.id))
+      arm(current, node, unprepared.get(current.id) ?? options.defaultHost);
     // Files after the hand-over: the board starts anew, and another server answered its DHCP.
     const boot = current && prepared.has(current.id) ? current : begin(node, false, undefined);
     const tree = await prepared.get(boot.id);
@@ -242,22 +263,18 @@ export function bootDesk(options: DeskOptions) {
     );
   }
 
-  function disk(told: DiskEvent): void {
-    if (told.kind === "refused") {
-      journal.event("disk", undefined, `${told.address} asked for a disk and was refused: ${told.why}`);
-      return;
-    }
-    const node = registry.byId(told.name.split("/")[0] ?? "");
-    const words =
-      told.kind === "opened"
-        ? `its disk was opened from ${told.address}`
-        : `its disk was closed (${told.why ?? told.address})`;
-    event("disk", node, words);
-    if (node) step(node, "disk", words);
-  }
+  const disk = diskNews({
+    node: registry.byId,
+    neighbour: whose,
+    ownerOf: (path) => registry.all().find((node) => core.data.clone(node.id) === path),
+    event,
+    step: (node, words) => step(node, "disk", words),
+    moved: (told) => void disks.moved(told),
+  });
 
   const agentHooks: Omit<AgentHooks, "core" | "ramRoot" | "now"> = {
     tokens,
+    sessions,
     current: (nodeId) => boots.current(nodeId),
     step: (node, words, reached) => {
       step(node, "agent", words, {}, reached);
@@ -266,7 +283,8 @@ export function bootDesk(options: DeskOptions) {
     fail: (node, words) => obey(boots.fail(node.id, { atMs: now(), kind: "agent", words })),
     stopped: (node, words) => obey(boots.end(node.id, "stopped", now(), words)),
     ended: (node) => obey(boots.end(node.id, "switched-root", now())),
-    exportDisk: (node, address) => disks.export(node, boots.current(node.id), address),
+    exportNbd: (node, address) => disks.exportNbd(node, boots.current(node.id), address),
+    exportIscsi: (node, address) => disks.exportIscsi(node, boots.current(node.id), address),
   };
 
   return {
@@ -287,17 +305,14 @@ export function bootDesk(options: DeskOptions) {
       rule = next;
     },
     dropDisk: disks.drop,
-    /** Boots that a stop of ours has interrupted are closed, with a word about it. */
+    lunsChanged: disks.lunsChanged,
+    /** After a start of ours, before any door opens: what running nodes have open, and the boots that were under way. */
     async restore(): Promise<void> {
       await images.learn();
-      const open = await core.book.selectFrom("boot").select("id").where("outcome", "is", null).execute();
-      for (const { id } of open) {
-        journal.bootUpdate(id, {
-          outcome: "failed",
-          endedMs: now(),
-          verdict: "Bramble was stopped while this board was booting.",
-        });
-      }
+      const open = await disks.restore();
+      const going = await restoreBoots(core, { boots, tokens, sessions, unprepared, atHome, now });
+      if (open + going > 0)
+        options.say(`taken up again: the disks of ${open} nodes, ${going} boots that were under way`);
     },
   };
 }

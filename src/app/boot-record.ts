@@ -27,6 +27,7 @@ export function bootRecord({ journal, registry, now, say, closed }: RecordOption
       image: null,
       address: null,
       tokenHash: null,
+      server: null,
     });
   }
 

@@ -8,6 +8,7 @@ import { addImage, findImage, listImages, removeImage } from "../storage/images.
 import type { Core } from "./core.ts";
 import { type AgentOf, agentToLookAt, treeOf, treeView } from "./node-tree.ts";
 import { readSetting, writeSetting } from "./settings.ts";
+import type { PlaneState } from "./planes/spawn.ts";
 import type { NodePatch, ProfilePatch } from "./settings-patch.ts";
 import { bootDetail, bootView, eventView, nodeView, profileView } from "./views.ts";
 
@@ -17,6 +18,7 @@ export interface Running {
   listening: string[];
   capabilities: string[];
   bootsInFlight(): number;
+  planes(): PlaneState[];
   imagesChanged(): Promise<void>;
   ruleChanged(rule: string): void;
   dropDisk(node: Node, why: string): Promise<void>;
@@ -85,6 +87,7 @@ export function localCommands(core: Core, running?: Running): Commands {
         startedMs: running?.startedMs ?? 0,
         listening: running?.listening ?? [],
         bootsInFlight: running?.bootsInFlight() ?? 0,
+        planes: running?.planes() ?? [],
         enrol: (await readSetting(book, "enrol")) ?? "ask",
         capabilities: running?.capabilities ?? [],
         rssBytes: process.memoryUsage().rss,

@@ -7,11 +7,13 @@ import { openFat } from "../formats/fat.ts";
 import { type Partition, readPartitions } from "../formats/partitions.ts";
 import { slice } from "../formats/slice.ts";
 import { type Book, openBook } from "../storage/book.ts";
+import { fileDisk } from "../storage/disks.ts";
 import { openFirmware } from "../storage/firmware.ts";
 import { type ImageManifest, imageFile } from "../storage/images/manifest.ts";
 import { findImage, listImages } from "../storage/images.ts";
 import { type DataFolder, dataFolder, lock } from "./data.ts";
 import { type Journal, openJournal } from "./journal.ts";
+import { DISK_LASTING, DISK_REPEATABLE } from "./planes/lasting.ts";
 import { type Plane, spawnPlane } from "./planes/spawn.ts";
 import { Registry } from "./registry.ts";
 
@@ -26,8 +28,16 @@ export interface Core {
   imageOf(node: Node): Promise<ImageManifest>;
   /** Makes the node's clone where it has none; a clone over another image than the node's stays until it is reset. */
   ensureClone(node: Node): Promise<{ path: string; image: ImageManifest; made: boolean }>;
+  /**
+   * What a board reads its boot files from: its clone; for an ephemeral node the image itself, since the boot's own clone is made
+   * when its agent has said who it is.
+   */
   cloneDisk(node: Node): Promise<CloneDisk>;
+  /** An ephemeral node's clone of this boot: made anew, once a boot, after `fence` has taken the old one from the boot before. */
+  freshClone(node: Node, bootId: string, fence: () => Promise<void>): Promise<boolean>;
   removeClone(node: Node): Promise<void>;
+  /** Tells the disk plane what a node's settings allow its clone, where it has one. */
+  applyQuota(node: Node): Promise<void>;
   newSecret(): string;
   close(): Promise<void>;
 }
@@ -35,6 +45,8 @@ export interface Core {
 export interface CloneDisk {
   path: string;
   image: ImageManifest;
+  /** It has no clone of before. */
+  made: boolean;
   disk: ReadableDisk;
   partition(number: number): Promise<Partition>;
   /** The boot partition's own tree, and how much of it the image still speaks for. */
@@ -45,8 +57,8 @@ export interface CloneDisk {
 export interface CoreSettings {
   data: string;
   onDisk?(event: unknown): void;
-  /** The disk plane ended by itself. */
-  died?(error: Error): void;
+  /** The disk plane ends again and again: nothing can go on. */
+  failed?(error: Error): void;
   warn(words: string): void;
 }
 
@@ -60,11 +72,16 @@ export async function openCore(settings: CoreSettings): Promise<Core> {
     const journal = openJournal(book, (error) =>
       settings.warn(`the book could not be written: ${String(error)}`),
     );
-    const disks = spawnPlane(
-      "disk",
-      { disk: (event: never) => settings.onDisk?.(event) },
-      (error) => settings.died?.(error) ?? settings.warn(error.message),
-    );
+    const disks = spawnPlane("disk", {
+      handlers: { disk: (event: never) => settings.onDisk?.(event) },
+      lasting: DISK_LASTING,
+      repeatable: DISK_REPEATABLE,
+      told(words) {
+        journal.event("server", undefined, words);
+        settings.warn(words);
+      },
+      failed: (error) => settings.failed?.(error) ?? settings.warn(error.message),
+    });
     return coreOf({ data, book, registry, journal, disks, release: () => held.release() });
   } catch (error) {
     await book?.destroy();
@@ -90,7 +107,7 @@ function coreOf(
     });
   }
 
-  async function make(node: Node) {
+  async function make(node: Node, bootId?: string) {
     const path = data.clone(node.id);
     const row = await book.selectFrom("clone").selectAll().where("nodeId", "=", node.id).executeTakeFirst();
     if (row) return { path, image: await findImage(data.root, row.imageSha), made: false };
@@ -102,9 +119,34 @@ function coreOf(
     });
     await book
       .insertInto("clone")
-      .values({ nodeId: node.id, imageSha: image.sha256, createdMs: Date.now() })
+      .values({ nodeId: node.id, imageSha: image.sha256, createdMs: Date.now(), bootId: bootId ?? null })
       .execute();
+    const { quota } = resolveNode(node, registry.profile(node.profile));
+    if (quota !== undefined) await disks.call("setQuota", { path, bytes: quota });
     return { path, image, made: true };
+  }
+
+  /** The row first: a clone without its row is made anew. */
+  async function removeClone(node: Node): Promise<void> {
+    const row = await book.selectFrom("clone").selectAll().where("nodeId", "=", node.id).executeTakeFirst();
+    await book.deleteFrom("clone").where("nodeId", "=", node.id).execute();
+    try {
+      await disks.call("removeClone", { path: data.clone(node.id) });
+    } catch (error) {
+      if (row) await book.insertInto("clone").values(row).execute();
+      throw error;
+    }
+  }
+
+  async function freshen(node: Node, bootId: string, fence: () => Promise<void>): Promise<boolean> {
+    const row = await book.selectFrom("clone").selectAll().where("nodeId", "=", node.id).executeTakeFirst();
+    if (row?.bootId === bootId) return false;
+    if (row) {
+      await fence();
+      await removeClone(node);
+    }
+    await make(node, bootId);
+    return true;
   }
 
   /** One at a time for a node: two requests at once must not make two. */
@@ -116,6 +158,11 @@ function coreOf(
     return promise;
   }
 
+  async function asImage(node: Node) {
+    const image = await imageOf(node);
+    return { path: imageFile(data.root, image.sha256), image, made: false };
+  }
+
   return {
     data,
     book,
@@ -125,18 +172,37 @@ function coreOf(
     imageOf,
     ensureClone,
     newSecret: () => randomBytes(32).toString("hex"),
-    async removeClone(node) {
-      await disks.call("removeClone", { path: data.clone(node.id) });
-      await book.deleteFrom("clone").where("nodeId", "=", node.id).execute();
+    removeClone,
+    async freshClone(node, bootId, fence) {
+      if (!resolveNode(node, registry.profile(node.profile)).ephemeral) return false;
+      await making.get(node.id)?.catch(() => {}); // told to whoever asked for it
+      const promise = freshen(node, bootId, fence);
+      const clone = promise.then(() => make(node)).finally(() => making.delete(node.id));
+      clone.catch(() => {}); // told below
+      making.set(node.id, clone);
+      return promise;
+    },
+    async applyQuota(node) {
+      const row = await book
+        .selectFrom("clone")
+        .select("nodeId")
+        .where("nodeId", "=", node.id)
+        .executeTakeFirst();
+      if (!row) return;
+      const { quota } = resolveNode(node, registry.profile(node.profile));
+      await disks.call("setQuota", { path: data.clone(node.id), bytes: quota ?? null });
     },
     async cloneDisk(node) {
-      const { path, image } = await ensureClone(node);
-      const disk: ReadableDisk = {
-        size: (await disks.call<{ size: number }>("facts", { path })).size,
-        async read(into, offset) {
-          into.set(await disks.call<Uint8Array>("read", { path, offset, length: into.length }));
-        },
-      };
+      const { ephemeral } = resolveNode(node, registry.profile(node.profile));
+      const { path, image, made } = ephemeral ? await asImage(node) : await ensureClone(node);
+      const disk: ReadableDisk = ephemeral
+        ? fileDisk(path)
+        : {
+            size: (await disks.call<{ size: number }>("facts", { path })).size,
+            async read(into, offset) {
+              into.set(await disks.call<Uint8Array>("read", { path, offset, length: into.length }));
+            },
+          };
       const table = await readPartitions(disk);
       const partition = async (number: number) => {
         const found = table.partitions.find((p) => p.number === number);
@@ -146,6 +212,7 @@ function coreOf(
       return {
         path,
         image,
+        made,
         disk,
         partition,
         async bootPartition() {
@@ -159,7 +226,7 @@ function coreOf(
           return {
             partition: boot,
             tree: await openFat(slice(disk, boot.offset, boot.size)),
-            untouched: !(await disks.call<boolean>("owns", range)),
+            untouched: ephemeral || !(await disks.call<boolean>("owns", range)),
           };
         },
         async firmware() {

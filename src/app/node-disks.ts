@@ -1,31 +1,196 @@
+// The disks that nodes may open: one boot of each node, by NBD or iSCSI. The book knows them, so that a restart of ours takes nobody's disk.
 import type { Boot } from "../fleet/boots.ts";
 import type { Node } from "../fleet/node.ts";
+import { sha256 } from "./boot-files.ts";
 import type { Core } from "./core.ts";
+import type { Chap, DiskEvent, Lun } from "./planes/disk-calls.ts";
 
-/** The disks that nodes have open over NBD: one each, the newest boot's. */
-export function nodeDisks(core: Core, nbdPort: () => number) {
-  const exported = new Map<string, string>();
+export interface NbdRoot {
+  port: number;
+  /** The name to ask by: a secret of this boot. */
+  name: string;
+  size: number;
+}
+
+export interface IscsiRoot {
+  port: number;
+  target: string;
+  initiator: string;
+  chap: Chap;
+  /** The clone's, in bytes; it is LUN 0. */
+  size: number;
+  /** The disks behind the target; the clone is LUN 0. */
+  luns: readonly Lun[];
+}
+
+export const targetName = (node: { id: string }): string => `iqn.2026-11.local.bramble:${node.id}`;
+export const initiatorName = (node: { id: string }): string => `iqn.2026-11.local.bramble:init-${node.id}`;
+
+/** The boot's name where none is known: a node that asks out of turn. */
+const NO_BOOT = "?";
+
+export function nodeDisks(core: Core, ports: { nbd(): number; iscsi(): number }) {
+  const { book, disks, data, journal, registry } = core;
+  /** By node: the name of what it has. */
+  const given = new Map<string, string>();
+  const nameOf = (node: Node, bootId: string) => `${node.id}/${bootId}`;
+
+  /** A secret of the node alone: made once. */
+  async function secretOf(node: Node, kind: "chap" | "chap-mutual"): Promise<string> {
+    const fresh = { nodeId: node.id, kind, value: core.newSecret().slice(0, 32) };
+    await book
+      .insertInto("secret")
+      .values(fresh)
+      .onConflict((conflict) => conflict.columns(["nodeId", "kind"]).doNothing())
+      .execute();
+    const row = await book
+      .selectFrom("secret")
+      .select("value")
+      .where("nodeId", "=", node.id)
+      .where("kind", "=", kind)
+      .executeTakeFirstOrThrow();
+    return row.value;
+  }
+
+  /** RFC 7143 12.1: one secret in each direction, and never the same. */
+  const chapOf = async (node: Node): Promise<Chap> => ({
+    user: node.id,
+    secret: await secretOf(node, "chap"),
+    mutual: { user: `bramble-${node.id}`.slice(0, 63), secret: await secretOf(node, "chap-mutual") },
+  });
+
+  async function lunsOf(node: Node): Promise<Lun[]> {
+    const rows = await book
+      .selectFrom("lun")
+      .innerJoin("volume", "volume.id", "lun.volumeId")
+      .select(["lun.lun", "volume.id"])
+      .where("lun.nodeId", "=", node.id)
+      .where("volume.nodeId", "=", node.id)
+      .orderBy("lun.lun")
+      .execute();
+    return [
+      { lun: 0, path: data.clone(node.id), product: "CLONE" },
+      ...rows.map(({ lun, id }) => ({ lun, path: data.volume(id), product: "VOLUME" as const })),
+    ];
+  }
+
+  async function remember(
+    node: Node,
+    row: { bootId: string; kind: "nbd" | "iscsi"; address: string; secretHash: string | null },
+  ): Promise<void> {
+    const values = { nodeId: node.id, atMs: Date.now(), ...row };
+    await book
+      .insertInto("openDisk")
+      .values(values)
+      .onConflict((conflict) => conflict.column("nodeId").doUpdateSet(values))
+      .execute();
+  }
+
+  function opened(node: Node, name: string, ended: number): void {
+    const before = given.get(node.id);
+    given.set(node.id, name);
+    if (ended > 0 || (before !== undefined && before !== name))
+      journal.event("disk", node.id, "a newer boot has logged in: the one before lost its disk");
+  }
+
+  async function giveNbd(node: Node, bootId: string, address: string, secretHash: string): Promise<void> {
+    const name = nameOf(node, bootId);
+    const path = data.clone(node.id);
+    const { ended } = await disks.call<{ ended: number }>("export", { secretHash, name, path, address });
+    opened(node, name, ended);
+  }
+
+  async function giveIscsi(
+    node: Node,
+    bootId: string,
+    address: string,
+  ): Promise<{ chap: Chap; luns: Lun[] }> {
+    const name = nameOf(node, bootId);
+    const [chap, luns] = await Promise.all([chapOf(node), lunsOf(node)]);
+    const { ended } = await disks.call<{ ended: number }>("exportIscsi", {
+      ...{ target: targetName(node), initiator: initiatorName(node) },
+      ...{ name, address, chap, luns },
+    });
+    opened(node, name, ended);
+    return { chap, luns };
+  }
+
+  const sizeOf = async (path: string) => (await disks.call<{ size: number }>("facts", { path })).size;
+
   return {
     /** Opens a node's clone to one address under a secret name; the boot before loses it. */
-    async export(node: Node, boot: Boot | undefined, address: string) {
-      const name = `${node.id}/${boot?.id ?? "?"}`;
-      const before = exported.get(node.id);
-      if (before) {
-        await core.disks.call("drop", { name: before, why: "a newer boot of this node has logged in" });
-        core.journal.event("disk", node.id, "a newer boot has logged in: the one before lost its disk");
-      }
+    async exportNbd(node: Node, boot: Boot | undefined, address: string): Promise<NbdRoot> {
       const { path } = await core.ensureClone(node);
       const secret = core.newSecret();
-      await core.disks.call("export", { secret, name, path, address });
-      exported.set(node.id, name);
-      const { size } = await core.disks.call<{ size: number }>("facts", { path });
-      return { port: nbdPort(), name: secret, size };
+      const bootId = boot?.id ?? NO_BOOT;
+      await giveNbd(node, bootId, address, sha256(secret));
+      await remember(node, { bootId, kind: "nbd", address, secretHash: sha256(secret) });
+      return { port: ports.nbd(), name: secret, size: await sizeOf(path) };
     },
+
+    /** Opens a node's target, with its clone and its volumes, to one boot; the boot before loses it. Again for the same boot: other LUNs. */
+    async exportIscsi(node: Node, boot: Boot | undefined, address: string): Promise<IscsiRoot> {
+      const { path } = await core.ensureClone(node);
+      const bootId = boot?.id ?? NO_BOOT;
+      const { chap, luns } = await giveIscsi(node, bootId, address);
+      await remember(node, { bootId, kind: "iscsi", address, secretHash: null });
+      return {
+        ...{ port: ports.iscsi(), target: targetName(node), initiator: initiatorName(node) },
+        ...{ chap, luns, size: await sizeOf(path) },
+      };
+    },
+
+    /** Volumes of a node have changed: what its next login sees. */
+    async lunsChanged(node: Node): Promise<void> {
+      const row = await book
+        .selectFrom("openDisk")
+        .selectAll()
+        .where("nodeId", "=", node.id)
+        .executeTakeFirst();
+      if (row?.kind === "iscsi") await giveIscsi(node, row.bootId, row.address);
+    },
+
+    /** A node has logged in from another address than before. */
+    async moved({ name, address }: Extract<DiskEvent, { kind: "moved" }>): Promise<void> {
+      const [nodeId = "", bootId = ""] = name.split("/");
+      await book
+        .updateTable("openDisk")
+        .set({ address })
+        .where("nodeId", "=", nodeId)
+        .where("bootId", "=", bootId)
+        .execute();
+      const node = registry.byId(nodeId);
+      if (node && given.get(nodeId) === name) await giveIscsi(node, bootId, address);
+    },
+
     /** Ends every use of a node's disk: it was forgotten, or its clone is to be reset. */
     async drop(node: Node, why: string): Promise<void> {
-      const name = exported.get(node.id);
-      if (name) await core.disks.call("drop", { name, why });
-      exported.delete(node.id);
+      await book.deleteFrom("openDisk").where("nodeId", "=", node.id).execute();
+      for (const name of [given.get(node.id), nameOf(node, "tools")])
+        if (name) await disks.call("drop", { name, why });
+      given.delete(node.id);
+    },
+
+    /** After a start of ours: what running nodes had open is opened to them again, before anybody can knock. */
+    async restore(): Promise<number> {
+      const rows = await book.selectFrom("openDisk").selectAll().execute();
+      let restored = 0;
+      for (const { nodeId, bootId, kind, address, secretHash } of rows) {
+        const node = registry.byId(nodeId);
+        const clone = await book
+          .selectFrom("clone")
+          .select("nodeId")
+          .where("nodeId", "=", nodeId)
+          .executeTakeFirst();
+        if (!node || !clone) {
+          await book.deleteFrom("openDisk").where("nodeId", "=", nodeId).execute();
+          continue;
+        }
+        if (kind === "iscsi") await giveIscsi(node, bootId, address);
+        else await giveNbd(node, bootId, address, secretHash ?? "");
+        restored += 1;
+      }
+      return restored;
     },
   };
 }

@@ -14,7 +14,8 @@ import { type AgentShelf, agentShelf } from "./agent-shelf.ts";
 import { bootDesk } from "./boot-desk.ts";
 import { openCore } from "./core.ts";
 import type { DiskEvent } from "./planes/disk.ts";
-import { spawnPlane } from "./planes/spawn.ts";
+import { BOOT_LASTING, BOOT_REPEATABLE } from "./planes/lasting.ts";
+import { type Plane, spawnPlane } from "./planes/spawn.ts";
 import { ramRoots } from "./ram-root.ts";
 import { readSetting, writeSetting } from "./settings.ts";
 
@@ -22,8 +23,16 @@ export interface ServerSettings {
   data: string;
   interfaces: DhcpInterface[];
   /** Port 0 takes a free one. */
-  ports: { dhcp: number; dhcpClient: number; proxy: number; tftp: number; agent: number; nbd: number };
-  /** Where nodes reach us, one listener for each: TFTP, agent, NBD. */
+  ports: {
+    dhcp: number;
+    dhcpClient: number;
+    proxy: number;
+    tftp: number;
+    agent: number;
+    nbd: number;
+    iscsi: number;
+  };
+  /** Where nodes reach us, one listener for each: TFTP, agent, NBD, iSCSI. */
   hosts: string[];
   /** The operator's page and API; loopback unless told otherwise. */
   operator: { host: string; port: number };
@@ -43,9 +52,18 @@ export interface ServerSettings {
 
 export interface RunningServer {
   core: Awaited<ReturnType<typeof openCore>>;
+  /** The thread of TFTP; that of the disks is the core's. */
+  boot: Plane;
   desk: ReturnType<typeof bootDesk>;
   agents: AgentShelf;
-  ports: { tftp: number[]; agent: number; nbd: number; operator: number; dhcp: DhcpServer["ports"] };
+  ports: {
+    tftp: number[];
+    agent: number;
+    nbd: number;
+    iscsi: number;
+    operator: number;
+    dhcp: DhcpServer["ports"];
+  };
   close(): Promise<void>;
 }
 
@@ -59,7 +77,10 @@ const ownName = (name: string): boolean =>
 /** Opens the data folder and starts every server. `routes` makes the operator's routes once all is up. */
 export async function startServer(
   settings: ServerSettings,
-  routes: (server: Pick<RunningServer, "core" | "desk" | "agents">) => { socket: Route[]; page: Route[] },
+  routes: (server: Pick<RunningServer, "core" | "boot" | "desk" | "agents">) => {
+    socket: Route[];
+    page: Route[];
+  },
 ): Promise<RunningServer> {
   const closers: (() => Promise<unknown> | unknown)[] = [];
   const close = async () => {
@@ -70,7 +91,7 @@ export async function startServer(
     const core = await openCore({
       data: settings.data,
       warn: settings.say,
-      died: settings.failed,
+      failed: settings.failed,
       onDisk: (event) => onDisk(event as DiskEvent),
     });
     closers.push(() => core.close());
@@ -82,7 +103,7 @@ export async function startServer(
     const leases = await openLeases(core.data.leases);
     closers.push(() => leases.close());
     const agents = agentShelf(core, { dummy: settings.agent, mirror: settings.mirror, say: settings.say });
-    const ports = { nbd: 0, agent: 0 };
+    const ports = { nbd: 0, iscsi: 0, agent: 0 };
     const desk = bootDesk({
       core,
       agents,
@@ -90,7 +111,7 @@ export async function startServer(
       now: Date.now,
       rule: parseEnrolRule((await readSetting(core.book, "enrol")) ?? "ask"),
       agentUrl: (address) => `http://${address}:${ports.agent}`,
-      nbdPort: () => ports.nbd,
+      diskPorts: { nbd: () => ports.nbd, iscsi: () => ports.iscsi },
       addressOf: (name) =>
         settings.interfaces.find((one) => one.name === name || one.address === name)?.address ??
         settings.hosts[0] ??
@@ -100,10 +121,25 @@ export async function startServer(
     });
     onDisk = desk.disk;
     await desk.restore();
+    // Nodes wait for their disks: these doors open first, on the ports that they know.
+    for (const host of settings.hosts) {
+      const listen = (call: "listen" | "listenIscsi", port: number) =>
+        core.disks.call<{ port: number }>(call, { host, port });
+      ports.nbd = (await listen("listen", ports.nbd || settings.ports.nbd)).port;
+    }
     const ticking = setInterval(() => desk.tick(), TICK_MS);
     closers.push(() => clearInterval(ticking));
 
-    const boot = spawnPlane("boot", { find: desk.find, tftp: desk.tftp } as never, settings.failed);
+    const boot = spawnPlane("boot", {
+      handlers: { find: desk.find, tftp: desk.tftp } as never,
+      lasting: BOOT_LASTING,
+      repeatable: BOOT_REPEATABLE,
+      told(words) {
+        core.journal.event("server", undefined, words);
+        settings.say(words);
+      },
+      failed: settings.failed,
+    });
     closers.push(() => boot.end());
     const tftp: number[] = [];
     const ram = ramRoots(core);
@@ -115,8 +151,6 @@ export async function startServer(
       });
       tftp.push(files.port);
       for (const words of files.warnings) settings.say(`TFTP ${host}: ${words}`);
-      const wanted = ports.nbd || settings.ports.nbd;
-      ports.nbd = (await core.disks.call<{ port: number }>("listen", { host, port: wanted })).port;
       const http = await serveHttp({
         listen: { host, port: ports.agent || settings.ports.agent },
         routes: agentApi,
@@ -142,7 +176,7 @@ export async function startServer(
     }
     closers.push(() => dhcp.close());
 
-    const operatorRoutes = routes({ core, desk, agents });
+    const operatorRoutes = routes({ core, boot, desk, agents });
     const failed = apiFailure;
     await rm(core.data.socket, { force: true }); // of a process that was killed: we hold the lock
     const socket = await serveHttp({
@@ -163,9 +197,17 @@ export async function startServer(
 
     return {
       core,
+      boot,
       desk,
       agents,
-      ports: { tftp, agent: ports.agent, nbd: ports.nbd, operator: page.port, dhcp: dhcp.ports },
+      ports: {
+        tftp,
+        agent: ports.agent,
+        nbd: ports.nbd,
+        iscsi: ports.iscsi,
+        operator: page.port,
+        dhcp: dhcp.ports,
+      },
       close,
     };
   } catch (error) {

@@ -58,6 +58,8 @@ export function whoAsks(registry: Registry, refused: (owner: Node, words: string
   return {
     remember,
     who,
+    /** The node that was last heard at this address. */
+    whose: (address: string): Node | undefined => registry.byId(addresses.get(address) ?? ""),
     /** DHCP gave this address to a node that boots, or heard that it has it. */
     atHome(node: Node, address: string): void {
       remember(address, node);

@@ -21,6 +21,9 @@ export type Code =
   | "CANCELLED" // stopped because somebody asked for it
   | "BOOK_DAMAGED" // the book cannot be opened or migrated
   | "CLONE_BUSY" // a node runs from it
+  | "VOLUME_UNKNOWN"
+  | "VOLUME_TAKEN" // a volume of that name is there already
+  | "VOLUME_IN_USE" // it is attached, or a profile gives it
   | "PACKAGES_UNTRUSTED" // a Debian index or package without a good signature, or with another hash
   | "PACKAGE_UNKNOWN" // the Debian suite has no such package
   | "AGENT_UNBUILDABLE" // something that the agent needs is not in the image or the cache

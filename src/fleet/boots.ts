@@ -76,6 +76,11 @@ export class Boots {
     return this.#open.size;
   }
 
+  /** After a restart of ours: a boot goes on where it was, and has the whole time of its stage again. */
+  restore(boot: Boot, now: number): void {
+    this.#open.set(boot.nodeId, { boot, lastMs: now });
+  }
+
   /**
    * A firmware stage asks for an address. It opens a new boot unless this can still be the same attempt: a repeated
    * DISCOVER before the first file, or bootcode.bin asking again after the ROM has fetched it.

@@ -11,6 +11,8 @@ export interface NbdExport {
   /** The same object for every connection to the same bytes: a flush must cover them all (multi-conn). */
   disk: Disk;
   readOnly: boolean;
+  /** One connection at a time: it is not told that several keep to one order. */
+  single?: boolean;
   /** What drop() and events call it. */
   name: string;
   session: {
@@ -141,7 +143,7 @@ export class Connection {
     const question = () => this.#house.find(name, this.client);
     this.#ask<NbdExport | undefined>(question, undefined, (found) => {
       this.#found = found;
-      const facts = found && { size: found.disk.size, readOnly: found.readOnly, multiConn: true };
+      const facts = found && { size: found.disk.size, readOnly: found.readOnly, multiConn: !found.single };
       this.#act(this.#session.found(facts));
     });
   }

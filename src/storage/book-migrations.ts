@@ -1,4 +1,5 @@
 import { type Kysely, type Migration, sql } from "kysely";
+import { profileMigrations } from "./profile-tables.ts";
 
 /** Never edited once released: a change is a new entry with a later name. */
 export const migrations: Record<string, Migration> = {
@@ -113,4 +114,34 @@ export const migrations: Record<string, Migration> = {
         .execute();
     },
   },
+  "2026-11-w-open-disks": {
+    async up(db: Kysely<unknown>) {
+      await db.schema
+        .createTable("secret")
+        .addColumn("nodeId", "text", (c) => c.notNull())
+        .addColumn("kind", "text", (c) => c.notNull())
+        .addColumn("value", "text", (c) => c.notNull())
+        .addPrimaryKeyConstraint("secret_key", ["nodeId", "kind"])
+        .execute();
+      await db.schema
+        .createTable("openDisk")
+        .addColumn("nodeId", "text", (c) => c.primaryKey())
+        .addColumn("bootId", "text", (c) => c.notNull())
+        .addColumn("kind", "text", (c) => c.notNull())
+        .addColumn("address", "text", (c) => c.notNull())
+        .addColumn("secretHash", "text")
+        .addColumn("atMs", "integer", (c) => c.notNull())
+        .execute();
+      await db.schema
+        .createTable("agentSession")
+        .addColumn("nodeId", "text", (c) => c.primaryKey())
+        .addColumn("bootId", "text", (c) => c.notNull())
+        .addColumn("address", "text", (c) => c.notNull())
+        .addColumn("secretHash", "text", (c) => c.notNull())
+        .addColumn("atMs", "integer", (c) => c.notNull())
+        .execute();
+      await db.schema.alterTable("boot").addColumn("server", "text").execute();
+    },
+  },
+  ...profileMigrations,
 };

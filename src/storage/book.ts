@@ -2,9 +2,10 @@ import { Kysely, type MigrationProvider, Migrator, SqliteDialect } from "kysely"
 import Libsql from "libsql";
 import { BrambleError } from "../base/errors.ts";
 import { migrations } from "./book-migrations.ts";
+import type { ProfileTables } from "./profile-tables.ts";
 
 /** Columns that hold JSON are text; times are integer ms since 1970; 0 and 1 stand for no and yes. */
-export interface Tables {
+export interface Tables extends ProfileTables {
   node: {
     id: string;
     serial: string | null;
@@ -69,9 +70,25 @@ export interface Tables {
     root: string | null;
     image: string | null;
     address: string | null;
-    /** sha256 of the one-time token, while it may still be used. */
+    /** sha256 of the one-time token, while it may still be used; two with a blank between, when its files were made anew after a restart. */
     tokenHash: string | null;
+    /** Our address that the node boots from. */
+    server: string | null;
   };
+  /** What only the node and we know: never shown. */
+  secret: { nodeId: string; kind: "chap" | "chap-mutual"; value: string };
+  /** The disk that a node's newest boot may open: it must find it again after a restart of ours. */
+  openDisk: {
+    nodeId: string;
+    bootId: string;
+    kind: "nbd" | "iscsi";
+    address: string;
+    /** NBD: sha256 of the name that it asks by. */
+    secretHash: string | null;
+    atMs: number;
+  };
+  /** Whose reports we believe, of the newest boot of each node. */
+  agentSession: { nodeId: string; bootId: string; address: string; secretHash: string; atMs: number };
   step: {
     bootId: string;
     seq: number;

@@ -68,7 +68,7 @@ async function startDemo(data: string, pagePort: number): Promise<CommandedServe
         pool: { from: "127.77.0.10", to: "127.77.0.250" },
       },
     ],
-    ports: { dhcp: 0, dhcpClient: 0, proxy: 0, tftp: 0, agent: 0, nbd: 0 },
+    ports: { dhcp: 0, dhcpClient: 0, proxy: 0, tftp: 0, agent: 0, nbd: 0, iscsi: 0 },
     hosts: ["127.0.0.1"],
     enrol: "auto",
     agent,

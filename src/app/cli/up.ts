@@ -33,6 +33,7 @@ interface UpOptions {
   operator: string;
   agentPort: string;
   nbdPort: string;
+  iscsiPort: string;
 }
 
 /** Ports above 1024 for trying without any privilege; a real board asks on the real ones. */
@@ -71,7 +72,8 @@ export function upCommand(program: Command): void {
     .option("--mirror <url>", "Debian mirror for the agent's packages")
     .option("--operator <host:port>", "where the page and the API listen", "127.0.0.1:8440")
     .option("--agent-port <port>", "HTTP port for the nodes' agent", "8441")
-    .option("--nbd-port <port>", "port of the nodes' disks", "10809")
+    .option("--nbd-port <port>", "port of the nodes' disks over NBD", "10809")
+    .option("--iscsi-port <port>", "port of the nodes' disks over iSCSI", "3260")
     .action(async (given: UpOptions, command: Command) => {
       const data = dataFolder(dataPath(globals(command).data));
       if (!given.keepRoot) await dropRoot(data.root, console.error);
@@ -118,6 +120,7 @@ async function upSettings(data: string, given: UpOptions): Promise<Omit<ServerSe
       ...(given.highPorts ? HIGH : STANDARD),
       agent: Number(given.agentPort),
       nbd: Number(given.nbdPort),
+      iscsi: Number(given.iscsiPort),
     },
     hosts: wired.map((one) => one.address),
     operator: { host, port: Number(port) },
@@ -192,12 +195,13 @@ export async function startCommanded(settings: Omit<ServerSettings, "failed">): 
         process.exit(70);
       },
     },
-    ({ core, desk, agents }) => {
+    ({ core, boot, desk, agents }) => {
       const running: Running = {
         startedMs,
         listening,
         capabilities: lacking(),
         bootsInFlight: desk.inFlight,
+        planes: () => [core.disks.state(), boot.state()],
         imagesChanged: desk.imagesChanged,
         ruleChanged: (rule) => desk.setRule(parseEnrolRule(rule)),
         dropDisk: desk.dropDisk,

@@ -1,0 +1,70 @@
+// What the control side may ask of the disk plane, and what that plane tells by itself. Types only.
+
+export interface Chap {
+  user: string;
+  secret: string;
+  mutual?: { user: string; secret: string };
+}
+
+/** A disk of a target. Its serial and NAA follow from the id in the file's header. */
+export interface Lun {
+  lun: number;
+  path: string;
+  product: "CLONE" | "VOLUME";
+}
+
+/** Paths are whole. An export is asked for by a secret, or by a target and CHAP, and talked about by its name. */
+export interface DiskPlane {
+  createClone(args: { path: string; image: { path: string; size: number; sha256: string } }): void;
+  removeClone(args: { path: string }): void;
+  read(args: { path: string; offset: number; length: number }): Uint8Array;
+  /** Has the clone bytes of its own in this range, so that the image no longer speaks for it? */
+  owns(args: { path: string; offset: number; length: number }): boolean;
+  facts(args: { path: string }): {
+    size: number;
+    ownBytes: number;
+    generation: number;
+    /** A node, or a tool, has it open. */
+    busy: boolean;
+  };
+  flush(args: { path: string }): void;
+  /** Opens an NBD door; on port 0 the door that this host has already, if any. */
+  listen(args: { host: string; port: number }): { port: number };
+  listenIscsi(args: { host: string; port: number }): { port: number };
+  /** Opens a disk over NBD to one boot at one address, by a secret, or by its sha256 in hex. Its node's older boots lose theirs first. */
+  export(args: {
+    secret?: string;
+    secretHash?: string;
+    /** `<node>/<boot>`, or `<node>/tools`. */
+    name: string;
+    path: string;
+    address: string;
+    readOnly?: boolean;
+  }): { ended: number };
+  /** Opens a target to one boot. Its node's older boots lose theirs first; the same boot may ask again, with other LUNs. */
+  exportIscsi(args: {
+    target: string;
+    name: string;
+    initiator: string;
+    address: string;
+    chap: Chap;
+    luns: readonly Lun[];
+  }): { ended: number };
+  /** Ends an export, with what is open through it; resolves when nothing of it touches the disk. */
+  drop(args: { name: string; why: string }): void;
+  /** Asks iSCSI nodes to log out and come again: we stop on purpose. */
+  farewell(args: { withinS: number }): void;
+  close(): void;
+}
+
+export type DiskEvent =
+  | { kind: "opened" | "closed"; name: string; address: string; how: "NBD" | "iSCSI"; why?: string }
+  /** `name`: whose disk it was, where that is known. */
+  | { kind: "refused"; address: string; why: string; name?: string }
+  /** A dead session's place was taken; `address` is the new one. */
+  | { kind: "tookOver"; name: string; address: string; from: string; why: string }
+  /** The node has logged in from another address than before. */
+  | { kind: "moved"; name: string; address: string }
+  /** Something to be known about a disk. */
+  | { kind: "notice"; name?: string; path?: string; words: string }
+  | { kind: "quota"; path: string; ownBytes: number; quota: number };
