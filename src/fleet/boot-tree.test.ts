@@ -132,3 +132,17 @@ test("rootPartitionOf() reads what pi-gen, Ubuntu and a plain device name write"
   assert.equal(rootPartitionOf("root=LABEL=writable"), undefined);
   assert.equal(rootPartitionOf("quiet"), undefined);
 });
+
+test("a profile's words and lines stand behind the image's own and before ours, the image's words once", async () => {
+  const lines = { cmdline: ["cgroup_enable=memory", "quiet"], config: ["[pi4]", "dtparam=poe=on"] };
+  const clone = treeOf({ "config.txt": "initramfs own.img\n", "cmdline.txt": "quiet" });
+  const tree = await bootTree({ clone, agent, parameters, lines });
+  assert.equal(await read(tree, "cmdline.txt"), "quiet cgroup_enable=memory bramble.root=nbd\n");
+  assert.equal(
+    await read(tree, "config.txt"),
+    "#initramfs own.img\n[all]\n[pi4]\ndtparam=poe=on\n[all]\ninitramfs agent.img followkernel\n",
+  );
+  assert.ok(tree.changes.some((words) => words.includes("the profile adds cgroup_enable=memory quiet")));
+  const own = await bootTree({ clone, parameters, lines });
+  assert.equal(await read(own, "config.txt"), "initramfs own.img\n[all]\n[pi4]\ndtparam=poe=on\n");
+});

@@ -40,6 +40,8 @@ export interface BootTreeParts {
   agent?: AgentFile;
   /** bramble.* parameters, without the prefix. */
   parameters: ReadonlyMap<string, string>;
+  /** What the node's profile adds. */
+  lines?: { cmdline: readonly string[]; config: readonly string[] };
 }
 
 /**
@@ -47,7 +49,13 @@ export interface BootTreeParts {
  * with config.txt and cmdline.txt written for the network. os_prefix folders get theirs too, since the firmware
  * prepends the prefix to both names (spec pi-boot.md 1.7).
  */
-export async function bootTree({ clone, firmware, agent, parameters }: BootTreeParts): Promise<BootTree> {
+export async function bootTree({
+  clone,
+  firmware,
+  agent,
+  parameters,
+  lines,
+}: BootTreeParts): Promise<BootTree> {
   const lower = async (path: string): Promise<BootFile | undefined> => {
     const own = await clone.open(path);
     if (own) return withOrigin(own, { from: "clone" });
@@ -74,7 +82,7 @@ export async function bootTree({ clone, firmware, agent, parameters }: BootTreeP
       const path = name.startsWith("/") ? name.slice(1) : prefix + name;
       const image = await text(path);
       if (image === undefined && path !== "cmdline.txt") continue;
-      const { line, removed } = nodeCmdline(image ?? "", parameters);
+      const { line, removed } = nodeCmdline(image ?? "", parameters, lines?.cmdline);
       for (const { word, why } of removed) changes.push(`${path}: removed ${word}: ${why}`);
       lay(path, memoryFile(toUtf8(`${line}\n`)), "the image's parameters, and ours for the network root");
     }
@@ -84,17 +92,20 @@ export async function bootTree({ clone, firmware, agent, parameters }: BootTreeP
       if (await clone.open(prefix + name)) lay(prefix + name, agent, "in place of the image's own initramfs");
     }
   }
-  if (agent) {
+  const ofProfile = lines?.config ?? [];
+  if (lines?.cmdline.length) changes.push(`cmdline.txt: the profile adds ${lines.cmdline.join(" ")}`);
+  if (agent || ofProfile.length > 0) {
     for (const name of ["config.txt", "tryboot.txt"]) {
       const image = await text(name);
       if (image === undefined && name !== "config.txt") continue;
-      const lines = configLines(prefixes.length > 1);
-      changes.push(`${name}: added ${lines.slice(1).join(", ")} under [all]`);
-      lay(
-        name,
-        memoryFile(toUtf8(appendLines(image ?? "", lines))),
-        "the image's own lines, and the agent's at the end",
-      );
+      const added = [
+        ...(ofProfile.length > 0 ? ["[all]", ...ofProfile] : []),
+        ...(agent ? configLines(prefixes.length > 1) : []),
+      ];
+      const words = added.filter((line) => line !== "[all]").join(", ");
+      changes.push(`${name}: added ${words} under [all]`);
+      const why = `the image's own lines, and ${agent ? "the agent's" : "the profile's"} at the end`;
+      lay(name, memoryFile(toUtf8(appendLines(image ?? "", added, agent !== undefined))), why);
     }
   }
 
@@ -149,12 +160,14 @@ const configLines = (hasPrefix: boolean): string[] => [
   `initramfs ${hasPrefix ? "/" : ""}${AGENT_FILE} followkernel`,
 ];
 
-/** Earlier `initramfs` lines go: the firmware would load theirs too. A last line without its newline gets one. */
-function appendLines(image: string, lines: string[]): string {
+/** Where ours is laid over, earlier `initramfs` lines go: the firmware would load theirs too. A last line without its newline gets one. */
+function appendLines(image: string, lines: string[], ours: boolean): string {
   const kept = image
     .split("\n")
     .map((line) =>
-      /^\s*(initramfs\s|ramfsfile\s*=|ramfsaddr\s*=)/.test(line) ? `#${line}`.slice(0, LINE_LIMIT) : line,
+      ours && /^\s*(initramfs\s|ramfsfile\s*=|ramfsaddr\s*=)/.test(line)
+        ? `#${line}`.slice(0, LINE_LIMIT)
+        : line,
     )
     .join("\n");
   return `${kept}${kept === "" || kept.endsWith("\n") ? "" : "\n"}${lines.join("\n")}\n`;

@@ -26,14 +26,22 @@ export interface Cmdline {
   removed: { word: string; why: string }[];
 }
 
-/** The node's own cmdline.txt: the image's words without what cannot hold here, then ours. */
-export function nodeCmdline(image: string, ours: ReadonlyMap<string, string>): Cmdline {
+/** Why a parameter cannot hold on a network root; undefined where it can. */
+export const foreignWord = (word: string): string | undefined => FOREIGN.find(({ test }) => test(word))?.why;
+
+/** The node's own cmdline.txt: the image's words without what cannot hold here, the profile's that it lacks, then ours. */
+export function nodeCmdline(
+  image: string,
+  ours: ReadonlyMap<string, string>,
+  profile: readonly string[] = [],
+): Cmdline {
   const removed: Cmdline["removed"] = [];
   const kept = splitCmdline(image).filter((word) => {
-    const rule = FOREIGN.find(({ test }) => test(word));
-    if (rule) removed.push({ word, why: rule.why });
-    return !rule;
+    const why = foreignWord(word);
+    if (why !== undefined) removed.push({ word, why });
+    return why === undefined;
   });
+  const wanted = profile.filter((word) => !kept.includes(word));
   const added = [...ours].map(([name, value]) => `bramble.${name}=${value}`);
-  return { line: [...kept, ...added].join(" "), removed };
+  return { line: [...kept, ...wanted, ...added].join(" "), removed };
 }

@@ -1,0 +1,170 @@
+import { BrambleError } from "../base/errors.ts";
+import type { Node } from "../fleet/node.ts";
+import { checkName, NO_TEMPLATES, type ProfileTemplates } from "../fleet/profiles.ts";
+import type { Book } from "../storage/book.ts";
+import type { ProfileTables } from "../storage/profile-tables.ts";
+
+export type Cluster = Omit<ProfileTables["cluster"], "profile">;
+interface Secret {
+  value: string;
+  setMs: number;
+}
+
+const SECRET_LIMIT = 64 * 1024;
+
+/** Templates, secrets, numbers and clusters of the profiles: in memory for the boot path, and in the book. */
+export class ProfileStore {
+  readonly #book: Book;
+  readonly #templates = new Map<string, ProfileTemplates>();
+  readonly #secrets = new Map<string, Map<string, Secret>>();
+  readonly #members = new Map<string, { profile: string; number: number }>();
+  readonly #clusters = new Map<string, Cluster>();
+  #saving: Promise<unknown> = Promise.resolve();
+  #saveFailed: unknown;
+
+  private constructor(book: Book) {
+    this.#book = book;
+  }
+
+  static async open(book: Book): Promise<ProfileStore> {
+    const store = new ProfileStore(book);
+    for (const { profile, text } of await book.selectFrom("template").selectAll().execute())
+      store.#templates.set(profile, { ...NO_TEMPLATES, ...(JSON.parse(text) as ProfileTemplates) });
+    for (const { profile, name, value, setMs } of await book
+      .selectFrom("profileSecret")
+      .selectAll()
+      .execute())
+      store.#of(profile).set(name, { value, setMs });
+    for (const { nodeId, profile, number } of await book.selectFrom("member").selectAll().execute())
+      store.#members.set(nodeId, { profile, number });
+    for (const { profile, ...cluster } of await book.selectFrom("cluster").selectAll().execute())
+      store.#clusters.set(profile, cluster);
+    return store;
+  }
+
+  templates = (profile: string): ProfileTemplates => this.#templates.get(profile) ?? NO_TEMPLATES;
+
+  async put(profile: string, templates: ProfileTemplates): Promise<void> {
+    const text = JSON.stringify(templates);
+    await this.#book
+      .insertInto("template")
+      .values({ profile, text })
+      .onConflict((c) => c.column("profile").doUpdateSet({ text }))
+      .execute();
+    this.#templates.set(profile, templates);
+  }
+
+  /** All of a profile that is gone. */
+  async forget(profile: string): Promise<void> {
+    await this.#saving;
+    await this.#book.transaction().execute(async (trx) => {
+      for (const table of ["template", "profileSecret", "member", "cluster"] as const)
+        await trx.deleteFrom(table).where("profile", "=", profile).execute();
+    });
+    this.#templates.delete(profile);
+    this.#secrets.delete(profile);
+    this.#clusters.delete(profile);
+    for (const [id, member] of this.#members) if (member.profile === profile) this.#members.delete(id);
+  }
+
+  /** For rendering a node's own seed; to be shown to nobody. */
+  secrets = (profile: string): ReadonlyMap<string, string> =>
+    new Map([...(this.#secrets.get(profile) ?? [])].map(([name, { value }]) => [name, value]));
+
+  secretNames = (profile: string): { name: string; setMs: number }[] =>
+    [...(this.#secrets.get(profile) ?? [])].map(([name, { setMs }]) => ({ name, setMs }));
+
+  async setSecret(profile: string, name: string, value: string, setMs: number): Promise<void> {
+    checkName("secret", name);
+    if (value === "" || value.length > SECRET_LIMIT || value.includes("\0"))
+      throw new BrambleError("BAD_INPUT", `a secret is text of 1 to ${SECRET_LIMIT} characters`);
+    await this.#book
+      .insertInto("profileSecret")
+      .values({ profile, name, value, setMs })
+      .onConflict((c) => c.columns(["profile", "name"]).doUpdateSet({ value, setMs }))
+      .execute();
+    this.#of(profile).set(name, { value, setMs });
+  }
+
+  async removeSecret(profile: string, name: string): Promise<void> {
+    if (!this.#of(profile).has(name)) {
+      const names = this.secretNames(profile).map((one) => one.name);
+      throw new BrambleError("SECRET_UNKNOWN", `profile ${profile} has no secret ${name}`, {
+        hint: names.length > 0 ? `it has: ${names.join(", ")}` : "it has none",
+      });
+    }
+    await this.#book
+      .deleteFrom("profileSecret")
+      .where("profile", "=", profile)
+      .where("name", "=", name)
+      .execute();
+    this.#of(profile).delete(name);
+  }
+
+  /**
+   * A node's number within its profile: kept while it stays in it, then free for the next. `all` tells who is still there.
+   */
+  index(node: Node, all: readonly Node[]): number {
+    const kept = this.#members.get(node.id);
+    if (kept?.profile === node.profile) return kept.number;
+    const here = new Map(all.map((one) => [one.id, one.profile]));
+    const taken = new Set<number>();
+    for (const [id, { profile, number }] of this.#members) {
+      if (here.get(id) === profile) {
+        if (profile === node.profile) taken.add(number);
+      } else this.#drop(id);
+    }
+    let number = 0;
+    while (taken.has(number)) number += 1;
+    const member = { profile: node.profile, number };
+    this.#members.set(node.id, member);
+    this.#save(() =>
+      this.#book
+        .insertInto("member")
+        .values({ nodeId: node.id, ...member })
+        .onConflict((c) => c.column("nodeId").doUpdateSet(member))
+        .execute(),
+    );
+    return number;
+  }
+
+  cluster = (profile: string): Cluster | undefined => this.#clusters.get(profile);
+
+  async setCluster(profile: string, cluster: Cluster): Promise<void> {
+    await this.#book
+      .insertInto("cluster")
+      .values({ profile, ...cluster })
+      .onConflict((c) => c.column("profile").doUpdateSet(cluster))
+      .execute();
+    this.#clusters.set(profile, cluster);
+  }
+
+  async forgetCluster(profile: string): Promise<void> {
+    await this.#book.deleteFrom("cluster").where("profile", "=", profile).execute();
+    this.#clusters.delete(profile);
+  }
+
+  /** Ends when all is written; throws what went wrong on the way. */
+  async settled(): Promise<void> {
+    await this.#saving;
+    if (this.#saveFailed) throw this.#saveFailed;
+  }
+
+  #of(profile: string): Map<string, Secret> {
+    const found = this.#secrets.get(profile) ?? new Map<string, Secret>();
+    this.#secrets.set(profile, found);
+    return found;
+  }
+
+  #drop(nodeId: string): void {
+    this.#members.delete(nodeId);
+    this.#save(() => this.#book.deleteFrom("member").where("nodeId", "=", nodeId).execute());
+  }
+
+  /** One behind the other, for numbers must be free before they are given again. */
+  #save(work: () => Promise<unknown>): void {
+    this.#saving = this.#saving.then(work).catch((error) => {
+      this.#saveFailed = error;
+    });
+  }
+}
