@@ -74,6 +74,11 @@ export class LogicalUnit {
     return this.#state.facts;
   }
 
+  /** The handle of the task that begin() took last: also of one that waits, and of which there are no orders yet. */
+  get begun(): number {
+    return this.#handles;
+  }
+
   /** A login. Its first command is told so (SPC-4 5.13: 29h/00h); a stopped unit starts: who boots from it may not know how to. */
   opened(nexus: string): void {
     const { nexuses } = this.#state;
