@@ -4,11 +4,13 @@ import { pack } from "tar-stream";
 import { BrambleError } from "../base/errors.ts";
 import type { Boot, BootStage } from "../fleet/boots.ts";
 import { type Node, resolveNode } from "../fleet/node.ts";
-import { cloudInitSeed, plainSeed, type Seed } from "../fleet/seeds.ts";
 import type { HttpAnswer, HttpRequest, Route } from "../serve/http.ts";
+import { diskOrders, type Line } from "./agent-orders.ts";
 import { sha256 } from "./boot-files.ts";
+import { clusterRoutes } from "./cluster-api.ts";
 import type { Core } from "./core.ts";
 import type { IscsiRoot, NbdRoot } from "./node-disks.ts";
+import { instanceOf, seedFilesOf } from "./node-seed.ts";
 
 /** A lost answer may be asked for again by the same address for this long; afterwards a token is spent. */
 const GRACE_MS = 60_000;
@@ -20,6 +22,7 @@ const REACHED: Record<string, BootStage | undefined> = {
   network: "agent",
   inventory: "agent",
   "root-attached": "root",
+  volume: "root",
   seeded: "root",
   "switch-root": "switched-root",
   booted: "booted",
@@ -29,6 +32,7 @@ const WORDS: Record<string, string> = {
   network: "the agent has the network",
   inventory: "the agent told what the board is",
   "root-attached": "the agent attached the root",
+  volume: "the agent mounted a volume",
   seeded: "the agent wrote hostname, user and keys into the root",
   "switch-root": "the agent handed over to the image's own system",
   booted: "the system reports that it is up",
@@ -63,6 +67,8 @@ export interface AgentHooks {
   >;
   /** By sha256 of the secret. */
   sessions: Map<string, Session>;
+  /** Where nodes reach us, by our address. */
+  agentUrl(address: string): string;
   now(): number;
 }
 
@@ -138,27 +144,13 @@ export function agentRoutes(hooks: AgentHooks): Route[] {
   ): Promise<string> {
     for (const [key, other] of sessions) if (other.node.id === node.id) sessions.delete(key);
     const secret = core.newSecret();
-    const { root } = resolveNode(node, core.registry.profile(node.profile));
-    const lines: [string, string | number][] = [
+    const lines: Line[] = [
       ["session", secret],
-      ["root", root],
       ["hostname", node.name],
       ["seed", 1],
       ["reporter", 1],
+      ...(await diskOrders(hooks, node, { address, localAddress })),
     ];
-    if (root === "nbd") {
-      const { port, name, size } = await hooks.exportNbd(node, address);
-      const { facts } = (await core.ensureClone(node)).image;
-      const partition = facts.partitions.find((p) => p.number === facts.rootPartition);
-      lines.push(["nbd_host", localAddress], ["nbd_port", port], ["nbd_export", name], ["nbd_size", size]);
-      lines.push(
-        ["root_partition", facts.rootPartition ?? 2],
-        ["root_fstype", partition?.filesystem ?? "ext4"],
-      );
-    } else if (root === "ram") {
-      const { format } = await hooks.ramRoot(node);
-      lines.push(["ram_url", "/agent/root"], ["ram_format", format]);
-    }
     const row = { nodeId: node.id, bootId, address, secretHash: sha256(secret), atMs: hooks.now() };
     await core.book
       .insertInto("agentSession")
@@ -199,18 +191,12 @@ export function agentRoutes(hooks: AgentHooks): Route[] {
 
   async function seed(request: HttpRequest): Promise<HttpAnswer> {
     const { node } = session(request);
-    const made = await core.book
-      .selectFrom("clone")
-      .select("createdMs")
-      .where("nodeId", "=", node.id)
-      .executeTakeFirst();
-    const values: Seed = {
-      ...resolveNode(node, core.registry.profile(node.profile)).seed,
-      hostname: node.name,
-      instanceId: `i-${node.id}-${made?.createdMs ?? 0}`,
-    };
-    const base64 = (text: string) => Buffer.from(text).toString("base64");
-    const files = request.query.get("cloudinit") === "1" ? cloudInitSeed(values) : plainSeed(values, base64);
+    const files = seedFilesOf(core, node, {
+      serverUrl: hooks.agentUrl(request.localAddress),
+      address: request.address,
+      instance: await instanceOf(core, node),
+      cloudInit: request.query.get("cloudinit") === "1",
+    });
     const tar = pack();
     for (const { path, mode, text } of files) tar.entry({ name: path, mode, mtime: new Date(0) }, text);
     tar.finalize();
@@ -230,6 +216,7 @@ export function agentRoutes(hooks: AgentHooks): Route[] {
     { method: "POST", path: "/agent/inventory", handle: inventory },
     { method: "GET", path: "/agent/seed", handle: seed },
     { method: "GET", path: "/agent/root", handle: root },
+    ...clusterRoutes({ core, session, now: hooks.now }),
   ];
 }
 

@@ -3,9 +3,12 @@ import { allVolumes, type Guard, type VolumeSpec } from "./disk-settings.ts";
 
 /** Life-cycle states that run today; names of the table in docs/lifecycle. Home use: discovered → enrolled by rule. */
 export type NodeState = "discovered" | "enrolled";
-/** How a node gets its root. `auto` follows the release: NBD for now. `inventory`: none, it tells what it is and powers off. */
-export type RootMode = "auto" | "nbd" | "ram" | "inventory";
-export const ROOT_MODES: readonly RootMode[] = ["auto", "nbd", "ram", "inventory"];
+/**
+ * How a node gets its root. `auto` follows the release: NBD for now. `inventory`: none, it tells what it is and powers off. `shell`: none, a
+ * person at its console looks around.
+ */
+export type RootMode = "auto" | "iscsi" | "nbd" | "ram" | "inventory" | "shell";
+export const ROOT_MODES: readonly RootMode[] = ["auto", "iscsi", "nbd", "ram", "inventory", "shell"];
 
 /** What a person wants to find on a node: written into its root at boot, never into the image. */
 export interface SeedSettings {

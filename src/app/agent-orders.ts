@@ -1,0 +1,79 @@
+// Where a boot's root and volumes are, as lines of the answer to hello (docs/agent.md). Secrets go to the node with the answer, and nowhere else.
+import { type Node, resolveNode } from "../fleet/node.ts";
+import type { HttpRequest } from "../serve/http.ts";
+import type { AgentHooks } from "./agent-api.ts";
+import type { IscsiRoot } from "./node-disks.ts";
+
+export type Line = [key: string, value: string | number];
+
+/** Opens what the node is set to, and says how to get there. */
+export async function diskOrders(
+  hooks: Pick<AgentHooks, "core" | "exportNbd" | "exportIscsi" | "ramRoot" | "step">,
+  node: Node,
+  { address, localAddress }: Pick<HttpRequest, "address" | "localAddress">,
+): Promise<Line[]> {
+  const { core } = hooks;
+  const { root, guard } = resolveNode(node, core.registry.profile(node.profile));
+  const lines: Line[] = [["root", root]];
+  const iscsi = async () =>
+    lines.push(
+      ...sessionLines(await hooks.exportIscsi(node, address), localAddress),
+      ...(await volumeLines(hooks.core, node)),
+    );
+  if (guard) lines.push(["guard", `${guard.shutdown},${guard.down}`]);
+  if (root === "iscsi") {
+    await iscsi();
+    lines.push(["iscsi_lun", 0], ...(await partitionLines(core, node)));
+  } else if (root === "nbd") {
+    const { port, name, size } = await hooks.exportNbd(node, address);
+    lines.push(["nbd_host", localAddress], ["nbd_port", port], ["nbd_export", name], ["nbd_size", size]);
+    lines.push(...(await partitionLines(core, node)));
+    // one clone is never open in two ways at once, and the target has both
+    if ((await volumesOf(core, node)).length > 0)
+      hooks.step(node, "its volumes are left out: they are to be had with the root modes iscsi and ram");
+  } else if (root === "ram") {
+    const { format } = await hooks.ramRoot(node);
+    lines.push(["ram_url", "/agent/root"], ["ram_format", format]);
+    if ((await volumesOf(core, node)).length > 0) await iscsi();
+  }
+  return lines;
+}
+
+function sessionLines({ port, target, initiator, chap }: IscsiRoot, host: string): Line[] {
+  const { user, secret, mutual } = chap;
+  const lines: Line[] = [
+    ["iscsi_portal", `${host.includes(":") ? `[${host}]` : host}:${port}`],
+    ["iscsi_target", target],
+    ["iscsi_initiator", initiator],
+    ["iscsi_user", user],
+    ["iscsi_secret", secret],
+  ];
+  if (mutual) lines.push(["iscsi_mutual_user", mutual.user], ["iscsi_mutual_secret", mutual.secret]);
+  return lines;
+}
+
+async function partitionLines(core: AgentHooks["core"], node: Node): Promise<Line[]> {
+  const { facts } = (await core.ensureClone(node)).image;
+  const partition = facts.partitions.find((p) => p.number === facts.rootPartition);
+  return [
+    ["root_partition", facts.rootPartition ?? 2],
+    ["root_fstype", partition?.filesystem ?? "ext4"],
+  ];
+}
+
+/** The attached volumes that are to be mounted, by LUN. */
+const volumesOf = (core: AgentHooks["core"], node: Node) =>
+  core.book
+    .selectFrom("lun")
+    .innerJoin("volume", "volume.id", "lun.volumeId")
+    .select(["lun.lun", "volume.name", "volume.fstype", "volume.mountpoint"])
+    .where("lun.nodeId", "=", node.id)
+    .where("volume.nodeId", "=", node.id)
+    .orderBy("lun.lun")
+    .execute();
+
+async function volumeLines(core: AgentHooks["core"], node: Node): Promise<Line[]> {
+  return (await volumesOf(core, node)).flatMap(({ lun, name, fstype, mountpoint }, i): Line[] =>
+    fstype === "none" || !mountpoint ? [] : [[`volume_${i + 1}`, `${lun} ${fstype} ${mountpoint} ${name}`]],
+  );
+}
