@@ -3,7 +3,7 @@ import { Readable } from "node:stream";
 import { pack } from "tar-stream";
 import { BrambleError } from "../base/errors.ts";
 import type { Boot, BootStage } from "../fleet/boots.ts";
-import { type Node, resolveNode } from "../fleet/node.ts";
+import type { Node } from "../fleet/node.ts";
 import type { HttpAnswer, HttpRequest, Route } from "../serve/http.ts";
 import { diskOrders, type Line } from "./agent-orders.ts";
 import { sha256 } from "./boot-files.ts";

@@ -19,6 +19,7 @@ import type { Core } from "./core.ts";
 import { diskNews } from "./disk-news.ts";
 import { knownImages } from "./known-images.ts";
 import { nodeDisks } from "./node-disks.ts";
+import { bootLinesOf, whyUnseeded } from "./node-seed.ts";
 import type { FoundFile } from "./planes/boot.ts";
 import { whoAsks } from "./who-asks.ts";
 
@@ -118,6 +119,10 @@ export function bootDesk(options: DeskOptions) {
   }
 
   async function prepare(boot: Boot, node: Node, token: string, url: string): Promise<Prepared> {
+    // by TFTP without our DHCP it comes here unasked
+    const unseeded = whyUnseeded(core, node, url);
+    if (unseeded) throw new BrambleError("TEMPLATE_BAD", `profile ${node.profile}: ${unseeded}`);
+    const lines = bootLinesOf(core, node, url);
     const { made, image } = await core.ensureClone(node);
     if (made) event("clone", node, `a clone of ${image.name}:${image.version} was made for it`);
     const { root } = resolveNode(node, registry.profile(node.profile));
@@ -125,7 +130,8 @@ export function bootDesk(options: DeskOptions) {
     const clone = await core.cloneDisk(node);
     const { untouched } = await clone.bootPartition();
     const agent = await agents.forClone(clone, untouched);
-    const ready = await files.prepare(boot, node, agentParameters(boot.id, token, url, root), agent);
+    const parameters = agentParameters(boot.id, token, url, root);
+    const ready = await files.prepare(boot, node, parameters, agent, lines);
     for (const words of ready.tree.changes) event("boot-tree", node, words);
     return ready;
   }
@@ -178,6 +184,11 @@ export function bootDesk(options: DeskOptions) {
     const { ready, why } = agents.state(image);
     if (!ready) return answer(false, why);
     const server = options.addressOf(via.interface);
+    const unseeded = whyUnseeded(core, node, options.agentUrl(server));
+    if (unseeded) {
+      event("profile", node, `it is not booted: profile ${node.profile}: ${unseeded}`);
+      return answer(false, `its profile ${node.profile} cannot be rendered: ${unseeded}`);
+    }
     servers.set(node.id, server);
     begin(node, sender.stage === "bootcode", server);
     return answer(true, `${node.name} boots ${image.name}:${image.version}`);
@@ -273,6 +284,7 @@ export function bootDesk(options: DeskOptions) {
   });
 
   const agentHooks: Omit<AgentHooks, "core" | "ramRoot" | "now"> = {
+    agentUrl: options.agentUrl,
     tokens,
     sessions,
     current: (nodeId) => boots.current(nodeId),

@@ -31,6 +31,7 @@ export interface BootFiles {
     node: Node,
     parameters: ReadonlyMap<string, string>,
     agent: AgentFile | undefined,
+    lines: { cmdline: readonly string[]; config: readonly string[] },
   ): Promise<Prepared>;
   /** A file's bytes, ready for the boot plane, and where they come from in words. */
   read(prepared: Prepared, path: string): Promise<{ found: FoundFile; origin: string } | undefined>;
@@ -56,12 +57,13 @@ export function bootFiles(core: Core): BootFiles {
   }
 
   return {
-    async prepare(boot, node, parameters, agent) {
+    async prepare(boot, node, parameters, agent, lines) {
       const clone = await core.cloneDisk(node);
       const [own, firmware] = await Promise.all([clone.bootPartition(), clone.firmware()]);
       const tree = await bootTree({
         clone: own.tree,
         parameters,
+        lines,
         ...(firmware && { firmware }),
         ...(agent && { agent }),
       });

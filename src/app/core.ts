@@ -15,6 +15,7 @@ import { type DataFolder, dataFolder, lock } from "./data.ts";
 import { type Journal, openJournal } from "./journal.ts";
 import { DISK_LASTING, DISK_REPEATABLE } from "./planes/lasting.ts";
 import { type Plane, spawnPlane } from "./planes/spawn.ts";
+import { ProfileStore } from "./profile-store.ts";
 import { Registry } from "./registry.ts";
 
 /** A data folder that this process holds: what every command needs, with or without servers. */
@@ -22,6 +23,8 @@ export interface Core {
   data: DataFolder;
   book: Book;
   registry: Registry;
+  /** What profiles have beside their settings: templates, secrets, clusters. */
+  profiles: ProfileStore;
   journal: Journal;
   disks: Plane;
   /** The image that a node is set to. Throws where none is set or there is no such image. */
@@ -69,6 +72,7 @@ export async function openCore(settings: CoreSettings): Promise<Core> {
   try {
     book = await openBook(data.book);
     const registry = await Registry.open(book);
+    const profiles = await ProfileStore.open(book);
     const journal = openJournal(book, (error) =>
       settings.warn(`the book could not be written: ${String(error)}`),
     );
@@ -82,7 +86,7 @@ export async function openCore(settings: CoreSettings): Promise<Core> {
       },
       failed: (error) => settings.failed?.(error) ?? settings.warn(error.message),
     });
-    return coreOf({ data, book, registry, journal, disks, release: () => held.release() });
+    return coreOf({ data, book, registry, profiles, journal, disks, release: () => held.release() });
   } catch (error) {
     await book?.destroy();
     held.release();
@@ -91,9 +95,9 @@ export async function openCore(settings: CoreSettings): Promise<Core> {
 }
 
 function coreOf(
-  parts: Pick<Core, "data" | "book" | "registry" | "journal" | "disks"> & { release(): void },
+  parts: Pick<Core, "data" | "book" | "registry" | "profiles" | "journal" | "disks"> & { release(): void },
 ): Core {
-  const { data, book, registry, journal, disks } = parts;
+  const { data, book, registry, profiles, journal, disks } = parts;
   const making = new Map<string, Promise<{ path: string; image: ImageManifest; made: boolean }>>();
 
   async function imageOf(node: Node): Promise<ImageManifest> {
@@ -167,6 +171,7 @@ function coreOf(
     data,
     book,
     registry,
+    profiles,
     journal,
     disks,
     imageOf,
@@ -238,6 +243,7 @@ function coreOf(
     async close() {
       await disks.end();
       await registry.settled();
+      await profiles.settled();
       await journal.close();
       await book.destroy();
       parts.release();

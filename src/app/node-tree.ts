@@ -7,6 +7,7 @@ import { MODELS, modelNamed } from "../formats/boards.ts";
 import { agentShelf } from "./agent-shelf.ts";
 import { agentParameters, board, originWords } from "./boot-files.ts";
 import type { CloneDisk, Core } from "./core.ts";
+import { bootLinesOf } from "./node-seed.ts";
 
 /** Makes the agent for a clone's kernels. */
 export type AgentOf = (clone: CloneDisk, untouched: boolean) => Promise<AgentFile>;
@@ -33,6 +34,7 @@ export async function treeOf(
     clone: own.tree,
     parameters: agentParameters("BOOT-ID", "ONE-TIME-TOKEN", "http://SERVER", root),
     agent: await agentOf(clone, own.untouched),
+    lines: bootLinesOf(core, node, "http://SERVER"),
     ...(firmware && { firmware }),
   });
   return { tree, image: `${clone.image.name}:${clone.image.version}` };

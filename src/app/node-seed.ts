@@ -1,0 +1,110 @@
+// What a node's profile gives it, rendered: for its boot files, for its seed, and beforehand to see whether it can be.
+import { createHash } from "node:crypto";
+import type { BrambleError } from "../base/errors.ts";
+import { type Node, resolveNode } from "../fleet/node.ts";
+import { onceScript } from "../fleet/once.ts";
+import { sampleFacts, type TemplateFacts, templateValues } from "../fleet/profile-values.ts";
+import { type ProfileTemplates, renderBootLines, renderSeed } from "../fleet/profiles.ts";
+import { cloudInitSeed, plainSeed, type Seed, type SeedFile } from "../fleet/seeds.ts";
+import { quoteShell } from "../storage/template-quotes.ts";
+import { renderTemplate } from "../storage/templates.ts";
+import type { Core } from "./core.ts";
+
+export const ONCE_FILE = "bramble-once";
+const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex");
+const base64 = (text: string): string => Buffer.from(text).toString("base64");
+
+/** A clone's life: another value after each reset. */
+export async function instanceOf(core: Pick<Core, "book">, node: Node): Promise<string> {
+  const made = await core.book
+    .selectFrom("clone")
+    .select("createdMs")
+    .where("nodeId", "=", node.id)
+    .executeTakeFirst();
+  return `i-${node.id}-${made?.createdMs ?? 0}`;
+}
+
+type Parts = Pick<Core, "registry" | "profiles">;
+
+function factsOf({ registry, profiles }: Parts, node: Node, serverUrl: string): TemplateFacts {
+  return {
+    node,
+    address: node.address,
+    image: resolveNode(node, registry.profile(node.profile)).image,
+    profile: node.profile,
+    index: profiles.index(node, registry.all()),
+    serverUrl,
+    values: profiles.templates(node.profile).values,
+  };
+}
+
+/** Words and lines for boot files; no secret is in them. Throws TEMPLATE_BAD. */
+export function bootLinesOf(
+  core: Parts,
+  node: Node,
+  serverUrl: string,
+): { cmdline: string[]; config: string[] } {
+  const values = templateValues(factsOf(core, node, serverUrl));
+  return renderBootLines(core.profiles.templates(node.profile), values, renderTemplate);
+}
+
+export interface SeedWish {
+  serverUrl: string;
+  address: string | undefined;
+  instance: string;
+  cloudInit: boolean;
+  /** For people's eyes: words stand where secrets would. */
+  masked?: boolean;
+}
+
+/** The files of a node's seed, by their paths in its root, and ONCE_FILE beside them. Throws TEMPLATE_BAD. */
+export function seedFilesOf(core: Parts, node: Node, wish: SeedWish): SeedFile[] {
+  const { serverUrl, instance, cloudInit, masked } = wish;
+  const templates = core.profiles.templates(node.profile);
+  const facts = factsOf(core, node, serverUrl);
+  const secrets = core.profiles.secrets(node.profile);
+  const shown = new Map([...secrets.keys()].map((name) => [name, `SECRET-${name}`]));
+  const values = templateValues({
+    ...facts,
+    address: wish.address ?? facts.address,
+    secrets: masked ? shown : secrets,
+  });
+  const rendered = renderSeed(templates, values, renderTemplate);
+  const own = resolveNode(node, core.registry.profile(node.profile)).seed;
+  const seed: Seed = { ...own, hostname: node.name, instanceId: instance };
+  if (masked && own.passwordHash !== undefined) seed.passwordHash = "PASSWORD-HASH";
+  const { packages, commands } = rendered;
+  const once = onceScript({ instance, packages, commands, digest: sha256, quote: quoteShell });
+  return [
+    ...(cloudInit ? cloudInitSeed(seed, rendered) : plainSeed(seed, masked ? (text) => text : base64)),
+    ...rendered.files.map(({ path, mode, text }) => ({ path: path.slice(1), mode, text })),
+    ...(once === undefined ? [] : [{ path: ONCE_FILE, mode: 0o700, text: once }]),
+  ];
+}
+
+/** Why this node's templates cannot be rendered, `name:line:column: what (hint)`; undefined where they can. */
+export function whyUnseeded(core: Parts, node: Node, serverUrl: string): string | undefined {
+  try {
+    bootLinesOf(core, node, serverUrl);
+    // its address is known by the time that it asks
+    const address = node.address ?? "192.0.2.10";
+    seedFilesOf(core, node, { serverUrl, address, instance: "i-0", cloudInit: true });
+    return undefined;
+  } catch (error) {
+    const { message, hint } = error as BrambleError;
+    return `${message}${hint ? ` (${hint})` : ""}`;
+  }
+}
+
+/** Renders templates for two nodes that do not exist, the first and another. Throws TEMPLATE_BAD. */
+export function checkWithSamples(
+  profile: string,
+  templates: ProfileTemplates,
+  secrets: ReadonlyMap<string, string>,
+): void {
+  for (const index of [0, 1]) {
+    const facts: TemplateFacts = { ...sampleFacts(profile, index), values: templates.values };
+    renderBootLines(templates, templateValues(facts), renderTemplate);
+    renderSeed(templates, templateValues({ ...facts, secrets }), renderTemplate);
+  }
+}
