@@ -2,9 +2,9 @@ import type { Socket } from "node:net";
 import type { Disk } from "../base/disk.ts";
 import type { Allowance, Limits } from "../wire/nbd/limits.ts";
 import { type Order, Session } from "../wire/nbd/session.ts";
-import { Outbox, type Piece, type Slabs } from "./nbd-outbox.ts";
-import { receiveInto } from "./nbd-socket.ts";
 import { Work } from "./nbd-work.ts";
+import { Outbox, type Piece, type Slabs } from "./outbox.ts";
+import { receiveInto } from "./receive.ts";
 
 /** What find() answers: a disk for one client. */
 export interface NbdExport {

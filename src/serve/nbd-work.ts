@@ -2,7 +2,7 @@ import type { Disk } from "../base/disk.ts";
 import { ERRNO } from "../wire/nbd/protocol.ts";
 import { putReadHead, putReply, readHead, replyLength, statusReply } from "../wire/nbd/replies.ts";
 import type { Request } from "../wire/nbd/requests.ts";
-import type { Outbox } from "./nbd-outbox.ts";
+import type { Outbox } from "./outbox.ts";
 
 /** What the work of a connection says to it. */
 export interface WorkEvents {

@@ -3,7 +3,8 @@ import { once } from "node:events";
 import { createServer, type Socket } from "node:net";
 import { Allowance, type Limits } from "../wire/nbd/limits.ts";
 import { Connection, clientOf, type House, type NbdClient } from "./nbd-connection.ts";
-import { Slabs } from "./nbd-outbox.ts";
+import { Slabs } from "./outbox.ts";
+import { deferred, throttled } from "./throttle.ts";
 
 /** What happened at an NBD server. Of `refused` and `error`, one a second for each address, with the number of the others. */
 export interface NbdEvent {
@@ -62,7 +63,7 @@ export async function serveNbd(options: NbdOptions): Promise<NbdServer> {
     Connection,
     { handshake: NodeJS.Timeout; over: () => void; whenOver: Promise<void> }
   >();
-  const tell = throttled(options.on ?? (() => {}));
+  const tell = throttled<NbdEvent>(options.on ?? (() => {}), ["attached", "detached"]);
 
   const house: House = {
     slabs: new Slabs(),
@@ -154,32 +155,4 @@ function watchStalls(connections: () => Iterable<Connection>, stallMs: number): 
     }
   };
   return setInterval(look, Math.min(10_000, Math.ceil(stallMs / 4))).unref();
-}
-
-/** A stranger can make one event of a kind a second; what was swallowed is counted in the next one. */
-function throttled(on: (event: NbdEvent) => void): (event: Omit<NbdEvent, "at">) => void {
-  const last = new Map<string, { at: number; more: number }>();
-  return (event) => {
-    const at = Date.now();
-    if (event.kind === "attached" || event.kind === "detached") {
-      on({ ...event, at });
-      return;
-    }
-    const key = `${event.kind} ${event.client.address}`;
-    const before = last.get(key);
-    if (before && at - before.at < 1000) before.more += 1;
-    else {
-      if (last.size >= 1024) last.clear();
-      last.set(key, { at, more: 0 });
-      on({ ...event, at, ...(before?.more && { more: before.more }) });
-    }
-  };
-}
-
-function deferred(): { promise: Promise<void>; resolve: () => void } {
-  let resolve = () => {};
-  const promise = new Promise<void>((done) => {
-    resolve = done;
-  });
-  return { promise, resolve };
 }

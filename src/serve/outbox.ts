@@ -16,7 +16,8 @@ export interface Piece {
   to: number;
 }
 
-const SLAB = 256 << 10;
+/** Room for 256 KiB of data with its head. */
+const SLAB = 260 << 10;
 const SPARE = 16;
 
 /** The free slabs of a server. */
