@@ -50,18 +50,29 @@ const PAGES: ReadonlyMap<number, (facts: UnitFacts) => Uint8Array> = new Map([
   [0xb2, provisioning],
 ]);
 
-/** SPC-4 7.8.6: the unit by NAA, T10 vendor id and SCSI name, and the target port that is asked. */
-function identification(facts: UnitFacts): Uint8Array {
-  const naa = new Writer(8).u64(facts.naa).done();
+interface Designator {
+  /** CODE SET and the protocol, PIV, ASSOCIATION and DESIGNATOR TYPE (SPC-4 7.8.6.1). */
+  set: number;
+  kind: number;
+  value: Uint8Array;
+}
+
+/** The unit by NAA (SPC-4 7.8.6.6.4), T10 vendor id (7.8.6.4) and SCSI name string (7.8.6.11). */
+export function designators(facts: UnitFacts): Designator[] {
   const name = `naa.${facts.naa.toString(16).padStart(16, "0").toUpperCase()}`;
+  return [
+    { set: 1, kind: 3, value: new Writer(8).u64(facts.naa).done() },
+    { set: 2, kind: 1, value: toLatin1(`BRAMBLE ${facts.product}:${facts.serial}`) },
+    { set: 3, kind: 8, value: toLatin1(name.padEnd(Math.ceil((name.length + 1) / 4) * 4, "\0")) },
+  ];
+}
+/** PIV, the target port that is asked, iSCSI: relative port 1 (SPC-4 7.8.6.8). */
+const PORT: Designator = { set: 0x51, kind: 0x94, value: Uint8Array.of(0, 0, 0, 1) };
+
+function identification(facts: UnitFacts): Uint8Array {
   const w = new Writer(128);
-  const designator = (set: number, kind: number, value: Uint8Array): unknown =>
+  for (const { set, kind, value } of [...designators(facts), PORT])
     w.u8(set).u8(kind).u8(0).u8(value.length).bytes(value);
-  designator(0x01, 0x03, naa);
-  designator(0x02, 0x01, toLatin1(`BRAMBLE ${facts.product}:${facts.serial}`));
-  designator(0x03, 0x08, toLatin1(`${name}\0`.padEnd(Math.ceil((name.length + 1) / 4) * 4, "\0")));
-  // PIV, the target port, iSCSI: relative target port 1 (SPC-4 7.8.6.8).
-  designator(0x51, 0x94, Uint8Array.of(0, 0, 0, 1));
   return w.done();
 }
 
@@ -89,10 +100,11 @@ function blockLimits(facts: UnitFacts): Uint8Array {
   return w.zeros(60 - w.length).done();
 }
 
-/** SBC-3 6.6.2: does not rotate. */
+/** SBC-3 6.6.2: does not rotate; WABEREQ 01b: reads after a BLOCK ERASE succeed. */
 function characteristics(): Uint8Array {
   const page = new Uint8Array(60);
   page[1] = 1;
+  page[3] = 0x40;
   return page;
 }
 

@@ -39,6 +39,7 @@ const UNLESS_NDOB = (cdb: Uint8Array, blockSize: number): number => ((cdb[1] as 
 const TWICE = (cdb: Uint8Array, blockSize: number): number => 2 * (cdb[13] as number) * blockSize;
 const LIST8 = (cdb: Uint8Array): number => cdb[4] as number;
 const LIST16 = (cdb: Uint8Array): number => u16(cdb, 7);
+const LIST32_AT10 = (cdb: Uint8Array): number => u32(cdb, 10);
 const LIST32 = (cdb: Uint8Array): number => u32(cdb, 5);
 
 type Row = readonly [string, string, Access, Touch, Command["out"], string];
@@ -52,7 +53,7 @@ const ROWS = [
   ["INQUIRY", "1201ffffff00", "legacy", "none", NONE, "SPC-4 6.6"],
   ["MODE SELECT(6)", "15110000ff00", "write", "none", LIST8, "SPC-4 6.13"],
   ["RESERVE(6)", "160000000000", "own", "none", NONE, "SPC-2 7.21"],
-  ["RELEASE(6)", "170000000000", "own", "none", NONE, "SPC-2 7.16"],
+  ["RELEASE(6)", "170000000000", "legacy", "none", NONE, "SPC-2 7.16"],
   ["MODE SENSE(6)", "1a08ffffff00", "read", "none", NONE, "SPC-4 6.11"],
   ["START STOP UNIT", "1b01000ff700", "own", "none", NONE, "SBC-3 5.25"],
   ["SEND DIAGNOSTIC", "1d0400000000", "write", "none", NONE, "SPC-4 6.42"],
@@ -66,6 +67,8 @@ const ROWS = [
   ["READ DEFECT DATA(10)", "37001f00000000ffff00", "read", "none", NONE, "SBC-3 5.18"],
   ["WRITE SAME(10)", "4108ffffffff00ffff00", "write", "range", ONE_BLOCK, "SBC-3 5.43"],
   ["UNMAP", "42000000000000ffff00", "write", "all", LIST16, "SBC-3 5.28"],
+  ["SANITIZE BLOCK ERASE", "48a10000000000000000", "write", "all", NONE, "SBC-3 5.22"],
+  ["SANITIZE EXIT FAILURE MODE", "48bf0000000000ffff00", "write", "none", LIST16, "SBC-3 5.22"],
   ["MODE SELECT(10)", "55110000000000ffff00", "write", "none", LIST16, "SPC-4 6.14"],
   ["PRIN READ KEYS", "5e000000000000ffff00", "own", "none", NONE, "SPC-4 6.15.2"],
   ["PRIN READ RESERVATION", "5e010000000000ffff00", "own", "none", NONE, "SPC-4 6.15.3"],
@@ -79,12 +82,23 @@ const ROWS = [
   ["PROUT PREEMPT AND ABORT", "5f05ff0000ffffffff00", "own", "reservations", LIST32, "SPC-4 6.16.2"],
   ["PROUT REGISTER AND IGNORE", "5f06ff0000ffffffff00", "own", "reservations", LIST32, "SPC-4 6.16.2"],
   ["RESERVE(10)", "56000000000000000000", "own", "none", NONE, "SPC-2 7.22"],
-  ["RELEASE(10)", "57000000000000000000", "own", "none", NONE, "SPC-2 7.17"],
+  ["RELEASE(10)", "57000000000000000000", "legacy", "none", NONE, "SPC-2 7.17"],
   ["MODE SENSE(10)", "5a18ffff000000ffff00", "read", "none", NONE, "SPC-4 6.12"],
+  ["EXTENDED COPY(LID1)", "83000000000000000000ffffffff0000", "write", "all", LIST32_AT10, "SPC-4 6.4"],
+  ["RECEIVE COPY STATUS(LID1)", "8400ff00000000000000ffffffff0000", "read", "none", NONE, "SPC-4 6.23"],
+  [
+    "RECEIVE COPY OPERATING PARAMETERS",
+    "84030000000000000000ffffffff0000",
+    "read",
+    "none",
+    NONE,
+    "SPC-4 6.23",
+  ],
   ["READ(16)", "8818ffffffffffffffffffffffff0000", "read", "range", NONE, "SBC-3 5.13"],
   ["COMPARE AND WRITE", "8918ffffffffffffffff000000ff0000", "write", "alone", TWICE, "SBC-3 5.2"],
   ["WRITE(16)", "8a18ffffffffffffffffffffffff0000", "write", "range", BLOCKS, "SBC-3 5.35"],
   ["WRITE AND VERIFY(16)", "8e16ffffffffffffffffffffffff0000", "write", "range", BLOCKS, "SBC-3 5.39"],
+  ["ORWRITE(16)", "8b18ffffffffffffffffffffffff0000", "write", "alone", BLOCKS, "SBC-3 5.6"],
   ["VERIFY(16)", "8f16ffffffffffffffffffffffff0000", "read", "range", CHECKED, "SBC-3 5.30"],
   ["PRE-FETCH(16)", "9002ffffffffffffffffffffffff0000", "read", "range", NONE, "SBC-3 5.8"],
   ["SYNCHRONIZE CACHE(16)", "9102ffffffffffffffffffffffff0000", "write", "none", NONE, "SBC-3 5.27"],

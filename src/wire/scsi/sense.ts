@@ -13,9 +13,7 @@ export const STATUS = {
 /** Sense key, additional sense code, qualifier as one number: 0xKKAAQQ (SPC-4 4.5.6, annex F.2). */
 export const SENSE = {
   NO_SENSE: 0x000000,
-  BECOMING_READY: 0x020401,
   NOT_READY_STOPPED: 0x020402, // initializing command required: START STOP UNIT
-  SANITIZE_IN_PROGRESS: 0x02041b,
   WRITE_ERROR: 0x030c00,
   READ_ERROR: 0x031100,
   TARGET_FAILURE: 0x044400,
@@ -28,19 +26,23 @@ export const SENSE = {
   INVALID_FIELD_IN_DATA: 0x052600,
   INVALID_RELEASE: 0x052604,
   SAVING_NOT_SUPPORTED: 0x053900,
+  TOO_MANY_TARGETS: 0x052606,
+  TARGET_TYPE: 0x052607,
+  TOO_MANY_SEGMENTS: 0x052608,
+  SEGMENT_TYPE: 0x052609,
   NO_REGISTRATION_ROOM: 0x055504,
   POWER_ON: 0x062900,
   UNIT_RESET: 0x062903,
-  NEXUS_LOST: 0x062907,
   MODE_CHANGED: 0x062a01,
   RESERVATIONS_PREEMPTED: 0x062a03,
   RESERVATIONS_RELEASED: 0x062a04,
   REGISTRATIONS_PREEMPTED: 0x062a05,
   CAPACITY_CHANGED: 0x062a09,
-  COMMANDS_CLEARED: 0x062f00,
   WRITE_PROTECTED: 0x072700,
   SOFTWARE_WRITE_PROTECTED: 0x072702,
   SPACE_FAILED: 0x072707, // the store is full (SBC-3 4.7.3.6)
+  COPY_OUT_OF_RANGE: 0x0a0000,
+  COPY_UNREACHABLE: 0x0a0d02,
   MISCOMPARE: 0x0e1d00,
 } as const;
 
@@ -50,13 +52,10 @@ export interface Sense {
   information?: number;
   /** FIELD POINTER: the byte of the CDB or of the parameter list that is wrong (SPC-4 4.5.2.4.2). */
   byte?: number;
-  /** PROGRESS INDICATION of 65536 (SPC-4 4.5.2.4.4). */
-  progress?: number;
 }
 
 /** Sense-key specific bytes (SPC-4 4.5.2.4), or nothing. */
 const specific = (sense: Sense): readonly [number, number] | undefined => {
-  if (sense.progress !== undefined) return [0x80, sense.progress];
   if (sense.byte === undefined) return undefined;
   return [sense.code === SENSE.INVALID_FIELD_IN_DATA ? 0x80 : 0xc0, sense.byte];
 };

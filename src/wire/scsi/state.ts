@@ -1,6 +1,7 @@
 // What all commands of one logical unit share, and what a command may answer or order.
 import type { Extent } from "../../base/disk.ts";
 import type { Modes } from "./modes.ts";
+import type { Reservations } from "./reservations.ts";
 import { SENSE, type Sense, STATUS } from "./sense.ts";
 
 /** One logical unit, for as long as it exists. */
@@ -69,6 +70,11 @@ export interface State {
   /** Who holds RESERVE(6) or (10). */
   reservedBy: string | undefined;
   stopped: boolean;
+  reservations: Reservations;
+  /** What became of copies, for RECEIVE COPY RESULTS; the oldest go first. */
+  readonly copies: { nexus: string; list: number; segments: number; bytes: number }[];
+  /** Aborts all tasks of these nexuses. */
+  abort(nexuses: readonly string[]): void;
 }
 
 export const GOOD: Outcome = { status: STATUS.GOOD };

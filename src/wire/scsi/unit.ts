@@ -2,7 +2,8 @@
 import { blocks, lba } from "./cdb.ts";
 import { HANDLERS } from "./handlers.ts";
 import { Modes } from "./modes.ts";
-import { type Command, commandIn, hasActions, MOST_TRANSFER } from "./opcodes.ts";
+import { type Access, type Command, commandIn, hasActions, MOST_TRANSFER } from "./opcodes.ts";
+import { forbids, restored } from "./reservations.ts";
 import { encodeSense, SENSE, STATUS } from "./sense.ts";
 import {
   attend,
@@ -36,6 +37,10 @@ export type UnitDo =
       dataIn?: Uint8Array;
     };
 
+const [REQUEST_SENSE, INQUIRY, START_STOP, REPORT_LUNS] = [0x03, 0x12, 0x1b, 0xa0];
+/** Beside a reservation a unit may be started, nothing else (SBC-3 table 13). */
+const stopAccess = (cdb: Uint8Array): Access => (((cdb[4] as number) & 0xf1) === 1 ? "any" : "write");
+
 const MOST_NEXUSES = 64;
 const MOST_OPEN = 4096;
 const MOST_OPEN_OF_NEXUS = 1024;
@@ -59,7 +64,10 @@ export class LogicalUnit {
   readonly #tasks = new TaskSet();
   #handles = 0;
 
-  constructor(facts: UnitFacts) {
+  #aborted: UnitDo[] = [];
+
+  /** `saved`: what the last `save` order brought, "" if there was none. Throws FORMAT_VALUE where it is damaged. */
+  constructor(facts: UnitFacts, saved = "") {
     this.#state = {
       facts,
       blocks: Math.floor(facts.size / facts.blockSize),
@@ -67,6 +75,9 @@ export class LogicalUnit {
       nexuses: new Map(),
       reservedBy: undefined,
       stopped: false,
+      reservations: restored(saved),
+      copies: [],
+      abort: (nexuses) => this.#abortOf(nexuses),
     };
   }
 
@@ -118,7 +129,7 @@ export class LogicalUnit {
     const orders: UnitDo[] = [];
     const { order } = open;
     open.order = undefined;
-    if (open.aborted) this.#tasks.end(open);
+    if (open.aborted) this.#finish(open, order, result);
     else if (result.error) this.#end(open, this.#failed(open, order, result.error.code), orders);
     else if (order === "data-in") this.#tasks.end(open);
     else if (open.steps) this.#step(open, open.steps, result, orders);
@@ -197,8 +208,8 @@ export class LogicalUnit {
   #start(open: Open, task: Task, orders: UnitDo[]): void {
     const command = commandIn(task.cdb);
     const refusal = this.#refusal(command, task);
-    const handler = command && HANDLERS[command.name];
-    const what = refusal ?? handler?.(this.#state, task) ?? refuse(SENSE.INVALID_OPCODE);
+    const what =
+      refusal ?? (command && HANDLERS[command.name])?.(this.#state, task) ?? refuse(SENSE.INVALID_OPCODE);
     if ("status" in what) this.#end(open, what, orders);
     else if ("do" in what) this.#order(open, what, orders);
     else this.#step(open, what, {}, orders);
@@ -207,16 +218,20 @@ export class LogicalUnit {
   /** What stands in a command's way whatever it says: attentions, reservations, what cannot be written. */
   #refusal(command: Command | undefined, { nexus, cdb }: Task): Outcome | undefined {
     const state = this.#state;
-    if (command?.access !== "legacy") {
-      const waiting = state.nexuses.get(nexus)?.attentions;
-      if (waiting && waiting.length > 0) return refuse(waiting.shift() as number);
+    const opcode = cdb[0] as number;
+    if (opcode !== INQUIRY && opcode !== REPORT_LUNS && opcode !== REQUEST_SENSE) {
+      const code = state.nexuses.get(nexus)?.attentions.shift();
+      if (code !== undefined) return refuse(code);
     }
-    if (!command) return hasActions(cdb[0] as number) ? badField(1) : refuse(SENSE.INVALID_OPCODE);
+    if (!command) return hasActions(opcode) ? badField(1) : refuse(SENSE.INVALID_OPCODE);
     if (state.reservedBy !== undefined && state.reservedBy !== nexus && command.access !== "legacy")
+      return CONFLICT;
+    if (forbids(state.reservations, nexus, opcode === START_STOP ? stopAccess(cdb) : command.access))
       return CONFLICT;
     if (command.writes && state.facts.readOnly) return refuse(SENSE.WRITE_PROTECTED);
     if (command.writes && state.modes.softwareProtected) return refuse(SENSE.SOFTWARE_WRITE_PROTECTED);
-    if (state.stopped && (command.touch === "range" || command.name === "TEST UNIT READY"))
+    const moves = command.touch === "range" || command.touch === "alone" || command.touch === "all";
+    if (state.stopped && (moves || command.name === "TEST UNIT READY"))
       return refuse(SENSE.NOT_READY_STOPPED);
     return undefined;
   }
@@ -226,6 +241,7 @@ export class LogicalUnit {
     const next = steps.next(result);
     if (next.done) this.#end(open, next.value, orders);
     else this.#order(open, next.value, orders);
+    orders.push(...this.#aborted.splice(0));
   }
 
   #order(open: Open, order: DiskOrder, orders: UnitDo[]): void {
@@ -276,6 +292,21 @@ export class LogicalUnit {
   #forget(open: Open): void {
     open.aborted = true;
     if (open.order === undefined) this.#tasks.end(open);
+  }
+
+  /** An aborted task, when the disk has ended. What was saved is true from now on, whoever hears of it. */
+  #finish(open: Open, order: Open["order"], result: Result): void {
+    this.#tasks.end(open);
+    if (order === "save" && !result.error) open.steps?.next(result);
+  }
+
+  /** PREEMPT AND ABORT: those tasks end with TASK ABORTED (TAS). */
+  #abortOf(nexuses: readonly string[]): void {
+    for (const open of this.#tasks)
+      if (nexuses.includes(open.nexus) && !open.aborted) {
+        this.#aborted.push(this.#answer(open, { status: STATUS.TASK_ABORTED }));
+        this.#forget(open);
+      }
   }
 
   /** Starts what waited for a task that has ended. */
