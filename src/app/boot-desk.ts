@@ -293,7 +293,10 @@ export function bootDesk(options: DeskOptions) {
       if (reached === "switched-root") prepared.delete(boots.current(node.id)?.id ?? "");
     },
     fail: (node, words) => obey(boots.fail(node.id, { atMs: now(), kind: "agent", words })),
-    stopped: (node, words) => obey(boots.end(node.id, "stopped", now(), words)),
+    stopped(node, words) {
+      obey(boots.end(node.id, "stopped", now(), words));
+      disks.drop(node, "its boot has ended").catch((error: Error) => event("disk", node, error.message));
+    },
     ended: (node) => obey(boots.end(node.id, "switched-root", now())),
     exportNbd: (node, address) => disks.exportNbd(node, boots.current(node.id), address),
     exportIscsi: (node, address) => disks.exportIscsi(node, boots.current(node.id), address),

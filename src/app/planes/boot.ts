@@ -2,6 +2,7 @@
 import { parentPort } from "node:worker_threads";
 import { BrambleError } from "../../base/errors.ts";
 import { serveTftp, type TftpEvent } from "../../serve/tftp.ts";
+import { faults } from "./faults.ts";
 import { connect } from "./rpc.ts";
 
 export interface FoundFile {
@@ -14,6 +15,7 @@ if (!port) throw new BrambleError("INTERNAL", "the boot plane runs in a worker t
 
 const servers: { close(): Promise<void> | void }[] = [];
 const control = connect(port, {
+  ...faults(),
   async listen({ host, port: wanted }: { host: string; port: number }) {
     const server = await serveTftp({
       host,

@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { rmSync } from "node:fs";
 import { parentPort, workerData } from "node:worker_threads";
 import { BrambleError } from "../../base/errors.ts";
+import { TOOLS } from "../../fleet/fencing.ts";
 import { createClone } from "../../storage/clones/clone.ts";
 import { threadEnded } from "../../storage/clones/lock.ts";
 import type { DiskEvent, DiskPlane } from "./disk-calls.ts";
@@ -62,6 +63,9 @@ const handlers = {
   flush: async ({ path }: Args<"flush">) => (await clones.hold(path).clone).flush(),
   listen: (args: Args<"listen">) => nbd.listen(args),
   async export({ secret = "", secretHash, name, path, address, readOnly = false }: Args<"export">) {
+    const busy = name.endsWith(`/${TOOLS}`) ? fence.whyNotTools(path) : undefined;
+    if (busy !== undefined)
+      throw new BrambleError("CLONE_BUSY", busy, { hint: "never two writers: switch the node off first" });
     const key = secretHash ?? sha256(secret);
     const used = false;
     const grant = { kind: "nbd" as const, key, name, path, paths: [path], address, readOnly, used };

@@ -1,5 +1,5 @@
 // Who has which disk open in this thread, and what must end before somebody else may open it.
-import { type Holder, mayLogIn, type Party } from "../../fleet/fencing.ts";
+import { type Holder, mayLogIn, type Party, TOOLS } from "../../fleet/fencing.ts";
 
 /** A session that has disks open. */
 export interface OpenSession {
@@ -22,12 +22,16 @@ export type Answer = { refused: string } | { tookOver: { from: Party; why: strin
 export const PING_MS = 5_000;
 /** A login that was let in must be through by then; until then nobody else is let in. */
 const LOGIN_MS = 15_000;
+/** A node that had its disk so lately may be on its way back to it (a cable, a restart of ours): tools wait. */
+const AWAY_MS = 30_000;
 /** Somebody else may have logged in while we waited for a holder: look again, so many times. */
 const ROUNDS = 4;
 
 export class Fence {
   readonly #sessions = new Set<OpenSession>();
   readonly #logins = new Set<Wish & { untilMs: number }>();
+  /** By disk: when a node was last seen, or told to come. */
+  readonly #seen = new Map<string, number>();
   readonly #now: () => number;
 
   constructor(now: () => number = Date.now) {
@@ -39,10 +43,12 @@ export class Fence {
     const tookOver: { from: Party; why: string }[] = [];
     const alive = new Map<OpenSession, boolean>();
     for (let round = 0; round < ROUNDS; round++) {
-      const late = this.#inTheWay(wish);
-      if (late !== undefined) return { refused: late };
+      const early = this.#inTheWay(wish);
+      if (early !== undefined) return { refused: early };
       const conflicts = this.#conflicts(wish, alive);
       if (conflicts.length === 0) {
+        const expected = wish.party.boot === TOOLS ? this.#expected(wish.paths) : undefined;
+        if (expected !== undefined) return { refused: expected };
         this.#logins.add({ ...wish, untilMs: this.#now() + LOGIN_MS });
         return { tookOver };
       }
@@ -64,7 +70,19 @@ export class Fence {
   opened(session: OpenSession): () => void {
     for (const login of this.#logins) if (same(login.party, session.party)) this.#logins.delete(login);
     this.#sessions.add(session);
-    return () => this.#sessions.delete(session);
+    return () => {
+      this.#sessions.delete(session);
+      if (session.party.boot !== TOOLS) this.expect(session.paths);
+    };
+  }
+
+  /** A node may come for these disks at any moment. */
+  expect(paths: readonly string[]): void {
+    for (const path of paths) this.#seen.set(path, this.#now());
+  }
+  /** Nobody has a way to these disks any more. */
+  forget(paths: readonly string[]): void {
+    for (const path of paths) this.#seen.delete(path);
   }
 
   /** Ends the sessions of these disks whose party `goes`; resolves when nothing of them touches a disk any more. */
@@ -77,9 +95,11 @@ export class Fence {
     return ending.map(({ party }) => party);
   }
 
-  /** Does any session have this disk open? */
-  has(path: string): boolean {
-    return [...this.#sessions].some(({ paths }) => paths.includes(path));
+  /** Why tools may not have this disk now, as far as can be told without asking its holder; undefined: they may. */
+  whyNotTools(path: string): string | undefined {
+    const node = [...this.#sessions].find(({ party, paths }) => party.boot !== TOOLS && paths.includes(path));
+    if (node) return `${node.party.address} is running from this disk`;
+    return this.#expected([path]);
   }
 
   #conflicts(wish: Wish, alive: ReadonlyMap<OpenSession, boolean>) {
@@ -90,6 +110,14 @@ export class Fence {
       const verdict = mayLogIn(holder, wish.party);
       return verdict.how === "take" ? [] : [{ session, verdict }];
     });
+  }
+
+  /** Tools: the node was here a moment ago. */
+  #expected(paths: readonly string[]): string | undefined {
+    const last = Math.max(...paths.map((path) => this.#seen.get(path) ?? Number.NEGATIVE_INFINITY));
+    const leftMs = last + AWAY_MS - this.#now();
+    if (leftMs <= 0) return undefined;
+    return `its node was here a moment ago and may come back: when it is off, try again in ${Math.ceil(leftMs / 1000)} s`;
   }
 
   /** A login of somebody else that is not through yet, and to whom this one need not be preferred. */

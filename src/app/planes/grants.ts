@@ -70,6 +70,7 @@ export class Grants {
     try {
       return await clearing;
     } finally {
+      this.#fence.expect(grant.paths);
       this.#byKey.set(grant.key, stays ? { ...grant, used: replaced.used || grant.used } : grant);
       if (this.#busy.get(grant.key) === clearing) this.#busy.delete(grant.key);
     }
@@ -80,9 +81,10 @@ export class Grants {
     await this.#busy.get(key)?.catch(() => {}); // told to whoever fences
     return this.#byKey.get(key);
   }
-  /** Is this grant still the one? */
+  peek = (key: string): Grant | undefined => this.#byKey.get(key);
+  /** Is this boot still the one that has it? */
   holds(grant: Grant): boolean {
-    return this.#byKey.get(grant.key) === grant;
+    return this.#byKey.get(grant.key)?.name === grant.name;
   }
   all = (): Iterable<Grant> => this.#byKey.values();
 
@@ -99,9 +101,12 @@ export class Grants {
   /** Ends a grant by its name, and what it has open. */
   async drop(name: string, why: string): Promise<void> {
     const ending = [...this.#byKey.values()].filter((grant) => grant.name === name);
-    for (const grant of ending) this.#end(grant, undefined);
+    for (const grant of ending) {
+      this.#end(grant, undefined);
+    }
     const ofBoot = (grant: Grant) => (party: Party) => party.boot === bootOf(grant);
     await Promise.all(ending.map((grant) => this.#fence.clear(grant.paths, ofBoot(grant), why)));
+    for (const grant of ending) this.#fence.forget(grant.paths);
   }
 
   #end(older: Grant, newer: Grant | undefined): void {
