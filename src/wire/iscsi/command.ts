@@ -47,7 +47,8 @@ export class Command {
   unsolicited = false;
   dataSN = 0;
   bursts: Burst[] = NO_BURSTS;
-  /** Orders of the unit that the disk works on. */
+  /** The unit's name for it, and how many of the unit's orders the disk works on. */
+  handle = 0;
   working = 0;
 
   constructor(view: DataView, at: number, extra: Uint8Array) {
