@@ -45,34 +45,9 @@ ExecStartPre=/usr/sbin/sshd -t
 CONF
 }
 
-# The root's own interface is up and must stay as it is, whoever manages networks in there.
-keep_network() {
-  # a swap file on a disk that needs memory to send its writes; and growing a disk that has its size already
+# A swap file on a disk that needs memory to send its writes; and growing a disk that has its size already.
+no_card() {
   for unit in dphys-swapfile resize2fs_once rpi-resize; do quiet $unit; done
-  is_systemd || return 0
-  mkdir -p /run/systemd/network
-  # the name stays: whoever renews the lease knows the interface by it
-  printf '[Match]\nMACAddress=%s\n\n[Link]\nNamePolicy=keep\nMACAddressPolicy=none\n' "$mac" > /run/systemd/network/00-netroot.link
-  # systemd-networkd: the same address, kept at stop
-  {
-    printf '[Match]\nMACAddress=%s\n\n[Network]\nAddress=%s/%s\nKeepConfiguration=yes\nLinkLocalAddressing=no\n' "$mac" "$address" "$prefix"
-    [ -z "$router" ] || echo "Gateway=$router"
-    for one in $dns; do echo "DNS=$one"; done
-  } > /run/systemd/network/00-netroot.network
-  # NetworkManager takes over a configured interface as it is ("external"), but such a one brings no name servers
-  if [ -n "$dns" ]; then
-    mkdir -p /run/NetworkManager/conf.d
-    printf '[global-dns-domain-*]\nservers=%s\n' "$(echo $dns | tr ' ' ',')" > /run/NetworkManager/conf.d/netroot.conf
-  fi
-  # ifupdown: what is taken down at shutdown would take the root along before it is unmounted
-  printf '[Service]\nExecStop=\n' | drop_in networking.service netroot
-  resolver
-}
-
-# Name servers for a system where nobody manages /etc/resolv.conf.
-resolver() {
-  [ ! -L $etc/resolv.conf ] && [ ! -s $etc/resolv.conf ] && [ -s /etc/resolv.conf ] || return 0
-  cat /etc/resolv.conf > $etc/resolv.conf
 }
 
 # A one-shot service that tells the server that the system is up, by whatever the image has for it.

@@ -35,12 +35,12 @@ network_up() {
   done
 }
 
-# The lease is kept for as long as the node runs: this udhcpc outlives the agent (an @ as first character of its name tells
-# systemd's shutdown to spare it: systemd.io/ROOT_STORAGE_DAEMONS) and renews.
+# The lease is kept for as long as the node runs: this udhcpc outlives the agent, in a jail of its own, and renews.
 lease() {
   mac=$(cat "/sys/class/net/$interface/address")
   say "$interface ($mac) has a link, asking for an address"
-  (cd / && exec @/udhcpc -i "$interface" -s /agent/lease.sh -t 8 -T 2 -n -S) > /run/bramble/udhcpc.log 2>&1 ||
-    { say "no DHCP answer on $interface"; return 1; }
+  interface=$interface mac=$mac setsid unshare -m sh /agent/lease-jail.sh > /run/bramble/udhcpc.log 2>&1 ||
+    { say "no DHCP answer on $interface: $(tail -n 1 /run/bramble/udhcpc.log)"; return 1; }
+  ln -sf /run/netroot/resolv.conf /etc/resolv.conf
   . /run/bramble/lease
 }

@@ -1,21 +1,22 @@
 # Roots: each leaves the new root mounted on /newroot and says in `attached` what it is. Sourced by /init.
 
-# By netlink: the kernel itself holds the connection, and nbd-client ends when it stands. A client that stays (by ioctl) would lose the
-# root at each shutdown: systemd stops every process for a moment, marked or not, and a stopped client counts as a closed one.
+# The kernel holds the connection, and all requests while there is none; nbd-keep (agent/c) dials again when it breaks, for as long as the
+# node runs. The @ in its name tells systemd's shutdown to spare it; being stopped for a moment there does no harm to a connection of the kernel.
 root_nbd() {
   modprobe -q nbd nbds_max=4 || [ -b /dev/nbd0 ] || fail "this kernel has no nbd driver"
   wait_for /dev/nbd0 10 || fail "no /dev/nbd0"
-  # by its path: busybox has an applet of this name, which its shell would prefer
-  /sbin/nbd-client -N "$nbd_export" "$nbd_host" "$nbd_port" /dev/nbd0 -block-size 512 > /run/bramble/nbd.log 2>&1 < /dev/null ||
-    fail "nbd: $(cat /run/bramble/nbd.log)"
+  mkdir -p /run/netroot
+  # the export's name is a secret, and everybody may read a process's arguments
+  printf %s "$nbd_export" |
+    (cd / && exec @/nbd-keep "$nbd_host" "$nbd_port" 0 "${nbd_size:-0}" "$nbd_dead" "$nbd_timeout" /run/netroot/nbd) > /dev/kmsg 2>&1 &
+  keeper=$!
   tries=0
   until [ -e /sys/block/nbd0/pid ] && [ "$(cat /sys/block/nbd0/size)" != 0 ]; do
     tries=$((tries + 1))
-    [ $tries -lt 100 ] || fail "nbd: the disk did not come up: $(cat /run/bramble/nbd.log)"
+    [ $tries -lt 400 ] && kill -0 $keeper 2>/dev/null || fail "nbd: $nbd_host:$nbd_port: $(dmesg | sed -n 's/.*nbd-keep: //p' | tail -n 1)"
     usleep 50000
   done
   size=$(($(cat /sys/block/nbd0/size) * 512))
-  [ -z "$nbd_size" ] || [ "$size" = "$nbd_size" ] || fail "nbd: the disk has $size bytes, the server said $nbd_size"
   device=/dev/nbd0
   if [ "$root_partition" != 0 ]; then
     device=/dev/nbd0p$root_partition
@@ -32,6 +33,14 @@ mount_root() {
   for name in crc32c crc32c_generic; do modprobe -q $name; done
   mount -t "$root_fstype" -o rw "$device" /newroot 2> /run/bramble/mount.log ||
     fail "mounting $device ($root_fstype): $(cat /run/bramble/mount.log) $(dmesg | tail -n 3)"
+}
+
+# guard=SHUT,DOWN of the profile: restarts a node whose root is gone for so many seconds (agent/c/guard.c). Off unless asked for.
+guard_root() {
+  case $guard in '' | 0 | 0,0) return ;; esac
+  state=
+  [ ! -e /run/netroot/nbd ] || state=/run/netroot/nbd
+  (cd / && exec @/guard "${guard%,*}" "${guard#*,}" $state) < /dev/null > /dev/kmsg 2>&1 &
 }
 
 # The root is a copy in memory: what is written is gone at the next boot.

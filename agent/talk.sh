@@ -35,7 +35,7 @@ hello() {
   root=$wanted seed=0 reporter=0 hostname= root_partition=2 root_fstype=ext4
   iscsi_portal= iscsi_target= iscsi_initiator= iscsi_user= iscsi_secret= iscsi_mutual_user= iscsi_mutual_secret= iscsi_lun=0 guard=
   : > /run/bramble/volumes
-  nbd_host= nbd_port=10809 nbd_export= nbd_size= ram_url= ram_format=tar
+  nbd_host= nbd_port=10809 nbd_export= nbd_size= nbd_dead=86400 nbd_timeout=5 ram_url= ram_format=tar
   while read -r line; do
     value=${line#*=}
     case $line in
@@ -55,6 +55,8 @@ hello() {
       nbd_port=*) nbd_port=$value ;;
       nbd_export=*) nbd_export=$value ;;
       nbd_size=*) nbd_size=$value ;;
+      nbd_dead=*) nbd_dead=$value ;;
+      nbd_timeout=*) nbd_timeout=$value ;;
       root_partition=*) root_partition=$value ;;
       root_fstype=*) root_fstype=$value ;;
       ram_url=*) ram_url=$value ;;

@@ -69,21 +69,7 @@ export async function makeAgentBed(t: Stage, asset: AssetName): Promise<AgentBed
   assert.ok(agent.size < 14e6, `the agent has ${agent.size} bytes`);
   const clone = join(t.folder, "clone.qcow2");
   await output("qemu-img", ["create", "-q", "-f", "qcow2", "-b", image, "-F", "raw", clone, "2G"]);
-  const server = start("qemu-nbd", [
-    "-t",
-    "-e",
-    "4",
-    "-x",
-    "secret",
-    "-b",
-    address,
-    "-p",
-    "10809",
-    "-f",
-    "qcow2",
-    clone,
-  ]);
-  t.atEnd(() => server.stop());
+  const server = nbdServer(t, address, clone);
   return {
     network,
     kernel: await bytesOf(card.boot, "kernel8.img"),
@@ -93,6 +79,14 @@ export async function makeAgentBed(t: Stage, asset: AssetName): Promise<AgentBed
     rootOffset: card.rootOffset,
     nbd: { nbd_host: address, nbd_port: 10809, nbd_export: "secret", nbd_size: 2 * 1024 ** 3 },
   };
+}
+
+/** A qcow2 file as the export "secret". */
+export function nbdServer(t: Stage, address: string, disk: string): Running {
+  const at = ["-x", "secret", "-b", address, "-p", "10809"];
+  const server = start("qemu-nbd", ["-t", "-e", "4", ...at, "-f", "qcow2", disk]);
+  t.atEnd(() => server.stop());
+  return server;
 }
 
 let guests = 0;
