@@ -2,9 +2,10 @@
 
 import type { WalkedFile } from "../fleet/boot-walk.ts";
 import type { BootStage, Outcome, Step } from "../fleet/boots.ts";
+import type { Guard, VolumeFilesystem, VolumeSpec } from "../fleet/disk-settings.ts";
 import type { NodeState, RootMode } from "../fleet/node.ts";
 
-export interface NodeView {
+export interface NodeView extends DiskSettingsView {
   id: string;
   name: string;
   state: NodeState;
@@ -99,9 +100,59 @@ export interface CloneView {
   size: number;
   ownBytes: number;
   createdMs: number;
+  /** Bytes that its snapshots hold, apart from its own. */
+  sharedBytes: number;
+  snapshots: number;
+  /** Bytes that it and its snapshots may take. */
+  quota?: number;
+  /** Made anew at every boot. */
+  ephemeral: boolean;
+  /** A node, or a tool, has it open now. */
+  inUse: boolean;
 }
 
-export interface ProfileView {
+export interface SnapshotView {
+  name: string;
+  createdMs: number;
+  ownBytes: number;
+}
+
+export type ExportFormat = "raw" | "qcow2" | "xz";
+
+export interface PromotedView {
+  image: ImageView;
+  snapshot?: string;
+  /** What was cleaned, in words. */
+  cleaned: string[];
+  notes: string[];
+}
+
+export interface VolumeView {
+  id: string;
+  name: string;
+  size: number;
+  fstype: VolumeFilesystem;
+  mountpoint?: string;
+  /** Absent: it is attached to none. */
+  node?: string;
+  lun?: number;
+  /** The node's settings gave it to it. */
+  bySettings: boolean;
+  path: string;
+  ownBytes: number;
+  createdMs: number;
+  inUse: boolean;
+}
+
+/** What a node is given about disks; its own or its profile's. */
+export interface DiskSettingsView {
+  ephemeral: boolean;
+  quota?: number;
+  guard?: Guard;
+  volumes: VolumeSpec[];
+}
+
+export interface ProfileView extends DiskSettingsView {
   name: string;
   image?: string;
   root: RootMode;
@@ -147,6 +198,10 @@ export interface SettingsPatch {
   user?: string | null;
   passwordHash?: string | null;
   sshKeys?: string[] | null;
+  ephemeral?: boolean | null;
+  quota?: number | null;
+  guard?: Guard | null;
+  volumes?: VolumeSpec[] | null;
 }
 export interface NodeSettingsPatch extends SettingsPatch {
   name?: string;
@@ -161,13 +216,16 @@ export interface Progress {
   total?: number;
 }
 
-export interface Commands {
+type Long = [progress: (progress: Progress) => void, signal: AbortSignal];
+
+export interface Commands extends CloneCommands, VolumeCommands {
   status(args: object): Promise<StatusView>;
   nodes(args: object): Promise<NodeView[]>;
   node(args: { node: string }): Promise<NodeView>;
   setNode(args: { node: string; patch: NodeSettingsPatch }): Promise<NodeView>;
   enrolNode(args: { node: string }): Promise<NodeView>;
-  forgetNode(args: { node: string }): Promise<{ name: string }>;
+  /** Its volumes are detached and stay. */
+  forgetNode(args: { node: string }): Promise<{ name: string; volumes: string[] }>;
   nodeTree(args: { node: string; model?: string }): Promise<TreeView>;
   nodeFile(args: { node: string; path: string }): Promise<{ base64: string; origin: string }>;
   explain(args: { node: string }): Promise<{ node: NodeView; boot?: BootDetail; events: EventView[] }>;
@@ -185,13 +243,54 @@ export interface Commands {
   firmwares(args: object): Promise<FirmwareView[]>;
   addFirmware(args: { source: string; name?: string }): Promise<FirmwareView>;
   removeFirmware(args: { firmware: string }): Promise<{ name: string }>;
-  clones(args: object): Promise<CloneView[]>;
-  clone(args: { node: string }): Promise<CloneView>;
-  resetClone(args: { node: string }): Promise<{ node: string }>;
-  serveClone(args: { node: string }): Promise<{ uri: string }>;
   profiles(args: object): Promise<ProfileView[]>;
   setProfile(args: { profile: string; patch: SettingsPatch }): Promise<ProfileView>;
   setEnrol(args: { rule: string }): Promise<{ rule: string }>;
+}
+
+export interface CloneCommands {
+  clones(args: object): Promise<CloneView[]>;
+  clone(args: { node: string }): Promise<CloneView>;
+  /** `force`: also while the node runs, which loses its disk. So for rollback and rebase. */
+  resetClone(args: { node: string; force?: boolean }): Promise<{ node: string }>;
+  serveClone(args: { node: string }): Promise<{ uri: string }>;
+  snapshots(args: { node: string }): Promise<SnapshotView[]>;
+  snapshotClone(args: { node: string; name: string }): Promise<SnapshotView>;
+  dropSnapshot(args: { node: string; snapshot: string }): Promise<{ name: string }>;
+  rollbackClone(args: { node: string; snapshot: string; force?: boolean }): Promise<CloneView>;
+  exportClone(
+    args: { node: string; to: string; format: ExportFormat; snapshot?: string; force?: boolean },
+    ...long: Long
+  ): Promise<{ path: string; bytes: number }>;
+  promoteClone(
+    args: { node: string; name?: string; snapshot?: string; keep?: string[]; clean?: boolean },
+    ...long: Long
+  ): Promise<PromotedView>;
+  rebaseClone(args: {
+    node: string;
+    image?: string;
+    discardChanges?: boolean;
+    force?: boolean;
+  }): Promise<CloneView>;
+  resizeClone(args: { node: string; size: number }): Promise<CloneView>;
+  /** Null takes it back to the profile's. */
+  setCloneQuota(args: { node: string; quota: number | null }): Promise<CloneView>;
+  mergeClone(args: { node: string }, ...long: Long): Promise<CloneView>;
+}
+
+export interface VolumeCommands {
+  volumes(args: object): Promise<VolumeView[]>;
+  volume(args: { volume: string }): Promise<VolumeView>;
+  createVolume(args: {
+    name: string;
+    size: number;
+    fstype?: string;
+    mountpoint?: string;
+  }): Promise<VolumeView>;
+  attachVolume(args: { volume: string; node: string; mountpoint?: string }): Promise<VolumeView>;
+  detachVolume(args: { volume: string; force?: boolean }): Promise<VolumeView>;
+  resizeVolume(args: { volume: string; size: number }): Promise<VolumeView>;
+  removeVolume(args: { volume: string }): Promise<{ name: string }>;
 }
 
 export interface Route {
@@ -226,6 +325,23 @@ export const ROUTES: { [C in keyof Commands]: Route } = {
   clone: { method: "GET", path: "/clones/:node" },
   resetClone: { method: "POST", path: "/clones/:node/reset" },
   serveClone: { method: "POST", path: "/clones/:node/serve" },
+  snapshots: { method: "GET", path: "/clones/:node/snapshots" },
+  snapshotClone: { method: "POST", path: "/clones/:node/snapshots" },
+  dropSnapshot: { method: "DELETE", path: "/clones/:node/snapshots/:snapshot" },
+  rollbackClone: { method: "POST", path: "/clones/:node/rollback" },
+  exportClone: { method: "POST", path: "/clones/:node/export", stream: true },
+  promoteClone: { method: "POST", path: "/clones/:node/promote", stream: true },
+  rebaseClone: { method: "POST", path: "/clones/:node/rebase" },
+  resizeClone: { method: "POST", path: "/clones/:node/resize" },
+  setCloneQuota: { method: "PUT", path: "/clones/:node/quota" },
+  mergeClone: { method: "POST", path: "/clones/:node/merge", stream: true },
+  volumes: { method: "GET", path: "/volumes" },
+  volume: { method: "GET", path: "/volumes/:volume" },
+  createVolume: { method: "POST", path: "/volumes" },
+  attachVolume: { method: "POST", path: "/volumes/:volume/attach" },
+  detachVolume: { method: "POST", path: "/volumes/:volume/detach" },
+  resizeVolume: { method: "POST", path: "/volumes/:volume/resize" },
+  removeVolume: { method: "DELETE", path: "/volumes/:volume" },
   profiles: { method: "GET", path: "/profiles" },
   setProfile: { method: "PATCH", path: "/profiles/:profile" },
   setEnrol: { method: "PUT", path: "/enrol" },

@@ -1,16 +1,19 @@
-import type { Commands, FirmwareView } from "../api/contract.ts";
+import type { Commands, FirmwareView, SettingsPatch } from "../api/contract.ts";
 import { BrambleError } from "../base/errors.ts";
 import { readAll } from "../base/tree.ts";
 import { parseEnrolRule } from "../fleet/enrol.ts";
 import { DEFAULT_PROFILE, type Node } from "../fleet/node.ts";
 import { addFirmware, type FirmwareManifest, listFirmware, removeFirmware } from "../storage/firmware.ts";
 import { addImage, findImage, listImages, removeImage } from "../storage/images.ts";
+import { cloneCommands } from "./clone-commands.ts";
 import type { Core } from "./core.ts";
 import { type AgentOf, agentToLookAt, treeOf, treeView } from "./node-tree.ts";
-import { readSetting, writeSetting } from "./settings.ts";
 import type { PlaneState } from "./planes/spawn.ts";
+import { readSetting, writeSetting } from "./settings.ts";
 import type { NodePatch, ProfilePatch } from "./settings-patch.ts";
 import { bootDetail, bootView, eventView, nodeView, profileView } from "./views.ts";
+import { volumeCommands } from "./volume-commands.ts";
+import { attachedVolumes } from "./volumes.ts";
 
 /** What only a running server knows, or must be told. */
 export interface Running {
@@ -22,6 +25,8 @@ export interface Running {
   imagesChanged(): Promise<void>;
   ruleChanged(rule: string): void;
   dropDisk(node: Node, why: string): Promise<void>;
+  /** What the node sees behind its target at its next login. */
+  volumesChanged(node: Node): Promise<void>;
   agentOf: AgentOf;
 }
 
@@ -55,30 +60,14 @@ export function localCommands(core: Core, running?: Running): Commands {
   const view = async (node: Node) => nodeView(node, registry, await lastBoot(node));
   const limited = (limit: unknown) => Math.min(Math.max(1, Number(limit) || 50), MOST_ROWS);
 
-  async function cloneView(row: { nodeId: string; imageSha: string; createdMs: number }) {
-    const node = registry.byId(row.nodeId);
-    const path = data.clone(row.nodeId);
-    const facts = await core.disks.call<{ size: number; ownBytes: number }>("facts", { path });
-    const image = await findImage(data.root, row.imageSha).catch(() => undefined); // its image was removed by hand
-    return {
-      node: node?.name ?? row.nodeId,
-      image: image ? `${image.name}:${image.version}` : `missing (${row.imageSha.slice(0, 12)})`,
-      path,
-      size: facts.size,
-      ownBytes: facts.ownBytes,
-      createdMs: row.createdMs,
-    };
-  }
-  async function cloneRow(reference: string) {
-    const node = registry.need(reference);
-    const row = await book.selectFrom("clone").selectAll().where("nodeId", "=", node.id).executeTakeFirst();
-    if (row) return { node, row };
-    throw new BrambleError("CLONE_UNKNOWN", `${node.name} has no clone yet`, {
-      hint: "it gets one at its first boot",
-    });
+  /** What settings allow a clone is told to the disk plane at once. */
+  async function quotasChanged(patch: SettingsPatch, nodes: readonly Node[]): Promise<void> {
+    if (patch.quota !== undefined) for (const node of nodes) await core.applyQuota(node);
   }
 
   return {
+    ...cloneCommands(core, running),
+    ...volumeCommands(core, running),
     async status() {
       return {
         version: VERSION,
@@ -99,6 +88,7 @@ export function localCommands(core: Core, running?: Running): Commands {
       const found = registry.need(node);
       if (patch.image) await findImage(data.root, patch.image);
       await registry.patch(found, patch as NodePatch);
+      await quotasChanged(patch, [found]);
       await running?.imagesChanged();
       const names = Object.keys(patch).join(", ");
       journal.event("set", found.id, `set: ${names}`);
@@ -115,8 +105,9 @@ export function localCommands(core: Core, running?: Running): Commands {
       await running?.dropDisk(found, "the node was forgotten");
       await core.removeClone(found);
       await journal.flush();
+      const volumes = (await attachedVolumes(core, found)).map(({ name }) => name);
       await registry.forget(found);
-      return { name: found.name };
+      return { name: found.name, volumes };
     },
     nodeTree: ({ node, model }) => treeView(core, registry.need(node), model, agentOf),
     async nodeFile({ node, path }) {
@@ -193,34 +184,14 @@ export function localCommands(core: Core, running?: Running): Commands {
       const { name, version } = await removeFirmware(data.root, firmware, { inUse });
       return { name: `${name}:${version}` };
     },
-    async clones() {
-      return Promise.all((await book.selectFrom("clone").selectAll().execute()).map(cloneView));
-    },
-    clone: async ({ node }) => cloneView((await cloneRow(node)).row),
-    async resetClone({ node }) {
-      const { node: found } = await cloneRow(node);
-      await running?.dropDisk(found, "its clone was reset");
-      await core.removeClone(found);
-      journal.event("clone", found.id, "its clone was reset: the next boot begins with the image as it is");
-      return { node: found.name };
-    },
-    async serveClone({ node }) {
-      const { node: found } = await cloneRow(node);
-      const secret = core.newSecret();
-      await core.disks.call("export", {
-        secret,
-        name: `${found.id}/tools`,
-        path: data.clone(found.id),
-        address: "127.0.0.1",
-      });
-      const { port } = await core.disks.call<{ port: number }>("listen", { host: "127.0.0.1", port: 0 });
-      journal.event("clone", found.id, "its disk was opened on loopback for tools");
-      return { uri: `nbd://127.0.0.1:${port}/${secret}` };
-    },
     profiles: async () => registry.profiles().map(profileView),
     async setProfile({ profile, patch }) {
       if (patch.image) await findImage(data.root, patch.image);
       const next = await registry.patchProfile(profile, patch as ProfilePatch);
+      await quotasChanged(
+        patch,
+        registry.all().filter((node) => node.profile === profile),
+      );
       await running?.imagesChanged();
       return profileView(next);
     },

@@ -12,6 +12,7 @@ export interface DataFolder {
   socket: string;
   clones: string;
   clone(nodeId: string): string;
+  volume(id: string): string;
 }
 
 /** `--data`, else systemd's STATE_DIRECTORY, else the folder of the person who called, also under sudo. */
@@ -30,7 +31,7 @@ function callersHome(env: NodeJS.ProcessEnv): string {
 }
 
 export function dataFolder(root: string): DataFolder {
-  for (const folder of ["", "images", "clones", "firmware", "agent"]) {
+  for (const folder of ["", "images", "clones", "volumes", "firmware", "agent"]) {
     mkdirSync(join(root, folder), { recursive: true, mode: 0o700 });
   }
   return {
@@ -40,6 +41,7 @@ export function dataFolder(root: string): DataFolder {
     socket: join(root, "bramble.sock"),
     clones: join(root, "clones"),
     clone: (nodeId) => join(root, "clones", `${nodeId}.qcow2`),
+    volume: (id) => join(root, "volumes", `${id}.qcow2`),
   };
 }
 

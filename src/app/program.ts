@@ -1,6 +1,7 @@
 import { Command, Option } from "commander";
 import { bootCommands } from "./cli/boots.ts";
 import { cardCommands } from "./cli/card.ts";
+import { cloneCommands } from "./cli/clones.ts";
 import { completionCommand } from "./cli/completion.ts";
 import { demoCommand } from "./cli/demo.ts";
 import { doctorCommand } from "./cli/doctor.ts";
@@ -10,6 +11,7 @@ import { nodeCommands } from "./cli/nodes.ts";
 import { simCommand } from "./cli/sim.ts";
 import { statusCommand } from "./cli/status.ts";
 import { upCommand } from "./cli/up.ts";
+import { volumeCommands } from "./cli/volumes.ts";
 import { VERSION } from "./commands.ts";
 
 /** The command line: every command with its options. */
@@ -33,6 +35,8 @@ export function makeProgram(): Command {
   demoCommand(program);
   statusCommand(program);
   imageCommands(program);
+  cloneCommands(program);
+  volumeCommands(program);
   nodeCommands(program);
   bootCommands(program);
   simCommand(program);

@@ -169,6 +169,8 @@ export class Registry {
       await trx.deleteFrom("boot").where("nodeId", "=", node.id).execute();
       await trx.deleteFrom("event").where("nodeId", "=", node.id).execute();
       await trx.deleteFrom("clone").where("nodeId", "=", node.id).execute();
+      await trx.deleteFrom("lun").where("nodeId", "=", node.id).execute();
+      await trx.updateTable("volume").set({ nodeId: null }).where("nodeId", "=", node.id).execute();
       for (const table of ["secret", "openDisk", "agentSession"] as const)
         await trx.deleteFrom(table).where("nodeId", "=", node.id).execute();
       await trx.deleteFrom("node").where("id", "=", node.id).execute();

@@ -1,14 +1,23 @@
 import type { Selectable } from "kysely";
-import type { BootDetail, BootView, EventView, NodeView, ProfileView } from "../api/contract.ts";
+import type {
+  BootDetail,
+  BootView,
+  DiskSettingsView,
+  EventView,
+  NodeView,
+  ProfileView,
+} from "../api/contract.ts";
 import type { Step } from "../fleet/boots.ts";
-import { type Node, type Profile, resolveNode } from "../fleet/node.ts";
+import { type DiskSettings, type Node, type Profile, resolveNode } from "../fleet/node.ts";
 import type { Book, Tables } from "../storage/book.ts";
 import type { Registry } from "./registry.ts";
 
 /** Rows and nodes as people and programs outside see them; no secret passes here. */
 export function nodeView(node: Node, registry: Registry, boot: BootView | undefined): NodeView {
   const now = resolveNode(node, registry.profile(node.profile));
-  const own = (["image", "root", "firmware", "address"] as const).filter((key) => node[key] !== undefined);
+  const own = (
+    ["image", "root", "firmware", "address", "ephemeral", "quota", "guard", "volumes"] as const
+  ).filter((key) => node[key] !== undefined);
   return {
     id: node.id,
     name: node.name,
@@ -20,6 +29,7 @@ export function nodeView(node: Node, registry: Registry, boot: BootView | undefi
     own: [...own, ...Object.keys(node.seed)],
     firstSeenMs: node.firstSeenMs,
     lastSeenMs: node.lastSeenMs,
+    ...diskSettings(now),
     ...(node.serial && { serial: node.serial }),
     ...(node.mac && { mac: node.mac }),
     ...(node.model && { model: node.model }),
@@ -32,9 +42,23 @@ export function nodeView(node: Node, registry: Registry, boot: BootView | undefi
   };
 }
 
-export const profileView = ({ name, image, root, firmware, seed }: Profile): ProfileView => ({
+const diskSettings = ({
+  ephemeral = false,
+  quota,
+  guard,
+  volumes = [],
+}: Unset<DiskSettings>): DiskSettingsView => ({
+  ephemeral,
+  volumes,
+  ...(quota !== undefined && { quota }),
+  ...(guard && { guard }),
+});
+type Unset<T> = { [K in keyof T]: T[K] | undefined };
+
+export const profileView = ({ name, image, root, firmware, seed, ...disk }: Profile): ProfileView => ({
   name,
   root,
+  ...diskSettings(disk),
   hasPassword: seed.passwordHash !== undefined,
   sshKeys: seed.sshKeys?.length ?? 0,
   ...(image && { image }),

@@ -21,6 +21,7 @@ export type Code =
   | "CANCELLED" // stopped because somebody asked for it
   | "BOOK_DAMAGED" // the book cannot be opened or migrated
   | "CLONE_BUSY" // a node runs from it
+  | "SNAPSHOT_UNKNOWN"
   | "VOLUME_UNKNOWN"
   | "VOLUME_TAKEN" // a volume of that name is there already
   | "VOLUME_IN_USE" // it is attached, or a profile gives it
@@ -41,6 +42,7 @@ export type Code =
   | "CLONE_UNKNOWN" // a node without a clone
   | "INTERFACE_UNKNOWN" // no such network interface, or several to choose from
   | "BAD_INPUT" // an argument or setting that cannot be
+  | "TOOL_MISSING" // a program of the host's that this needs
   | "PORT_TAKEN" // another program listens there
   | "PORT_REFUSED" // the system does not let us listen there
   | "DATA_LOCKED" // another Bramble owns the data folder

@@ -5,7 +5,7 @@ import { latin1, toLatin1, toUtf8 } from "../base/text.ts";
 import type { Entry, FileBytes, Tree } from "../base/tree.ts";
 import { nameText } from "./ext4/directory.ts";
 import { openFile, readDirectory, readLink, readXattrs } from "./ext4/files.ts";
-import type { Inode } from "./ext4/inode.ts";
+import { INLINE_DATA, type Inode } from "./ext4/inode.ts";
 import { readJournal, replayed } from "./ext4/journal.ts";
 import { Names } from "./ext4/names.ts";
 import { decodeSuperblock, SUPERBLOCK_AT, SUPERBLOCK_SIZE } from "./ext4/superblock.ts";
@@ -43,6 +43,8 @@ export interface Ext4Tree extends Tree {
   /** FILE_UNKNOWN where there is no such symlink. */
   readlink(link: string | Inode): Promise<string>;
   stat(path: string): Promise<Inode | undefined>;
+  /** Where a file's first byte lies, in bytes of the file system; undefined for a hole and for a file kept in its inode. */
+  place(file: Inode): Promise<number | undefined>;
   /** FILE_UNKNOWN where there is no such path. */
   xattrs(file: string | Inode): Promise<Map<string, Uint8Array>>;
   /** Everything below a directory (without itself), each directory before what it holds. */
@@ -85,6 +87,11 @@ export async function openExt4(disk: ReadableDisk): Promise<Ext4Tree> {
     open: (file) => files.open(file),
     readlink: (link) => files.readlink(link),
     stat: (path) => files.find(path, false),
+    async place(file) {
+      if (file.size === 0 || file.flags & INLINE_DATA) return undefined;
+      const { physical } = await volume.locate(file, 0);
+      return physical === 0 ? undefined : physical * blockSize;
+    },
     xattrs: async (file) => readXattrs(volume, await files.must(file)),
     walk: (path = "") => files.walk(path),
   };

@@ -32,9 +32,8 @@ const NAMED = [
   "node forget",
   "node enrol",
   "explain",
-  "clone show",
-  "clone reset",
-  "clone serve",
+  ...["show", "reset", "serve", "snapshot", "snapshots", "drop", "rollback"].map((verb) => `clone ${verb}`),
+  ...["export", "promote", "rebase", "resize", "quota", "merge"].map((verb) => `clone ${verb}`),
 ];
 
 function bash(program: Command, zsh: boolean): string {
@@ -51,6 +50,7 @@ ${cases.join("\n")}
   case "$path" in
     ${NAMED.map((path) => `"${path}"`).join("|")}) words="$words $(bramble node list -o json 2>/dev/null | sed -n 's/^    "name": "\\(.*\\)",/\\1/p')" ;;
     "image show"|"image rm") words="$words $(bramble image list -o json 2>/dev/null | sed -n 's/^    "name": "\\(.*\\)",/\\1/p')" ;;
+    "volume show"|"volume attach"|"volume detach"|"volume resize"|"volume rm") words="$words $(bramble volume list -o json 2>/dev/null | sed -n 's/^    "name": "\\(.*\\)",/\\1/p')" ;;
   esac
   COMPREPLY=($(compgen -W "$words" -- "\${COMP_WORDS[COMP_CWORD]}"))
 }

@@ -1,8 +1,9 @@
 import { resolve } from "node:path";
 import type { Command } from "commander";
 import pc from "picocolors";
-import type { CloneView, ImageView, Progress } from "../../api/contract.ts";
-import { ago, bytes, clock, show, table } from "./print.ts";
+import type { ImageView } from "../../api/contract.ts";
+import { ago, bytes, show, table } from "./print.ts";
+import { long } from "./progress.ts";
 import { globals, withCommands } from "./session.ts";
 
 const isUrl = (source: string): boolean => /^https?:\/\//i.test(source);
@@ -20,20 +21,12 @@ export function imageCommands(program: Command): void {
     .option("--sha256 <hash>", "of the file or of the raw image: anything else is refused")
     .action(async (source: string, given: { name?: string; sha256?: string }, command: Command) => {
       const options = globals(command);
-      const stop = new AbortController();
-      const onSignal = () => stop.abort();
-      process.once("SIGINT", onSignal);
-      const bar = progressBar();
-      try {
-        const added = await withCommands(options, (commands) =>
-          commands.addImage({ source: absolute(source), ...given }, bar.move, stop.signal),
-        );
-        bar.clear();
-        show(options.output, added, () => imageLines(added));
-      } finally {
-        bar.clear();
-        process.removeListener("SIGINT", onSignal);
-      }
+      const added = await long((progress, signal) =>
+        withCommands(options, (commands) =>
+          commands.addImage({ source: absolute(source), ...given }, progress, signal),
+        ),
+      );
+      show(options.output, added, () => imageLines(added));
     });
 
   image
@@ -115,43 +108,6 @@ export function imageCommands(program: Command): void {
     const gone = await withCommands(options, (commands) => commands.removeFirmware({ firmware: name }));
     show(options.output, gone, () => `${gone.name} is removed.`);
   });
-
-  const clone = program.command("clone").description("the nodes' own disks");
-  clone.command("list").action(async (_, command: Command) => {
-    const options = globals(command);
-    const clones = await withCommands(options, (commands) => commands.clones({}));
-    show(options.output, clones, () =>
-      table(
-        ["NODE", "IMAGE", "SIZE", "OWN", "MADE"],
-        clones.map((c) => [c.node, c.image, bytes(c.size), bytes(c.ownBytes), clock(c.createdMs)]),
-      ),
-    );
-  });
-  clone.command("show <node>").action(async (name: string, _, command: Command) => {
-    const options = globals(command);
-    const one = await withCommands(options, (commands) => commands.clone({ node: name }));
-    show(options.output, one, () => cloneLines(one));
-  });
-  clone
-    .command("reset <node>")
-    .description("throw a node's disk away: its next boot begins with the image as it is")
-    .action(async (name: string, _, command: Command) => {
-      const options = globals(command);
-      const reset = await withCommands(options, (commands) => commands.resetClone({ node: name }));
-      show(options.output, reset, () => `${reset.node} begins anew at its next boot.`);
-    });
-  clone
-    .command("serve <node>")
-    .description("open a node's disk over NBD on loopback, for tools; without a server, until Ctrl-C")
-    .action(async (name: string, _, command: Command) => {
-      const options = globals(command);
-      await withCommands(options, async (commands, running) => {
-        const { uri } = await commands.serveClone({ node: name });
-        show(options.output, { uri }, () => uri);
-        if (!running)
-          await new Promise((resolve) => process.once("SIGINT", resolve).once("SIGTERM", resolve));
-      });
-    });
 }
 
 function imageLines(one: ImageView): string {
@@ -180,34 +136,4 @@ function imageLines(one: ImageView): string {
     table(["MODEL", "", ""], models),
     ...facts.notes.map((note) => pc.yellow(`· ${note}`)),
   ].join("\n");
-}
-
-const cloneLines = (one: CloneView): string =>
-  [
-    `${pc.bold(one.node)} over ${one.image}, made ${ago(one.createdMs)}`,
-    `  ${bytes(one.size)}, of which ${bytes(one.ownBytes)} are its own`,
-    `  ${one.path}`,
-    pc.dim("  qemu-img reads it while the node is off; while it is on: bramble clone serve"),
-  ].join("\n");
-
-/** One line on stderr that is written over; nothing where that is no terminal. */
-function progressBar() {
-  const out = process.stderr;
-  const width = 30;
-  let last = 0;
-  return {
-    move({ phase, bytes: done, total }: Progress) {
-      const now = Date.now();
-      if (!out.isTTY || now - last < 100) return;
-      last = now;
-      const part = total ? Math.min(1, done / total) : 0;
-      const bar = total
-        ? `[${"#".repeat(Math.round(part * width)).padEnd(width, ".")}] ${Math.floor(part * 100)} %  `
-        : "";
-      out.write(`\r\u001b[K${phase}  ${bar}${bytes(done)}${total ? ` of ${bytes(total)}` : ""}`);
-    },
-    clear() {
-      if (out.isTTY) out.write("\r\u001b[K");
-    },
-  };
 }

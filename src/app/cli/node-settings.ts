@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { NodeSettingsPatch } from "../../api/contract.ts";
+import { parseGuard, parseSize, parseVolumeSpec } from "../../fleet/disk-settings.ts";
 import { ROOT_MODES } from "../../fleet/node.ts";
 
 /** What the options of `settings()` give. */
@@ -14,6 +15,10 @@ export interface SettingOptions {
   name?: string;
   profile?: string;
   address?: string;
+  ephemeral?: string;
+  quota?: string;
+  guard?: string;
+  volume?: string[];
 }
 
 /** Adds the settings that nodes and profiles share. */
@@ -24,7 +29,20 @@ export function settings(command: Command): Command {
     .option("--firmware <name:version>", "boot files laid under the image's own")
     .option("--user <name>", "user to make on the node")
     .option("--password-hash <hash>", "its password as crypt(3) hash: openssl passwd -6")
-    .option("--ssh-key <key or file>", "public key that may log in; repeat for more", collectKey);
+    .option("--ssh-key <key or file>", "public key that may log in; repeat for more", collectKey)
+    .addOption(
+      new Option("--ephemeral <on or off>", "a fresh clone at every boot").choices(["on", "off", "-"]),
+    )
+    .option("--quota <size>", "how much the clone and its snapshots may hold of their own: 8G")
+    .option(
+      "--guard <shut,down>",
+      "seconds without a disk before the node is reset: while it shuts down, else; 0: never",
+    )
+    .option(
+      "--volume <name:size:fstype:mount>",
+      "an extra disk for each node: containers:20G:ext4:/var/lib/containers; repeat for more",
+      (value: string, before: string[] | undefined) => (value === "-" ? [] : [...(before ?? []), value]),
+    );
 }
 
 function collectKey(value: string, before: string[] | undefined): string[] {
@@ -57,6 +75,14 @@ export function settingsPatch(given: SettingOptions): NodeSettingsPatch {
     ...(given.firmware !== undefined && { firmware: orNull(given.firmware) }),
     ...(given.user !== undefined && { user: orNull(given.user) }),
     ...(given.passwordHash !== undefined && { passwordHash: orNull(given.passwordHash) }),
+    ...(given.ephemeral !== undefined && {
+      ephemeral: given.ephemeral === "-" ? null : given.ephemeral === "on",
+    }),
+    ...(given.quota !== undefined && { quota: given.quota === "-" ? null : parseSize(given.quota) }),
+    ...(given.guard !== undefined && { guard: given.guard === "-" ? null : parseGuard(given.guard) }),
+    ...(given.volume !== undefined && {
+      volumes: given.volume.length > 0 ? given.volume.map(parseVolumeSpec) : null,
+    }),
     ...(given.sshKey !== undefined && { sshKeys: given.sshKey.length > 0 ? given.sshKey : null }),
   };
 }

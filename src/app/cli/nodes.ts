@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import pc from "picocolors";
 import type { NodeSettingsPatch, NodeView } from "../../api/contract.ts";
+import type { Guard, VolumeSpec } from "../../fleet/disk-settings.ts";
 import { bootWords } from "./boots.ts";
 import { orNull, type SettingOptions, settings, settingsPatch } from "./node-settings.ts";
 import { ago, bytes, show, table } from "./print.ts";
@@ -71,11 +72,15 @@ export function nodeCommands(program: Command): void {
 
   node
     .command("forget <node>")
-    .description("remove a node, its clone and its history")
+    .description("remove a node, its clone and its history; its volumes stay")
     .action(async (name: string, _, command: Command) => {
       const options = globals(command);
       const gone = await withCommands(options, (commands) => commands.forgetNode({ node: name }));
-      show(options.output, gone, () => `${gone.name} is forgotten.`);
+      show(options.output, gone, () =>
+        gone.volumes.length === 0
+          ? `${gone.name} is forgotten.`
+          : `${gone.name} is forgotten. Its volumes stay, attached to none: ${gone.volumes.join(", ")}`,
+      );
     });
 
   node
@@ -169,6 +174,10 @@ function nodeLines(node: NodeView): string {
     ["address", node.address],
     ["user", node.user && own(`${node.user}${node.hasPassword ? ", with a password" : ""}`, "user")],
     ["ssh keys", String(node.sshKeys)],
+    ["clone", node.ephemeral ? own("a fresh one at every boot", "ephemeral") : undefined],
+    ["quota", node.quota === undefined ? undefined : own(bytes(node.quota), "quota")],
+    ["guard", node.guard && own(guardWords(node.guard), "guard")],
+    ...node.volumes.map((one): [string, string] => ["volume", volumeWords(one)]),
     ["heard", ago(node.lastSeenMs)],
     ["last boot", bootWords(node.boot)],
     ["verdict", node.boot?.verdict],
@@ -176,3 +185,9 @@ function nodeLines(node: NodeView): string {
   const shown = rows.flatMap(([key, value]) => (value ? [[pc.dim(key), value]] : []));
   return `${pc.bold(node.name)}\n${shown.map(([key, value]) => `  ${key}  ${value}`).join("\n")}`;
 }
+
+const guardWords = ({ shutdown, down }: Guard): string =>
+  `reset after ${shutdown === 0 ? "no time" : `${shutdown} s`} without its disk while it shuts down, ${down === 0 ? "never" : `after ${down} s`} else`;
+
+const volumeWords = ({ name, size, fstype, mountpoint }: VolumeSpec): string =>
+  `${name}, ${bytes(size)}, ${fstype}${mountpoint ? ` at ${mountpoint}` : ""}`;

@@ -205,6 +205,7 @@ export async function startCommanded(settings: Omit<ServerSettings, "failed">): 
         imagesChanged: desk.imagesChanged,
         ruleChanged: (rule) => desk.setRule(parseEnrolRule(rule)),
         dropDisk: desk.dropDisk,
+        volumesChanged: desk.lunsChanged,
         agentOf: agents.forClone,
       };
       commands = localCommands(core, running);

@@ -7,6 +7,10 @@ export interface Group {
   /** First block of its inode table. */
   inodeTable: number;
   freeClusters: number;
+  /** Block that holds the bits of the group's clusters. */
+  blockBitmap: number;
+  /** Nothing was ever given out in this group: the bitmap is not there yet (BLOCK_UNINIT). */
+  bitmapUnwritten: boolean;
 }
 
 /** The block that holds the descriptor of a group. With meta_bg the descriptors lie among the groups (ext4's descriptor_loc). */
@@ -33,7 +37,12 @@ export function decodeGroup(bytes: Uint8Array, group: number, sb: Superblock): G
   const length = Math.ceil((sb.inodesPerGroup * sb.inodeSize) / sb.blockSize);
   if (inodeTable === 0 || inodeTable + length > sb.blocks)
     throw bad(`its inode table is at block ${inodeTable}`);
-  return { inodeTable, freeClusters: u16(bytes, 0xc) + (wide ? u16(bytes, 0x2c) * 65536 : 0) };
+  return {
+    inodeTable,
+    freeClusters: u16(bytes, 0xc) + (wide ? u16(bytes, 0x2c) * 65536 : 0),
+    blockBitmap: u32(bytes, 0x0) + (wide ? u32(bytes, 0x20) * 2 ** 32 : 0),
+    bitmapUnwritten: sb.groupChecksum !== "none" && (u16(bytes, 0x12) & 0x2) !== 0,
+  };
 }
 
 function checksum(bytes: Uint8Array, group: number, sb: Superblock): number | undefined {

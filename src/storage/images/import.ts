@@ -34,6 +34,8 @@ export interface AddOptions {
   name?: string | undefined;
   /** Of the file as it is, or of the raw disk image. */
   sha256?: string | undefined;
+  /** What the manifest says of where it comes from, instead of the path. */
+  label?: string | undefined;
   onProgress?: ((progress: ImportProgress) => void) | undefined;
   signal?: AbortSignal | undefined;
   /** First pause between tries of a download; tests shorten it. */
@@ -176,7 +178,7 @@ class Import {
       aliases: [],
       size: disk.size,
       allocated: written.allocated,
-      source: this.#source.label,
+      source: this.#options.label ?? this.#source.label,
       addedAt: new Date().toISOString(),
       facts,
     };

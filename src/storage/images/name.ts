@@ -44,3 +44,12 @@ export function nameOfFile(file: string): ImageName {
     .slice(0, 128);
   return { name: name || "image", ...(version?.[1] ? { version: version[1] } : {}) };
 }
+
+/**
+ * The version after this one: a number counts on, anything else gets a count behind a +, so that no date lies.
+ * "3" is followed by "4", "2025-10-01" by "2025-10-01+1", that by "2025-10-01+2". Versions that are `taken` are passed over.
+ */
+export function nextVersion(version: string, taken: readonly string[]): string {
+  const [, before = "", digits = "0"] = /^(|.*\+)(\d{1,15})$/.exec(version) ?? [undefined, `${version}+`];
+  for (let n = Number(digits) + 1; ; n++) if (!taken.includes(`${before}${n}`)) return `${before}${n}`;
+}

@@ -1,0 +1,234 @@
+// What an image made of a node's disk must not carry on. The file system is changed by e2fsprogs, its own authority; the bytes of files
+// and of free space by us.
+import { execFile } from "node:child_process";
+import { type FileHandle, open, rm, writeFile } from "node:fs/promises";
+import { promisify } from "node:util";
+import { BrambleError } from "../../base/errors.ts";
+import { type Ext4Tree, openExt4 } from "../../formats/ext4.ts";
+import { identifyFilesystem } from "../../formats/filesystem.ts";
+import { type Partition, readPartitions } from "../../formats/partitions.ts";
+import { slice } from "../../formats/slice.ts";
+import { type Range, unusedExt4, unusedFat } from "../../formats/unused.ts";
+import { inodesOf } from "./clean-paths.ts";
+import { CLEANING_RULES, OUR_MARKS } from "./cleaning-policy.ts";
+import { RawFile } from "./raw-file.ts";
+
+export interface CleanOptions {
+  /** Names of rules to leave out. */
+  keep: readonly string[];
+  /** Of the root, as the image's facts have it. */
+  rootPartition: number | undefined;
+  signal?: AbortSignal | undefined;
+  onProgress?(done: number, total: number): void;
+}
+
+const PIECE = 1 << 20;
+const EXT = ["ext2", "ext3", "ext4"];
+/** Where programs of the administrator's lie, also for people who have no such path. */
+const PATH = `${process.env["PATH"] ?? ""}:/usr/sbin:/sbin`;
+/** In place of an id: no machine has it, so whoever finds it makes one (the agent, systemd). */
+const NO_ID = Buffer.from(`${"0".repeat(32)}\n`);
+
+/** Throws BAD_INPUT for a name that is none of the policy's. */
+export function checkKeep(keep: readonly string[]): void {
+  const names = CLEANING_RULES.map(({ name }) => name);
+  const unknown = keep.find((name) => !names.includes(name));
+  if (unknown === undefined) return;
+  throw new BrambleError("BAD_INPUT", `nothing that is cleaned is called ${unknown}`, {
+    hint: `what may be kept: ${names.join(", ")}`,
+  });
+}
+
+/**
+ * Cleans a raw disk image in place and says in words what was done. Throws FORMAT_VALUE where the root file system cannot be repaired,
+ * FORMAT_UNSUPPORTED where it is none of ext2 to ext4, TOOL_MISSING without e2fsprogs.
+ */
+export async function cleanImage(
+  path: string,
+  options: CleanOptions,
+): Promise<{ cleaned: string[]; notes: string[] }> {
+  const { keep, rootPartition, signal } = options;
+  checkKeep(keep);
+  const rules = CLEANING_RULES.filter(({ name }) => !keep.includes(name));
+  const parts = await partitions(path);
+  const root = parts.find(({ number }) => number === rootPartition);
+  if (!root || !EXT.includes(root.kind)) {
+    throw new BrambleError(
+      "FORMAT_UNSUPPORTED",
+      `the root is ${root?.kind ?? "not to be found"}, which cannot be cleaned`,
+      {
+        hint: "--no-clean takes the disk as it is, with this node's keys and logs",
+      },
+    );
+  }
+  const at = `${path}?offset=${root.offset}`;
+  await repair(at, signal);
+  if (rules.some(({ name }) => name === "machine-id"))
+    await withRoot(path, root, (tree, file) => blankId(tree, file, root));
+  const inodes = await withRoot(path, root, (tree) =>
+    inodesOf(tree, [...OUR_MARKS, ...rules.flatMap(({ paths }) => paths)]),
+  );
+  if (inodes.length > 0) await removeInodes(path, at, inodes, signal);
+  signal?.throwIfAborted();
+  const notes: string[] = [];
+  if (rules.some(({ name }) => name === "free-space")) notes.push(...(await wipeFree(path, parts, options)));
+  return { cleaned: rules.map(({ what }) => what), notes };
+}
+
+type Part = Partition & { kind: string };
+
+async function partitions(path: string): Promise<Part[]> {
+  const disk = await RawFile.open(path);
+  try {
+    const { partitions: found } = await readPartitions(disk);
+    const all: Part[] = [];
+    for (const one of found)
+      all.push({ ...one, kind: await identifyFilesystem(slice(disk, one.offset, one.size)) });
+    return all;
+  } finally {
+    await disk.close();
+  }
+}
+
+/** The tree as it is on the disk now: whatever changes it afterwards, opens it anew. */
+async function withRoot<T>(
+  path: string,
+  root: Part,
+  work: (tree: Ext4Tree, file: FileHandle) => Promise<T>,
+): Promise<T> {
+  const disk = await RawFile.open(path);
+  const file = await open(path, "r+");
+  try {
+    return await work(await openExt4(slice(disk, root.offset, root.size)), file);
+  } finally {
+    await file.close();
+    await disk.close();
+  }
+}
+
+/** Written over in its place: a file that is missing, or says "uninitialized", means a first boot to systemd, which resets its units. */
+async function blankId(tree: Ext4Tree, file: FileHandle, root: Part): Promise<void> {
+  const inode = await tree.stat("etc/machine-id");
+  if (inode?.kind !== "file" || inode.size !== NO_ID.length) return;
+  const place = await tree.place(inode);
+  if (place === undefined) return;
+  await file.write(NO_ID, 0, NO_ID.length, root.offset + place);
+  await file.sync();
+}
+
+/** Frees the inodes, then has e2fsck take their names out of the folders, which are written anew: no name stays in a gap. */
+async function removeInodes(
+  path: string,
+  at: string,
+  inodes: readonly number[],
+  signal?: AbortSignal,
+): Promise<void> {
+  const script = `${path}.debugfs`;
+  // By number: a file's name may be anything, also a line of commands.
+  await writeFile(script, inodes.map((inode) => `kill_file <${inode}>\n`).join(""));
+  try {
+    await tool("debugfs", ["-w", "-f", script, at], [0], signal);
+  } finally {
+    await rm(script, { force: true });
+  }
+  await tool("e2fsck", ["-f", "-y", "-D", at], [0, 1, 2, 3], signal);
+  await tool("e2fsck", ["-f", "-n", at], [0], signal);
+}
+
+/** A disk of a node that runs, or crashed, has a journal to be replayed first. 1 and 2: something was corrected. */
+const repair = (at: string, signal?: AbortSignal) => tool("e2fsck", ["-f", "-y", at], [0, 1, 2, 3], signal);
+
+async function tool(
+  name: string,
+  args: string[],
+  good: number[],
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const run = promisify(execFile);
+  const env = { ...process.env, PATH, LC_ALL: "C" };
+  try {
+    await run(name, args, { env, maxBuffer: 1 << 26, ...(signal && { signal }) });
+  } catch (error) {
+    const {
+      code,
+      stdout = "",
+      stderr = "",
+    } = error as { code?: number | string; stdout?: string; stderr?: string };
+    if (signal?.aborted) throw new BrambleError("CANCELLED", "it was stopped", { cause: error });
+    if (code === "ENOENT") {
+      throw new BrambleError("TOOL_MISSING", `${name} is not installed here`, {
+        hint: "sudo apt install e2fsprogs; or --no-clean takes the disk as it is",
+      });
+    }
+    if (typeof code === "number" && good.includes(code)) return;
+    throw new BrambleError(
+      "FORMAT_VALUE",
+      `the root file system cannot be put in order: ${lastLine(stderr || stdout)}`,
+      {
+        hint: "look at it with `bramble clone export` and e2fsck; --no-clean takes the disk as it is",
+        cause: error,
+      },
+    );
+  }
+}
+
+const lastLine = (text: string): string => text.trim().split("\n").at(-1) ?? "";
+
+/** Zeros where nothing is kept; says which partitions it could not read. */
+async function wipeFree(
+  path: string,
+  parts: readonly Part[],
+  { signal, onProgress }: CleanOptions,
+): Promise<string[]> {
+  const notes: string[] = [];
+  const disk = await RawFile.open(path);
+  const file = await open(path, "r+");
+  const total = parts.reduce((sum, { size }) => sum + size, 0);
+  let done = 0;
+  try {
+    for (const part of parts) {
+      const view = slice(disk, part.offset, part.size);
+      if (EXT.includes(part.kind)) await wipe(file, part, unusedExt4(view), signal);
+      else if (part.kind.startsWith("fat")) await wipe(file, part, unusedFat(view), signal);
+      else if (part.kind === "swap") await wipe(file, part, behindHeader(part), signal);
+      else
+        notes.push(
+          `partition ${part.number} (${part.kind}) is as it was: what was deleted there may still be in it`,
+        );
+      done += part.size;
+      onProgress?.(done, total);
+    }
+    await file.sync();
+  } finally {
+    await file.close();
+    await disk.close();
+  }
+  return notes;
+}
+
+/** mkswap's header fills a page; the largest that a Pi's kernel has is 16 KiB. */
+async function* behindHeader({ size }: Part): AsyncGenerator<Range> {
+  if (size > 16384) yield { offset: 16384, length: size - 16384 };
+}
+
+async function wipe(
+  file: FileHandle,
+  part: Part,
+  ranges: AsyncIterable<Range>,
+  signal?: AbortSignal,
+): Promise<void> {
+  const all: Range[] = [];
+  for await (const range of ranges) all.push(range); // all of it first: what they are read from is about to change
+  const buffer = Buffer.alloc(PIECE);
+  const zeros = Buffer.alloc(PIECE);
+  for (const { offset, length } of all) {
+    for (let at = 0; at < length; at += PIECE) {
+      signal?.throwIfAborted();
+      const size = Math.min(PIECE, length - at);
+      const place = part.offset + offset + at;
+      const { bytesRead } = await file.read(buffer, 0, size, place);
+      if (buffer.subarray(0, bytesRead).equals(zeros.subarray(0, bytesRead))) continue; // a hole stays one
+      await file.write(zeros, 0, size, place);
+    }
+  }
+}
