@@ -21,6 +21,8 @@ export type Code =
   | "CANCELLED" // stopped because somebody asked for it
   | "BOOK_DAMAGED" // the book cannot be opened or migrated
   | "CLONE_BUSY" // a node runs from it
+  | "CLONE_DAMAGED" // its files do not fit together: somebody changed one by other ways
+  | "SNAPSHOT_UNKNOWN" // the clone has no snapshot of that name
   | "SNAPSHOT_UNKNOWN"
   | "VOLUME_UNKNOWN"
   | "VOLUME_TAKEN" // a volume of that name is there already
