@@ -1,37 +1,34 @@
 import { randomUUID } from "node:crypto";
-import { dirname, isAbsolute, join } from "node:path";
 import type { Disk } from "../../base/disk.ts";
 import { BrambleError } from "../../base/errors.ts";
-import { decodeHeader, HEADER_AT, INCOMPATIBLE, type Qcow2Header, refusal } from "../../formats/qcow2.ts";
+import { INCOMPATIBLE } from "../../formats/qcow2.ts";
+import { Chain, type ChainEvent } from "./chain.ts";
 import { Commits } from "./commit.ts";
-import { cloneRecord, type NewClone, writeClone } from "./create.ts";
+import { cloneRecord, type NewClone, writeClone, writeVolume } from "./create.ts";
 import { type CloneStats, OpenClone, type Timer } from "./engine.ts";
 import { GiveBack } from "./give-back.ts";
+import { OPEN_HERE, readHeader } from "./header-edit.ts";
 import { type HostFile, type OpenHostFile, openHostFile } from "./host-file.ts";
-import { openImage, WarmFile } from "./image.ts";
+import { type HostFolder, hostFolder } from "./host-folder.ts";
 import { Journal, openJournalFiles, readJournal } from "./journal.ts";
-import type { Layer } from "./layer.ts";
+import type { Host } from "./layers-index.ts";
 import { hostBootId, lockClone, refuseIfLocked } from "./lock.ts";
 import { Mapping } from "./mapping.ts";
+import { openBelow, QcowLayer } from "./open-layers.ts";
 import { Pending } from "./pending.ts";
-import { Reading } from "./reading.ts";
+import { Quota } from "./quota.ts";
 import { placeTables, replay, usedClusters } from "./recover.ts";
 import { Refcounts } from "./refcounts.ts";
-import { Writing } from "./writing.ts";
+import { Writer } from "./writer.ts";
 
-/**
- * An autoclear bit of our own: this file is, or was when its process died, open for writing here. Whoever else writes to the
- * file clears bits that it does not know (docs/interop/qcow2.rst), and then our journal no longer fits.
- */
-const OPEN_HERE = 1n << 62n;
-/** Layers under a clone: more than four are slow, more than this are a loop. */
-const MOST_LAYERS = 16;
 const COMMIT_MS = 2_000;
 
-/** A node's disk: a copy-on-write overlay over an image. */
+/** A node's disk: a copy-on-write overlay over an image, or (a volume) over nothing. */
 export interface Clone extends Disk {
   readonly id: string;
   readonly generation: number;
+  /** What is done to its files: snapshots, rollback, growth. Undefined where it is open read-only, or not of our making. */
+  readonly chain: Chain | undefined;
   endBatch(): void;
   ownBytes(): number;
   ownExtents(offset: number, length: number): boolean;
@@ -45,17 +42,24 @@ export interface OpenOptions {
   sha256?: string;
   /** Without it a kill of this process loses writes that no flush covered. */
   journal?: boolean;
-  /** Stands in for the host's files. */
+  /** These two stand in for the host's files. */
   hostFile?: OpenHostFile;
+  hostFolder?: HostFolder;
   /** Of the host: a journal of another boot is worth nothing. */
   bootId?: string;
   timer?: Timer;
   /** Between a write and the commit that nobody asked for. */
   commitMs?: number;
+  /** Quota, merges. */
+  on?: (event: ChainEvent) => void;
+  /** False: merges that an earlier process left undone wait until somebody asks. */
+  merges?: boolean;
 }
 
 /** A clone over a raw image: a few pages, no copy. BAD_INPUT if the path exists, IMAGE_DAMAGED if the image's size is another. */
 export const createClone = (what: NewClone): Promise<void> => writeClone(what);
+/** A disk without an image, zeros at first. BAD_INPUT if the path exists. */
+export const createVolume = (what: { path: string; size: number }): Promise<void> => writeVolume(what);
 
 const systemTimer: Timer = (afterMs, act) => {
   const timer = setTimeout(act, afterMs).unref();
@@ -64,22 +68,24 @@ const systemTimer: Timer = (afterMs, act) => {
 
 /**
  * Opens a clone, for writing by one process at a time (CLONE_BUSY). What a killed process had acknowledged is taken up from
- * its journal. IMAGE_CHECKSUM: the image is not the one that the clone was made of. FORMAT_UNSUPPORTED names the feature.
+ * its journal. IMAGE_CHECKSUM: the image is not the one that the clone was made of; FILE_UNKNOWN: it, or a layer, is missing;
+ * CLONE_DAMAGED: a layer was changed. FORMAT_UNSUPPORTED names the feature.
  */
 export async function openClone(path: string, options: OpenOptions = {}): Promise<Clone> {
+  const host: Host = { open: options.hostFile ?? openHostFile, folder: options.hostFolder ?? hostFolder };
   const unlock = options.readOnly ? undefined : lockClone(path);
   const closing: { close(): void }[] = [];
   try {
     if (!unlock) refuseIfLocked(path);
-    const file = (options.hostFile ?? openHostFile)(path, unlock ? "write" : "read");
+    const file = host.open(path, unlock ? "write" : "read");
     closing.push(file);
     const header = readHeader(file, path, unlock !== undefined);
     const record = cloneRecord(header);
-    if (options.sha256 !== undefined && record?.image.sha256 !== options.sha256)
+    if (options.sha256 !== undefined && record?.image?.sha256 !== options.sha256)
       throw new BrambleError("IMAGE_CHECKSUM", `${path} stands on another image than ${options.sha256}`);
-    const below = openBelow(path, header, 1);
+    const below = openBelow(path, header, host.open);
     if (below) closing.push(below);
-    const reading = new Reading(new Mapping(file, header), new WarmFile(file, file.size()), below);
+    const reading = new QcowLayer({ path, header, file, mapping: new Mapping(file, header) }, below);
     const id = record?.id ?? randomUUID();
     if (unlock && reading.mapping.packed.size > 0)
       throw new BrambleError(
@@ -90,10 +96,10 @@ export async function openClone(path: string, options: OpenOptions = {}): Promis
         },
       );
     if (!unlock) {
-      replayToRead(path, header, reading.mapping, options);
+      replayToRead(reading, host, options);
       return new OpenClone(id, reading);
     }
-    return await openToWrite({ path, header, reading, id, unlock, closing }, options);
+    return await openToWrite({ reading, id, unlock, closing, host }, options);
   } catch (error) {
     for (const thing of closing) thing.close();
     unlock?.();
@@ -101,130 +107,77 @@ export async function openClone(path: string, options: OpenOptions = {}): Promis
   }
 }
 
-function readHeader(file: HostFile, path: string, write: boolean): Qcow2Header {
-  const bytes = new Uint8Array(Math.min(65536, Math.max(file.size(), 1)));
-  file.read(bytes, 0);
-  const header = decodeHeader(bytes);
-  const refused = refusal(header, { write });
-  if (refused !== undefined)
-    throw new BrambleError("FORMAT_UNSUPPORTED", `${path}: ${refused} is not supported`, {
-      hint: "qemu-img convert -O qcow2 makes a plain file of it",
-    });
-  return header;
-}
-
-function openBelow(path: string, header: Qcow2Header, depth: number): Layer | undefined {
-  if (!header.backing) return undefined;
-  if (depth > MOST_LAYERS)
-    throw new BrambleError("FORMAT_VALUE", `${path}: more than ${MOST_LAYERS} layers, or a loop of them`);
-  const { file: name, format } = header.backing;
-  const at = isAbsolute(name) ? name : join(dirname(path), name);
-  if (format === "raw") return openBaseImage(path, at, header);
-  if (format !== "qcow2")
-    throw new BrambleError(
-      "FORMAT_UNSUPPORTED",
-      `${path}: a backing file of format ${format} is not supported`,
-    );
-  refuseIfLocked(at);
-  const file = openHostFile(at, "read");
-  let below: Layer | undefined;
-  try {
-    const inner = readHeader(file, at, false);
-    below = openBelow(at, inner, depth + 1);
-    return new Reading(new Mapping(file, inner), new WarmFile(file, file.size()), below);
-  } catch (error) {
-    below?.close();
-    file.close();
-    throw error;
-  }
-}
-
-function openBaseImage(path: string, at: string, header: Qcow2Header): Layer {
-  const image = openImage(at);
-  const expected = cloneRecord(header)?.image;
-  if (!expected || (expected.size === image.size && expected.fingerprint === image.fingerprint)) return image;
-  image.close();
-  throw new BrambleError(
-    "IMAGE_CHECKSUM",
-    `${at} is not the image that ${path} was made of (${expected.sha256})`,
-    {
-      hint: "put the image back as it was: the clone holds only what differs from it",
-    },
-  );
-}
-
 /** What a killed process had acknowledged, for a reader: in memory only. */
-function replayToRead(path: string, header: Qcow2Header, mapping: Mapping, options: OpenOptions): void {
+function replayToRead({ path, header, mapping }: QcowLayer, host: Host, options: OpenOptions): void {
   if ((header.autoclear & OPEN_HERE) === 0n) return;
-  const files = openJournalFiles(path, options.hostFile ?? openHostFile, false);
+  const files = openJournalFiles(path, host.open, false);
   replay(mapping, readJournal(files, options.bootId ?? hostBootId()).records);
   for (const file of files) file.close();
 }
 
 interface Opening {
-  path: string;
-  header: Qcow2Header;
-  reading: Reading;
+  reading: QcowLayer;
   id: string;
   unlock: () => void;
   closing: { close(): void }[];
+  host: Host;
 }
 
 async function openToWrite(opening: Opening, options: OpenOptions): Promise<Clone> {
-  const { path, header, reading } = opening;
-  const { mapping, own } = reading;
-  const file = own.file;
-  const refcounts = new Refcounts(file, header);
-  const wasOpen = (header.autoclear & OPEN_HERE) !== 0n;
-  const journalFiles = openJournalFiles(path, options.hostFile ?? openHostFile, true);
+  const { reading, host, unlock, id } = opening;
+  const { path, header } = reading;
+  const refcounts = new Refcounts(reading.own.file, header);
+  const journalFiles = openJournalFiles(path, host.open, true) as [HostFile, HostFile];
   opening.closing.push(...journalFiles);
   const bootId = options.bootId ?? hostBootId();
-  const { records, sequence } = readJournal(wasOpen ? journalFiles : [], bootId);
-  const pending = new Pending(mapping, undefined);
-  const giveBack = new GiveBack(file, refcounts, mapping.geometry.clusterSize);
-  const parts = { file, mapping, refcounts, giveBack, l1Offset: header.l1Offset };
-  replay(mapping, records, pending);
-  const dirty = (header.incompatible & INCOMPATIBLE.dirty) !== 0n;
-  // Of our own files we know all that may use a cluster; a power cut may have left some counted and unused.
-  if (wasOpen || dirty || cloneRecord(header)) refcounts.recount(usedClusters(header, mapping));
-  if (wasOpen || dirty) {
-    placeTables(mapping, refcounts, pending);
-    // Also without records: the page cache may be ahead of the disk, and nothing may be reused before the disk agrees.
-    pending.data = true;
-    await new Commits({ ...parts, pending, journal: undefined }).flush();
-  }
+  const sequence = await recover(reading, refcounts, journalFiles, bootId);
   for (const half of journalFiles) half.truncate(0); // before the bit that would have them replayed
-  writeFeatures(file, header.incompatible & ~INCOMPATIBLE.dirty, OPEN_HERE);
-  const [a, b] = journalFiles as [HostFile, HostFile];
   const journal =
-    options.journal === false || bootId === "" ? undefined : new Journal([a, b], bootId, sequence);
+    options.journal === false || bootId === "" ? undefined : new Journal(journalFiles, bootId, sequence);
+  const quota = new Quota(
+    () => clone.ownBytes(),
+    (event) => options.on?.({ kind: "quota", ...event }),
+  );
+  refcounts.buildFreeList();
+  const writer = new Writer(reading, refcounts, { journal, quota });
+  writer.opened();
   if (!journal)
     for (const half of journalFiles) {
       half.remove();
       half.close();
     }
-  refcounts.buildFreeList();
-  const live = new Pending(mapping, journal);
-  const commits = new Commits({ ...parts, pending: live, journal });
-  const writing = new Writing({ reading, refcounts, pending: live });
-  const seal = async () => {
-    refcounts.writeDirty();
-    await file.sync("mapping");
-    writeFeatures(file, header.incompatible & ~INCOMPATIBLE.dirty, 0n);
-  };
-  return new OpenClone(opening.id, reading, {
-    ...{ writing, pending: live, commits, refcounts, journal, giveBack, seal, unlock: opening.unlock },
-    timer: options.timer ?? systemTimer,
-    commitMs: options.commitMs ?? COMMIT_MS,
-  });
+  const timing = { timer: options.timer ?? systemTimer, commitMs: options.commitMs ?? COMMIT_MS };
+  const clone = new OpenClone(id, reading, { writer, journal, unlock, ...timing });
+  if (!cloneRecord(header)) return clone;
+  const on = options.on ?? (() => {});
+  clone.chain = new Chain({ clone, path, host, journal, quota, on, now: Date.now });
+  if (options.merges !== false) clone.chain.start();
+  return clone;
 }
 
-/** The three feature words of the header in one write: bits that we do not know are cleared from the third. */
-function writeFeatures(file: HostFile, incompatible: bigint, autoclear: bigint): void {
-  const words = new Uint8Array(8);
-  const view = new DataView(words.buffer);
-  view.setBigUint64(0, autoclear);
-  file.write(words.slice(), HEADER_AT.autoclear);
-  view.setBigUint64(0, incompatible);
-  file.write(words, HEADER_AT.incompatible);
+/** Takes up the journal of a killed process and sets right what a crash left; gives the journal's next number. */
+async function recover(
+  reading: QcowLayer,
+  refcounts: Refcounts,
+  journalFiles: HostFile[],
+  bootId: string,
+): Promise<number> {
+  const { mapping, header } = reading;
+  const { file } = reading.own;
+  const wasOpen = (header.autoclear & OPEN_HERE) !== 0n;
+  const { records, sequence } = readJournal(wasOpen ? journalFiles : [], bootId);
+  const pending = new Pending(mapping, undefined);
+  replay(mapping, records, pending);
+  const dirty = (header.incompatible & INCOMPATIBLE.dirty) !== 0n;
+  // Of our own files we know all that may use a cluster; a power cut may have left some counted and unused.
+  if (wasOpen || dirty || cloneRecord(header)) refcounts.recount(usedClusters(header, mapping));
+  if (!wasOpen && !dirty) return sequence;
+  placeTables(mapping, refcounts, pending);
+  // Also without records: the page cache may be ahead of the disk, and nothing may be reused before the disk agrees.
+  pending.data = true;
+  const giveBack = new GiveBack(file, refcounts, mapping.geometry.clusterSize);
+  await new Commits({
+    ...{ file, mapping, refcounts, pending, giveBack, journal: undefined, l1Offset: header.l1Offset },
+  }).flush();
+  return sequence;
 }

@@ -74,6 +74,11 @@ export class Commits {
     return this.#waiting;
   }
 
+  /** When it resolves no commit runs or waits, whatever became of them. */
+  async idle(): Promise<void> {
+    while (this.#waiting ?? this.#running) await (this.#waiting ?? this.#running)?.catch(() => undefined);
+  }
+
   #next(): Promise<void> {
     this.#waiting = undefined;
     if (this.failed) throw this.failed;

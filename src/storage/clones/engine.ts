@@ -1,13 +1,12 @@
 import type { Extent } from "../../base/disk.ts";
 import { BrambleError } from "../../base/errors.ts";
-import type { Commits } from "./commit.ts";
-import type { GiveBack } from "./give-back.ts";
+import type { Chain } from "./chain.ts";
 import { hostError } from "./host-file.ts";
 import type { Journal } from "./journal.ts";
 import { checkRange } from "./layer.ts";
-import type { Pending } from "./pending.ts";
-import type { Reading } from "./reading.ts";
-import type { Refcounts } from "./refcounts.ts";
+import { type QcowLayer, qcowLayers } from "./open-layers.ts";
+import { Readers } from "./readers.ts";
+import type { Writer } from "./writer.ts";
 import type { Writing } from "./writing.ts";
 
 /** With this many changes waiting, writes wait for a commit; with half of it, one begins. */
@@ -29,44 +28,53 @@ export interface CloneStats {
   givenBack: number;
 }
 
-/** What only a clone that is open for writing has. */
-export interface Writer {
-  writing: Writing;
-  pending: Pending;
-  commits: Commits;
-  refcounts: Refcounts;
+/** What a clone that is open for writing has, whatever file it writes to. */
+export interface WriteSide {
+  writer: Writer;
   journal: Journal | undefined;
-  giveBack: GiveBack;
   timer: Timer;
   commitMs: number;
-  /** Marks the file as closed in order. */
-  seal: () => Promise<void>;
   unlock: () => void;
+}
+
+/** What a clone is made of at one moment. */
+export interface Top {
+  reading: QcowLayer;
+  writer: Writer;
 }
 
 /** A node's disk. See openClone(). */
 export class OpenClone {
   readonly id: string;
-  readonly size: number;
   readonly blockSize: number;
-  /** Counts writes, zeros and trims: unchanged means unchanged bytes. */
+  /** Counts writes, zeros and trims, and whatever else changes bytes: unchanged means unchanged bytes. */
   generation = 0;
-  readonly #reading: Reading;
-  readonly #writer: Writer | undefined;
+  /** Snapshots and what else is done to the files; undefined where the clone is open read-only, or not of our making. */
+  chain: Chain | undefined;
+  #reading: QcowLayer;
+  readonly #side: WriteSide | undefined;
+  readonly #readers = new Readers();
   #cancelTimer: (() => void) | undefined;
   #closed: Promise<void> | undefined;
+  /** While it is there, no write begins. */
+  #gate: Promise<void> | undefined;
 
-  constructor(id: string, reading: Reading, writer?: Writer) {
+  constructor(id: string, reading: QcowLayer, side?: WriteSide) {
     this.id = id;
-    this.size = reading.size;
     this.blockSize = Math.min(4096, 1 << reading.mapping.geometry.subclusterBits);
     this.#reading = reading;
-    this.#writer = writer;
+    this.#side = side;
+  }
+
+  /** Bytes. Only resize and a change of the image change it. */
+  get size(): number {
+    return this.#reading.size;
   }
 
   read(into: Uint8Array, offset: number): void | Promise<void> {
     this.#open();
-    return this.#reading.read(into, offset);
+    const waits = this.#reading.read(into, offset);
+    if (waits) return this.#readers.hold(waits);
   }
 
   status(offset: number, length: number): Extent[] {
@@ -75,29 +83,41 @@ export class OpenClone {
   }
 
   write(from: Uint8Array, offset: number): void | Promise<void> {
-    const { writing, pending, commits } = this.#writable();
+    const { writer } = this.#writable();
     checkRange(this.size, offset, from.length);
-    const unit = this.blockSize;
     if (
-      pending.changes < MOST_CHANGES &&
-      ((offset | from.length) % unit === 0 || !isCold(writing, offset, from.length))
+      this.#canWrite(writer) &&
+      ((offset | from.length) % this.blockSize === 0 || !isCold(writer.writing, offset, from.length))
     ) {
       this.generation += 1;
-      writing.write(from, offset);
-      if (pending.any) this.#metadataWaits(pending, commits);
+      writer.writing.write(from, offset);
+      if (writer.pending.any) this.#metadataWaits(writer);
       return;
     }
     return this.#writeLater(from, offset);
   }
 
   async #writeLater(from: Uint8Array, offset: number): Promise<void> {
-    const { writing, pending, commits } = await this.#room();
-    for (const edge of writing.coldEdges(offset, from.length))
-      await this.#reading.warm(edge.offset, edge.length);
-    this.#writable();
-    this.generation += 1;
-    writing.write(from, offset);
-    if (pending.any) this.#metadataWaits(pending, commits);
+    for (let warmed = false; ; ) {
+      const { writer } = this.#writable();
+      if (!this.#canWrite(writer)) {
+        await this.wait();
+        continue;
+      }
+      const cold = warmed ? [] : writer.writing.coldEdges(offset, from.length);
+      if (cold.length === 0) {
+        this.generation += 1;
+        writer.writing.write(from, offset);
+        if (writer.pending.any) this.#metadataWaits(writer);
+        return;
+      }
+      await this.#warm(cold);
+      warmed = true;
+    }
+  }
+
+  async #warm(edges: { offset: number; length: number }[]): Promise<void> {
+    for (const { offset, length } of edges) await this.#readers.hold(this.#reading.warm(offset, length));
   }
 
   zero(offset: number, length: number, keep = false): void | Promise<void> {
@@ -108,57 +128,103 @@ export class OpenClone {
   }
 
   #clear(offset: number, length: number, how: { keep: boolean; trim: boolean }): void | Promise<void> {
-    const { writing, pending, commits } = this.#writable();
+    const { writer } = this.#writable();
     checkRange(this.size, offset, length);
     if (length === 0) return;
-    if (pending.changes >= MOST_CHANGES || (!how.trim && isCold(writing, offset, length)))
+    if (!this.#canWrite(writer) || (!how.trim && isCold(writer.writing, offset, length)))
       return this.#clearLater(offset, offset + length, how);
     this.generation += 1;
     const end = offset + length;
-    const at = writing.zero(offset, end, { ...how, most: MOST_CHANGES / 8 });
-    if (pending.any) this.#metadataWaits(pending, commits);
+    const at = writer.writing.zero(offset, end, { ...how, most: MOST_CHANGES / 8 });
+    if (writer.pending.any) this.#metadataWaits(writer);
     if (at < end) return this.#clearLater(at, end, how);
   }
 
   /** In steps: a trim of a whole disk is more changes than may wait at once, and other nodes want their turn. */
   async #clearLater(from: number, end: number, how: { keep: boolean; trim: boolean }): Promise<void> {
-    let at = from;
-    while (at < end) {
-      const { writing, pending, commits } = await this.#room();
-      if (!how.trim)
-        for (const edge of writing.coldEdges(at, end - at))
-          await this.#reading.warm(edge.offset, edge.length);
-      this.#writable();
+    for (let at = from, warmed = how.trim; at < end; ) {
+      const { writer } = this.#writable();
+      if (!this.#canWrite(writer)) {
+        await this.wait();
+        continue;
+      }
+      const cold = warmed ? [] : writer.writing.coldEdges(at, end - at);
+      if (cold.length > 0) {
+        await this.#warm(cold);
+        warmed = true;
+        continue;
+      }
       this.generation += 1;
-      at = writing.zero(at, end, { ...how, most: MOST_CHANGES / 8 });
-      if (pending.any) this.#metadataWaits(pending, commits);
+      at = writer.writing.zero(at, end, { ...how, most: MOST_CHANGES / 8 });
+      if (writer.pending.any) this.#metadataWaits(writer);
+      warmed = how.trim;
       await new Promise((resolve) => setImmediate(resolve));
     }
   }
 
-  /** Waits until the number of changes that wait is bearable. */
-  async #room(): Promise<Writer> {
-    const writer = this.#writable();
-    while (writer.pending.changes >= MOST_CHANGES) {
-      await writer.commits.flush();
-      this.#writable();
-    }
-    return writer;
+  #canWrite(writer: Writer): boolean {
+    return this.#gate === undefined && writer.pending.changes < MOST_CHANGES;
   }
 
-  #metadataWaits(pending: Pending, commits: Commits): void {
-    if (pending.changes >= MOST_CHANGES / 2) commits.begin();
-    if (this.#cancelTimer || !this.#writer) return;
-    this.#cancelTimer = this.#writer.timer(this.#writer.commitMs, () => {
+  /** Until writes may go on: somebody works on the files, or too many changes wait. */
+  async wait(): Promise<void> {
+    const { writer } = this.#writable();
+    if (this.#gate) await this.#gate;
+    else if (writer.pending.changes >= MOST_CHANGES) await writer.commits.flush();
+  }
+
+  /** For merges: writes what reads the same before and after. False: not now, wait(). */
+  fill(act: (writing: Writing) => void): boolean {
+    const { writer } = this.#writable();
+    if (!this.#canWrite(writer)) return false;
+    act(writer.writing);
+    if (writer.pending.any) this.#metadataWaits(writer);
+    return true;
+  }
+
+  /** Holds writes back while `act` runs; what it gives back takes the place of what was there. Reads go on. */
+  async exclusive(act: (now: Top) => Promise<Top | undefined>): Promise<void> {
+    while (this.#gate) await this.#gate;
+    const side = this.#writable();
+    let open = () => {};
+    this.#gate = new Promise((resolve) => {
+      open = resolve;
+    });
+    try {
+      const next = await act({ reading: this.#reading, writer: side.writer });
+      if (!next) return;
+      this.#cancelTimer?.();
       this.#cancelTimer = undefined;
-      commits.begin();
+      this.#reading = next.reading;
+      side.writer = next.writer;
+    } finally {
+      this.#gate = undefined;
+      open();
+    }
+  }
+
+  /** The layers under the clone and itself, from the top down. */
+  layers(): QcowLayer[] {
+    return qcowLayers(this.#reading);
+  }
+  /** `close` is called when nobody reads any more who may have begun before. */
+  retire(close: () => void): void {
+    this.#readers.retire(close);
+  }
+
+  #metadataWaits({ pending, commits }: Writer): void {
+    if (pending.changes >= MOST_CHANGES / 2) commits.begin();
+    if (this.#cancelTimer || !this.#side) return;
+    this.#cancelTimer = this.#side.timer(this.#side.commitMs, () => {
+      this.#cancelTimer = undefined;
+      this.#side?.writer.commits.begin();
     });
   }
 
   /** All writes that had ended are durable when it ends. Callers share commits. */
   flush(): void | Promise<void> {
     this.#open();
-    return this.#writer?.commits.flush();
+    return this.#side?.writer.commits.flush();
   }
 
   /**
@@ -166,20 +232,21 @@ export class OpenClone {
    * these writes must be answered with the error; after DISK_FULL all goes on as soon as there is space.
    */
   endBatch(): void {
-    const { journal, commits } = this.#writer ?? {};
-    if (!journal || journal.pending === 0 || commits?.failed) return;
+    const { journal, writer } = this.#side ?? {};
+    if (!journal || journal.pending === 0 || writer?.commits.failed) return;
     try {
       journal.write();
     } catch (error) {
       const why = hostError(error, "journal");
-      throw why.code === "DISK_FULL" ? why : (commits?.fail(why) ?? why);
+      throw why.code === "DISK_FULL" ? why : (writer?.commits.fail(why) ?? why);
     }
   }
 
-  /** Bytes that the clone takes on the host's disk, its tables too. */
+  /** Bytes that the clone takes on the host's disk: its layers and their tables, those of its snapshots too. */
   ownBytes(): number {
     this.#open();
-    return this.#reading.own.file.allocated();
+    if (this.chain) return this.chain.ownBytes();
+    return this.layers().reduce((sum, layer) => sum + layer.own.file.allocated(), 0);
   }
   /** Has the clone itself said anything about these bytes, so that the image no longer speaks for all of them? */
   ownExtents(offset: number, length: number): boolean {
@@ -188,7 +255,7 @@ export class OpenClone {
   }
 
   stats(): CloneStats {
-    const w = this.#writer;
+    const w = this.#side?.writer;
     return {
       commits: w?.commits.commits ?? 0,
       syncs: w?.commits.syncs ?? 0,
@@ -207,31 +274,34 @@ export class OpenClone {
   }
 
   async #close(): Promise<void> {
-    const writer = this.#writer;
+    await this.chain?.stop();
+    while (this.#gate) await this.#gate;
+    const side = this.#side;
     this.#cancelTimer?.();
     let sealed = false;
     try {
-      if (!writer) return;
-      await writer.commits.flush();
-      await writer.giveBack.close();
-      await writer.seal();
+      if (!side) return;
+      await side.writer.commits.flush();
+      await side.writer.giveBack.close();
+      await side.writer.seal();
       sealed = true;
     } finally {
-      await writer?.giveBack.close();
-      writer?.journal?.close({ keep: !sealed });
+      await side?.writer.giveBack.close();
+      side?.journal?.close({ keep: !sealed });
+      await new Promise<void>((resolve) => this.retire(resolve));
       this.#reading.close();
-      writer?.unlock();
+      side?.unlock();
     }
   }
 
   #open(): void {
     if (this.#closed) throw new BrambleError("INTERNAL", `the clone ${this.id} is closed`);
   }
-  #writable(): Writer {
+  #writable(): WriteSide {
     this.#open();
-    if (!this.#writer) throw new BrambleError("DISK_READ_ONLY", `the clone ${this.id} is open read-only`);
-    if (this.#writer.commits.failed) throw this.#writer.commits.failed;
-    return this.#writer;
+    if (!this.#side) throw new BrambleError("DISK_READ_ONLY", `the clone ${this.id} is open read-only`);
+    if (this.#side.writer.commits.failed) throw this.#side.writer.commits.failed;
+    return this.#side;
   }
 }
 

@@ -55,6 +55,11 @@ export class GiveBack {
     for (let k = run.count - 1; k >= 0; k--) this.#refcounts.reuse(run.first + k);
   }
 
+  /** When it resolves nothing is being punched. */
+  async idle(): Promise<void> {
+    await this.#working;
+  }
+
   /** When it resolves no process of ours touches the file; what was left in the queue stays for reuse. */
   async close(): Promise<void> {
     this.#closed = true;

@@ -120,6 +120,9 @@ class Image implements Layer {
     if (offset >= this.size) into.fill(0);
     else this.#reader.readNow(into, offset);
   }
+  allocated(): number {
+    return this.#reader.file.allocated();
+  }
   close(): void {
     this.users -= 1;
     if (this.users > 0) return;

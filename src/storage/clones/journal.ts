@@ -87,6 +87,12 @@ export class Journal {
     return () => this.#drop(old);
   }
 
+  /** All that it spoke of is committed, or of a file that is gone. */
+  clear(): void {
+    this.#filled = 0;
+    for (const i of [0, 1] as const) this.#drop(i);
+  }
+
   #start(i: 0 | 1): void {
     const header = new Uint8Array(STEP);
     header.set(toLatin1(MAGIC));

@@ -8,6 +8,8 @@ export interface Layer {
   /** Makes it so, off this thread. */
   warm(offset: number, length: number): Promise<void>;
   readNow(into: Uint8Array, offset: number): void;
+  /** Bytes that its file takes on the host's disk. */
+  allocated(): number;
   close(): void;
 }
 

@@ -28,9 +28,10 @@ export interface Table extends L2Entries {
  */
 export class Mapping {
   readonly geometry: Geometry;
-  readonly size: number;
+  /** Of the disk, bytes. */
+  size: number;
   /** Host offset of each table, 0 = none yet. */
-  readonly offsets: Float64Array;
+  offsets: Float64Array;
   readonly tables: (Table | undefined)[];
   /** Compressed clusters (read-only files), by cluster number. */
   readonly packed = new Map<number, Packed>();
@@ -48,14 +49,31 @@ export class Mapping {
     this.tables = new Array(header.l1Entries).fill(undefined);
     const bytes = new Uint8Array(clusterSize);
     const fileSize = file.size();
+    const mustHave = (offset: number, what: string) => {
+      if (offset < fileSize) return;
+      throw new BrambleError("FORMAT_SHORT", `${file.path}: ${what} is past the file's end`, {
+        hint: "the file was cut short: put back a copy of it, or reset the clone",
+      });
+    };
+    mustHave(header.l1Offset + l1.length - 1, "the L1 table");
     for (const [i, offset] of this.offsets.entries()) {
       if (offset === 0) continue;
-      if (offset >= fileSize)
-        throw new BrambleError("FORMAT_SHORT", `qcow2: L2 table ${i} is past the file's end`);
+      mustHave(offset, `L2 table ${i}`);
       file.read(bytes, offset);
       const table = this.#newTable(i);
       for (const [j, where] of decodeL2(bytes, this.geometry, table)) this.packed.set(i * entries + j, where);
+      for (let j = 0; j < entries; j++)
+        if (table.alloc[j] !== 0) mustHave((table.host[j] as number) * clusterSize, "a cluster of data");
     }
+  }
+
+  /** The disk has become larger, and the L1 table in the file with it. */
+  grow(size: number, l1Entries: number): void {
+    const offsets = new Float64Array(l1Entries);
+    offsets.set(this.offsets);
+    this.offsets = offsets;
+    while (this.tables.length < l1Entries) this.tables.push(undefined);
+    this.size = size;
   }
 
   /** The table of a cluster, made in memory where there is none. */

@@ -9,16 +9,19 @@ const NAMES = ["hole", "data", "zero", "data"] as const;
 
 /** Reads through a clone's tables: its own clusters, zeros, and the layer below. */
 export class Reading implements Layer {
-  readonly size: number;
   readonly mapping: Mapping;
   readonly own: WarmFile;
-  readonly below: Layer | undefined;
+  /** What it stands on. Only a merge changes it, when the bytes read the same before and after. */
+  below: Layer | undefined;
 
   constructor(mapping: Mapping, own: WarmFile, below: Layer | undefined) {
-    this.size = mapping.size;
     this.mapping = mapping;
     this.own = own;
     this.below = below;
+  }
+
+  get size(): number {
+    return this.mapping.size;
   }
 
   /** Done at once where all of it is warm; else read ahead first, and then copied in one go. */
@@ -113,32 +116,47 @@ export class Reading implements Layer {
     into.set(plain.subarray(from, from + into.length));
   }
 
-  /** A hole past the end of the layers below reads as zeros and is called so. */
+  /** A hole is where the image shows through; past the end of what lies below, it reads as zeros and is called so. */
   status(offset: number, length: number): Extent[] {
     checkRange(this.size, offset, length);
     const extents: Extent[] = [];
-    const end = offset + length;
+    this.#addStatus(offset, offset + length, extents);
+    return extents;
+  }
+
+  #addStatus(offset: number, end: number, extents: Extent[]): void {
     const below = this.below?.size ?? 0;
     for (let at = offset; at < end; ) {
       const stop = at < below ? Math.min(end, below) : end;
       const n = this.mapping.run(at, stop);
-      const kind = this.mapping.kind === HOLE && at >= below ? "zero" : (NAMES[this.mapping.kind] ?? "data");
-      const last = extents.at(-1);
-      if (last?.kind === kind) last.length += n;
-      else extents.push({ offset: at, length: n, kind });
+      const isHole = this.mapping.kind === HOLE;
+      if (isHole && at < below && this.below instanceof Reading) this.below.#addStatus(at, at + n, extents);
+      else {
+        const kind = isHole && at >= below ? "zero" : (NAMES[this.mapping.kind] ?? "data");
+        const last = extents.at(-1);
+        if (last?.kind === kind) last.length += n;
+        else extents.push({ offset: at, length: n, kind });
+      }
       at += n;
     }
-    return extents;
   }
 
-  /** Does the file itself say anything about the range, data or zeros? */
+  /** Does the clone itself, in any of its layers, say anything about the range, data or zeros? */
   owns(offset: number, length: number): boolean {
     checkRange(this.size, offset, length);
     for (let at = offset; at < offset + length; ) {
-      at += this.mapping.run(at, offset + length);
+      const n = this.mapping.run(at, offset + length);
       if (this.mapping.kind !== HOLE) return true;
+      if (this.below instanceof Reading && at < this.below.size) {
+        if (this.below.owns(at, Math.min(n, this.below.size - at))) return true;
+      }
+      at += n;
     }
     return false;
+  }
+
+  allocated(): number {
+    return this.own.file.allocated();
   }
 
   close(): void {

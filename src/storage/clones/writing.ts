@@ -2,6 +2,7 @@ import type { WarmFile } from "./image.ts";
 import { MOST_RESERVED } from "./journal.ts";
 import { DATA, HOLE, type Mapping, type Table, ZERO } from "./mapping.ts";
 import type { Pending } from "./pending.ts";
+import type { Quota } from "./quota.ts";
 import type { Reading } from "./reading.ts";
 import type { Refcounts } from "./refcounts.ts";
 
@@ -15,14 +16,21 @@ export class Writing {
   readonly #own: WarmFile;
   readonly #refcounts: Refcounts;
   readonly #pending: Pending;
+  readonly #quota: Quota | undefined;
   readonly #scratch: Uint8Array;
 
-  constructor(parts: { reading: Reading; refcounts: Refcounts; pending: Pending }) {
+  constructor(parts: {
+    reading: Reading;
+    refcounts: Refcounts;
+    pending: Pending;
+    quota?: Quota | undefined;
+  }) {
     this.#reading = parts.reading;
     this.#mapping = parts.reading.mapping;
     this.#own = parts.reading.own;
     this.#refcounts = parts.refcounts;
     this.#pending = parts.pending;
+    this.#quota = parts.quota;
     this.#scratch = new Uint8Array(this.#mapping.geometry.clusterSize);
   }
 
@@ -93,6 +101,7 @@ export class Writing {
 
   #writeClusters(from: Uint8Array, cluster: number, count: number): void {
     const { clusterSize, entries, all } = this.#mapping.geometry;
+    this.#quota?.take(from.length);
     this.#pending.reserve(count);
     const table = this.#table(cluster);
     const host = this.#refcounts.allocate(count);
@@ -114,6 +123,7 @@ export class Writing {
   /** Less than a cluster, or one that has a place: fills up to whole subclusters with what reads there now. */
   #writePart(from: Uint8Array, cluster: number, within: number): void {
     const { clusterSize, entries, subclusterBits } = this.#mapping.geometry;
+    this.#quota?.take(from.length);
     this.#pending.reserve(1);
     const table = this.#table(cluster);
     const i = cluster % entries;

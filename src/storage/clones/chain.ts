@@ -1,0 +1,346 @@
+import { basename, dirname, join } from "node:path";
+import { BrambleError } from "../../base/errors.ts";
+import { type CloneRecord, cloneRecord, type ImageRef, type Overlay, overImage } from "./create.ts";
+import type { OpenClone } from "./engine.ts";
+import { growDisk } from "./grow.ts";
+import { readHeader } from "./header-edit.ts";
+import type { Journal } from "./journal.ts";
+import { type Host, type LayerEntry, type LayersIndex, readIndex, writeIndex } from "./layers-index.ts";
+import { chainOf, type PlannedLayer } from "./merge-plan.ts";
+import { Merging } from "./merging.ts";
+import { layerNumber, layerPath, openLayer, type QcowLayer } from "./open-layers.ts";
+import type { Quota, QuotaEvent } from "./quota.ts";
+import { swapTop } from "./swap-top.ts";
+
+/** A snapshot, as users see it. */
+export interface SnapshotFacts {
+  name: string;
+  createdMs: number;
+  /** Bytes of the disk as it was. */
+  size: number;
+  /** Bytes that its file takes on the host's disk: what had changed since the snapshot that it stands on. */
+  ownBytes: number;
+  /** The snapshot that it stands on, if any. */
+  on?: string;
+  /** Does the clone, as it is now, come from this one? */
+  isBelow: boolean;
+}
+
+export interface CloneSpace {
+  /** Bytes that only this clone takes: its own file and all of its layers. */
+  ownBytes: number;
+  /** Bytes of the image, that all of its clones share. */
+  sharedBytes: number;
+  /** qcow2 files between the node and the image. */
+  layers: number;
+  quota: number | undefined;
+  /** Images (sha256) that the clone or one of its snapshots stands on: not to be removed. */
+  images: string[];
+}
+
+export type ChainEvent =
+  | ({ kind: "quota" } & QuotaEvent)
+  /** Bytes of the disk that a merge has looked at. */
+  | { kind: "merge"; done: number; total: number }
+  | { kind: "mergeFailed"; why: BrambleError };
+
+export interface ChainParts {
+  clone: OpenClone;
+  path: string;
+  host: Host;
+  journal: Journal | undefined;
+  quota: Quota;
+  on: (event: ChainEvent) => void;
+  now: () => number;
+}
+
+interface KnownLayer extends PlannedLayer {
+  entry: LayerEntry;
+  size: number;
+  record: CloneRecord | undefined;
+}
+
+const NAME = /^[a-z0-9][a-z0-9._-]{0,62}$/i;
+
+/**
+ * What users do to a clone's files while it is open, one thing at a time: snapshots, rollback, another image, growth.
+ * Merges run in the background in between. See docs/clones.md for what lies where.
+ */
+export class Chain {
+  readonly #parts: ChainParts;
+  readonly #index: LayersIndex;
+  readonly #merging: Merging;
+  readonly #held = new Map<number, number>();
+  #turn: Promise<unknown> = Promise.resolve();
+
+  constructor(parts: ChainParts) {
+    this.#parts = parts;
+    this.#index = readIndex(parts.path, parts.host);
+    parts.quota.set(this.#index.quota);
+    this.#merging = new Merging({
+      ...parts,
+      look: () => ({ top: this.#top(), layers: this.#layers() }),
+      freeze: () => this.#fork({ createdMs: parts.now() }).then(() => undefined),
+      gone: (number) => {
+        delete this.#index.layers[number];
+        return this.#save();
+      },
+    });
+  }
+
+  /** Freezes the clone as it is now and goes on in a new file. BAD_INPUT for a name that is taken or none. */
+  async snapshot(name: string): Promise<SnapshotFacts> {
+    if (!NAME.test(name))
+      throw new BrambleError("BAD_INPUT", `"${name}" cannot name a snapshot`, {
+        hint: "up to 63 letters, digits, dots, dashes and underscores",
+      });
+    return this.#verb(async () => {
+      if (this.#find(name)) throw new BrambleError("BAD_INPUT", `there is a snapshot ${name} already`);
+      await this.#fork({ name, createdMs: this.#parts.now() });
+      return this.list().find((facts) => facts.name === name) as SnapshotFacts;
+    });
+  }
+
+  /** The oldest first. */
+  list(): SnapshotFacts[] {
+    const layers = this.#layers();
+    const below = chainOf(this.#top().on, layers);
+    /** The nearest one below that has a name. */
+    const nameBelow = (layer: KnownLayer) =>
+      chainOf(layer.on, layers).find(({ entry }) => entry.name)?.entry.name;
+    return layers.flatMap((layer) => {
+      const { name, createdMs } = layer.entry;
+      if (name === undefined) return [];
+      const on = nameBelow(layer);
+      const facts = {
+        name,
+        createdMs,
+        size: layer.size,
+        ownBytes: layer.bytes,
+        isBelow: below.includes(layer),
+      };
+      return [on === undefined ? facts : { ...facts, on }];
+    });
+  }
+
+  /** The clone reads as the snapshot does; what was written since is gone. The disk keeps its size if that is larger. */
+  rollback(name: string): Promise<void> {
+    return this.#verb(async () => {
+      const number = this.#need(name);
+      const layer = this.#layers().find((known) => known.number === number) as KnownLayer;
+      await this.#replace({
+        size: Math.max(this.#parts.clone.size, layer.size),
+        backing: { file: basename(layerPath(this.#parts.path, number)), format: "qcow2" },
+        record: this.#record(layer.record?.image),
+      });
+    });
+  }
+
+  /** The image as it is, or zeros. Snapshots stay unless they are to go, too. */
+  reset(how: { dropSnapshots?: boolean } = {}): Promise<void> {
+    return this.#verb(async () => {
+      const lowest = this.#parts.clone.layers().at(-1) as QcowLayer;
+      const { backing } = lowest.header;
+      const record = this.#record(cloneRecord(lowest.header)?.image);
+      await this.#replace({ size: this.#parts.clone.size, record, ...(backing ? { backing } : {}) });
+      if (!how.dropSnapshots) return;
+      for (const entry of Object.values(this.#index.layers)) delete entry.name;
+      await this.#save();
+    });
+  }
+
+  /** Another image under a clone that keeps nothing of its own; what it was stays as a snapshot of this name. */
+  rebase(image: ImageRef, keepAs: string): Promise<void> {
+    return this.#verb(async () => {
+      if (this.#find(keepAs)) throw new BrambleError("BAD_INPUT", `there is a snapshot ${keepAs} already`);
+      const on = overImage(this.#parts.path, image);
+      const overlay = { backing: on.backing, record: this.#record(on.image) };
+      const size = Math.max(this.#parts.clone.size, image.size);
+      await this.#fork({ name: keepAs, createdMs: this.#parts.now() }, { ...overlay, size });
+    });
+  }
+
+  /** The snapshot is gone at once; its space comes back in the background. */
+  drop(name: string): Promise<void> {
+    return this.#verb(async () => {
+      const number = this.#need(name);
+      const { createdMs } = this.#index.layers[number] as LayerEntry;
+      this.#index.layers[number] = { createdMs, due: true };
+      await this.#save();
+    });
+  }
+
+  /** Grows the disk; whoever has it open is told by the caller. BAD_INPUT for a smaller one. */
+  resize(size: number): Promise<void> {
+    return this.#verb(() =>
+      this.#parts.clone.exclusive(async ({ reading }) => {
+        await growDisk(reading, size);
+        return undefined;
+      }),
+    );
+  }
+
+  /** Bytes that the clone may take at most; undefined: as many as there are. */
+  setQuota(bytes: number | undefined): Promise<void> {
+    return this.#verb(async () => {
+      if (bytes === undefined) delete this.#index.quota;
+      else this.#index.quota = bytes;
+      await this.#save();
+      this.#parts.quota.set(bytes);
+    });
+  }
+
+  /** Until no merge is due any more; throws what stopped the last one. */
+  async merge(): Promise<void> {
+    await this.#turn;
+    await this.#merging.run();
+  }
+
+  /** A snapshot, or (undefined) the clone as it is at this moment, to read from at leisure. */
+  async hold(name: string | undefined): Promise<{ disk: QcowLayer; release(): void }> {
+    return this.#verb(async () => {
+      const number =
+        name === undefined ? await this.#fork({ createdMs: this.#parts.now() }) : this.#need(name);
+      const disk = openLayer(layerPath(this.#parts.path, number), this.#parts.host.open);
+      this.#held.set(number, (this.#held.get(number) ?? 0) + 1);
+      let released = false;
+      const release = () => {
+        if (released) return;
+        released = true;
+        disk.close();
+        this.#held.set(number, (this.#held.get(number) ?? 1) - 1);
+        this.#merging.start();
+      };
+      return { disk, release };
+    });
+  }
+
+  ownBytes(): number {
+    const open = this.#parts.clone.layers();
+    const paths = new Set(open.map(({ path }) => path));
+    const beside = Object.keys(this.#index.layers).map((n) => layerPath(this.#parts.path, Number(n)));
+    return (
+      open.reduce((sum, layer) => sum + layer.allocated(), 0) +
+      beside.filter((path) => !paths.has(path)).reduce((sum, path) => sum + this.#peek(path).bytes, 0)
+    );
+  }
+
+  space(): CloneSpace {
+    const open = this.#parts.clone.layers();
+    const records = [
+      cloneRecord((open[0] as QcowLayer).header),
+      ...this.#layers().map(({ record }) => record),
+    ];
+    return {
+      ownBytes: this.ownBytes(),
+      sharedBytes: open.at(-1)?.below?.allocated() ?? 0,
+      layers: open.length,
+      quota: this.#index.quota,
+      images: [...new Set(records.flatMap((record) => record?.image?.sha256 ?? []))],
+    };
+  }
+
+  /** Begins what an earlier process did not get to. */
+  start(): void {
+    this.#merging.start();
+  }
+  /** Nothing runs any more when it ends; what was half done is gone on with at the next open. */
+  async stop(): Promise<void> {
+    this.#merging.end();
+    await this.#turn;
+    await this.#merging.pause();
+  }
+
+  #verb<T>(act: () => Promise<T>): Promise<T> {
+    const run = this.#turn.then(async () => {
+      await this.#merging.pause();
+      try {
+        return await act();
+      } finally {
+        this.#merging.start();
+      }
+    });
+    this.#turn = run.catch(() => undefined);
+    return run;
+  }
+
+  /** Freezes the clone under the next number. The entry comes first: a layer without one would be nobody's. */
+  async #fork(entry: LayerEntry, over?: Overlay): Promise<number> {
+    const { clone, path, host, journal, quota } = this.#parts;
+    const number = this.#index.next;
+    this.#index.next += 1;
+    this.#index.layers[number] = entry;
+    try {
+      await this.#save();
+      const freezeAs = layerPath(path, number);
+      const backing = { file: basename(freezeAs), format: "qcow2" };
+      const top = clone.layers()[0] as QcowLayer;
+      const record = this.#record(cloneRecord(top.header)?.image);
+      const overlay = over ?? { size: clone.size, backing, record };
+      await swapTop(clone, { path, host, journal, quota, overlay, freezeAs, onFrozen: over === undefined });
+      return number;
+    } catch (error) {
+      if (host.folder.identity(layerPath(path, number)) === undefined) delete this.#index.layers[number];
+      throw error;
+    }
+  }
+
+  #replace(overlay: Overlay): Promise<void> {
+    const { clone, path, host, journal, quota } = this.#parts;
+    return swapTop(clone, { path, host, journal, quota, overlay });
+  }
+
+  #record(image: CloneRecord["image"]): CloneRecord {
+    return { id: this.#parts.clone.id, ...(image ? { image } : {}) };
+  }
+
+  #find(name: string): number | undefined {
+    const found = Object.entries(this.#index.layers).find(([, entry]) => entry.name === name);
+    return found && Number(found[0]);
+  }
+  #need(name: string): number {
+    const number = this.#find(name);
+    if (number !== undefined) return number;
+    const names = this.list().map((facts) => facts.name);
+    throw new BrambleError("SNAPSHOT_UNKNOWN", `there is no snapshot ${name}`, {
+      hint: names.length > 0 ? `there are: ${names.join(", ")}` : "there are none of this clone",
+    });
+  }
+
+  #top() {
+    const top = this.#parts.clone.layers()[0] as QcowLayer;
+    return { on: this.#under(top.header.backing), bytes: top.allocated() };
+  }
+
+  #layers(): KnownLayer[] {
+    return Object.entries(this.#index.layers).map(([n, entry]) => {
+      const number = Number(n);
+      const { header, bytes } = this.#peek(layerPath(this.#parts.path, number));
+      const wanted = entry.name !== undefined || (this.#held.get(number) ?? 0) > 0;
+      const due = entry.due === true;
+      const on = this.#under(header.backing);
+      return { number, on, wanted, due, bytes, entry, size: header.size, record: cloneRecord(header) };
+    });
+  }
+
+  #under(backing: { file: string; format?: string } | undefined): number | undefined {
+    if (backing?.format !== "qcow2") return undefined;
+    const here = dirname(this.#parts.path);
+    return dirname(join(here, backing.file)) === join(here)
+      ? layerNumber(this.#parts.path, basename(backing.file))
+      : undefined;
+  }
+
+  #peek(path: string) {
+    const file = this.#parts.host.open(path, "read");
+    try {
+      return { header: readHeader(file, path, false), bytes: file.allocated() };
+    } finally {
+      file.close();
+    }
+  }
+
+  #save(): Promise<void> {
+    return writeIndex(this.#parts.path, this.#index, this.#parts.host);
+  }
+}

@@ -1,0 +1,174 @@
+import type { ChainEvent } from "./chain.ts";
+import type { OpenClone } from "./engine.ts";
+import { FrozenWriter } from "./frozen.ts";
+import { repoint } from "./header-edit.ts";
+import { hostError } from "./host-file.ts";
+import type { Host } from "./layers-index.ts";
+import { pull, push } from "./merge.ts";
+import { type MergeStep, nextStep, type PlannedLayer } from "./merge-plan.ts";
+import { layerPath, openLayer, type QcowLayer } from "./open-layers.ts";
+import type { Quota } from "./quota.ts";
+
+export interface MergingParts {
+  clone: OpenClone;
+  path: string;
+  host: Host;
+  quota: Quota;
+  on: (event: ChainEvent) => void;
+  /** What there is now. */
+  look: () => { top: { on: number | undefined; bytes: number }; layers: PlannedLayer[] };
+  freeze: () => Promise<void>;
+  /** A layer's file is not needed any more: forgets it for good. */
+  gone: (number: number) => Promise<void>;
+}
+
+/** The background work on a clone's layers: one step after the other until the plan has no more. */
+export class Merging {
+  readonly #parts: MergingParts;
+  #running: { done: Promise<void>; stop: AbortController } | undefined;
+  #ended = false;
+
+  constructor(parts: MergingParts) {
+    this.#parts = parts;
+  }
+
+  /** In the background; what goes wrong is told, and tried again at the next start. */
+  start(): void {
+    this.run().catch((error) => {
+      const why = hostError(error, `merge layers of ${this.#parts.path}`);
+      if (why.code !== "CANCELLED") this.#parts.on({ kind: "mergeFailed", why });
+    });
+  }
+
+  /** Resolves when nothing is left to do; joins what runs. */
+  run(): Promise<void> {
+    if (this.#ended) return Promise.resolve();
+    if (!this.#running) {
+      const stop = new AbortController();
+      const done = this.#work(stop.signal).finally(() => {
+        this.#running = undefined;
+      });
+      this.#running = { done, stop };
+    }
+    return this.#running.done;
+  }
+
+  /** Stops between two pieces. What was copied stays copied. */
+  async pause(): Promise<void> {
+    this.#running?.stop.abort();
+    await this.#running?.done.catch(() => undefined); // told to whoever started it
+  }
+  /** No more of it: the clone is being closed. */
+  end(): void {
+    this.#ended = true;
+    this.#running?.stop.abort();
+  }
+
+  async #work(signal: AbortSignal): Promise<void> {
+    for (;;) {
+      await new Promise((resolve) => setImmediate(resolve)); // whoever asked for a snapshot is answered first
+      signal.throwIfAborted();
+      const { top, layers } = this.#parts.look();
+      const step = nextStep(top, layers);
+      if (!step) return;
+      await this.#do(step, signal);
+    }
+  }
+
+  async #do(step: MergeStep, signal: AbortSignal): Promise<void> {
+    const { host, path, clone, gone, freeze } = this.#parts;
+    if (step.do === "freeze") return freeze();
+    if (step.do === "remove") {
+      host.folder.remove(layerPath(path, step.layer));
+      await host.folder.sync(path);
+      return gone(step.layer);
+    }
+    const onStep = (done: number, total: number) => this.#parts.on({ kind: "merge", done, total });
+    const options = { signal, onStep };
+    if (step.do === "pull" && step.into === "top") return this.#pullIntoTop(step.from, options);
+    const upper = layerPath(path, step.do === "pull" ? (step.into as number) : step.from);
+    const open = clone.layers();
+    const shared = open.find((layer) => layer.path === upper);
+    const reading = shared ?? openLayer(upper, host.open);
+    try {
+      if (step.do === "pull") await this.#pullInto(reading, options, shared !== undefined);
+      else await this.#pushDown(step, reading, options, shared && open[open.indexOf(shared) - 1]);
+    } finally {
+      if (!shared) reading.close();
+    }
+  }
+
+  /** While the node writes there. */
+  async #pullIntoTop(from: number, options: Parameters<typeof pull>[3]): Promise<void> {
+    const { clone, quota, path } = this.#parts;
+    const [top, lower] = clone.layers() as [QcowLayer, QcowLayer];
+    if (lower.path !== layerPath(path, from)) return;
+    const fill: FrozenWriter["fill"] = (act) =>
+      clone.fill((writing) => {
+        quota.off = true;
+        try {
+          act(writing);
+        } finally {
+          quota.off = false;
+        }
+      });
+    await pull(top, lower, { fill, wait: () => clone.wait() }, options);
+    await clone.exclusive(async ({ writer }) => {
+      await writer.commits.flush();
+      await this.#stepOver(top, lower, () => repoint(writer.file, lower.header.backing));
+      return undefined;
+    });
+    quota.forget();
+  }
+
+  async #pullInto(upper: QcowLayer, options: Parameters<typeof pull>[3], live: boolean): Promise<void> {
+    const lower = upper.below as QcowLayer;
+    const writer = await FrozenWriter.open(upper, this.#parts.host);
+    try {
+      await pull(upper, lower, writer, options);
+      await writer.finish();
+      const change = () => repoint(writer.layer.own.file, lower.header.backing);
+      if (live) await this.#stepOver(upper, lower, change);
+      else await change();
+    } finally {
+      await writer.close();
+    }
+  }
+
+  /** `upper` holds all that it needs of `lower`, durable: it may stand on what `lower` stands on. */
+  async #stepOver(upper: QcowLayer, lower: QcowLayer, change: () => Promise<void>): Promise<void> {
+    await change();
+    if (lower.header.backing) upper.header.backing = lower.header.backing;
+    else delete upper.header.backing;
+    upper.below = lower.below;
+    this.#parts.clone.retire(() => lower.own.file.close());
+  }
+
+  /** `above`: what stands on the upper one in the clone that is open. */
+  async #pushDown(
+    step: { from: number; into: number },
+    upper: QcowLayer,
+    options: Parameters<typeof pull>[3],
+    above: QcowLayer | undefined,
+  ): Promise<void> {
+    const { host, path, clone, gone } = this.#parts;
+    const lower = upper.below as QcowLayer;
+    const writer = await FrozenWriter.open(lower, host);
+    try {
+      await writer.grow(upper.size);
+      await push(upper, writer, options);
+      await writer.finish();
+    } finally {
+      await writer.close();
+    }
+    const place = layerPath(path, step.from);
+    host.folder.rename(layerPath(path, step.into), place);
+    lower.path = place;
+    if (above) {
+      above.below = lower;
+      clone.retire(() => upper.own.file.close());
+    }
+    await host.folder.sync(path);
+    await gone(step.into);
+  }
+}
