@@ -4,6 +4,7 @@ import type { WalkedFile } from "../fleet/boot-walk.ts";
 import type { BootStage, Outcome, Step } from "../fleet/boots.ts";
 import type { Guard, VolumeFilesystem, VolumeSpec } from "../fleet/disk-settings.ts";
 import type { NodeState, RootMode } from "../fleet/node.ts";
+import { PROFILE_ROUTES, type ProfileCommands } from "./profile-contract.ts";
 
 export interface NodeView extends DiskSettingsView {
   id: string;
@@ -218,7 +219,7 @@ export interface Progress {
 
 type Long = [progress: (progress: Progress) => void, signal: AbortSignal];
 
-export interface Commands extends CloneCommands, VolumeCommands {
+export interface Commands extends CloneCommands, VolumeCommands, ProfileCommands {
   status(args: object): Promise<StatusView>;
   nodes(args: object): Promise<NodeView[]>;
   node(args: { node: string }): Promise<NodeView>;
@@ -344,5 +345,6 @@ export const ROUTES: { [C in keyof Commands]: Route } = {
   removeVolume: { method: "DELETE", path: "/volumes/:volume" },
   profiles: { method: "GET", path: "/profiles" },
   setProfile: { method: "PATCH", path: "/profiles/:profile" },
+  ...PROFILE_ROUTES,
   setEnrol: { method: "PUT", path: "/enrol" },
 };

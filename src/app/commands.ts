@@ -9,6 +9,7 @@ import { cloneCommands } from "./clone-commands.ts";
 import type { Core } from "./core.ts";
 import { type AgentOf, agentToLookAt, treeOf, treeView } from "./node-tree.ts";
 import type { PlaneState } from "./planes/spawn.ts";
+import { profileCommands } from "./profile-commands.ts";
 import { readSetting, writeSetting } from "./settings.ts";
 import type { NodePatch, ProfilePatch } from "./settings-patch.ts";
 import { bootDetail, bootView, eventView, nodeView, profileView } from "./views.ts";
@@ -184,6 +185,7 @@ export function localCommands(core: Core, running?: Running): Commands {
       const { name, version } = await removeFirmware(data.root, firmware, { inUse });
       return { name: `${name}:${version}` };
     },
+    ...profileCommands(core, () => running?.imagesChanged()),
     profiles: async () => registry.profiles().map(profileView),
     async setProfile({ profile, patch }) {
       if (patch.image) await findImage(data.root, patch.image);

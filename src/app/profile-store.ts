@@ -128,6 +128,12 @@ export class ProfileStore {
     return number;
   }
 
+  /** The same, where it has one already. */
+  knownIndex(node: Node): number | undefined {
+    const kept = this.#members.get(node.id);
+    return kept?.profile === node.profile ? kept.number : undefined;
+  }
+
   cluster = (profile: string): Cluster | undefined => this.#clusters.get(profile);
 
   async setCluster(profile: string, cluster: Cluster): Promise<void> {

@@ -156,6 +156,21 @@ export class Registry {
     return next;
   }
 
+  async addProfile(profile: Profile): Promise<void> {
+    if (this.#profiles.has(profile.name))
+      throw new BrambleError("PROFILE_TAKEN", `there is a profile ${profile.name} already`, {
+        hint: `bramble profile set ${profile.name}`,
+      });
+    await this.#book.insertInto("profile").values(profileRow(profile)).execute();
+    this.#profiles.set(profile.name, profile);
+  }
+
+  /** The caller has made sure that no node is set to it. */
+  async removeProfile(name: string): Promise<void> {
+    await this.#book.deleteFrom("profile").where("name", "=", name).execute();
+    this.#profiles.delete(name);
+  }
+
   async forget(node: Node): Promise<void> {
     this.#nodes.delete(node.id);
     if (node.serial) this.#bySerial.delete(node.serial);

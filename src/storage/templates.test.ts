@@ -37,7 +37,7 @@ test("renderTemplate() prints what it knows and names, by line and column, what 
   refused("x\n {% fro %}", /^user-data:2:2: there is no tag fro$/, /did you mean for\?/);
   refused("{% if node %}", /^user-data:1:1: .*not closed/);
   refused("{{ node.name | append: zzz }}", /^user-data:1:24: there is no value zzz/);
-  refused("{{ node.address }}", /^user-data:1:1: this node has no such value/);
+  refused("{{ node.address }}", /^user-data:1:1: this is not known of this node/, /bramble profile set/);
   refused("{{ node }}", /a group of values/);
 });
 

@@ -79,8 +79,9 @@ function engine(kind: TemplateKind): Liquid {
   return liquid;
 }
 
+const NO_VALUE = "this is not known of this node, or was not given yet";
 const quotable = (value: unknown): unknown => {
-  if (value === null || value === undefined) throw new Error("this node has no such value");
+  if (value === null || value === undefined) throw new Error(NO_VALUE);
   return value instanceof Quoted ? value.text : value;
 };
 
@@ -90,7 +91,7 @@ function plain(value: unknown, kind: TemplateKind): string {
     if (QUOTES[kind].includes(value.by)) return value.text;
     throw new Error(`"| ${value.by}" does not protect a value here: ${advice(kind)}`);
   }
-  if (value === null || value === undefined) throw new Error("this node has no such value");
+  if (value === null || value === undefined) throw new Error(NO_VALUE);
   if (typeof value === "object") throw new Error("that is a group of values, not one");
   const text = String(value);
   if (PLAIN[kind].test(text)) return text;
@@ -125,6 +126,9 @@ function explained(error: LiquidError, { name, text, kind }: Template, values: T
   } else if (unknown) {
     what = `there is no tag ${unknown[3]}`;
     hint = near(unknown[3] ?? "", Object.keys(engines[kind].tags));
+  } else if (source === NO_VALUE) {
+    hint =
+      "ask first, {% if … %}; a value of the profile is given by: bramble profile set PROFILE --value NAME=TEXT";
   } else if (/limit exceeded|Invalid string length/.test(source)) {
     what = "it works for too long, or makes too much";
     hint = `at most ${STEPS} steps, ${RENDER_MS} ms and ${TEXT_LIMIT} characters`;
