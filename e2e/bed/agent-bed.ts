@@ -66,7 +66,7 @@ export async function makeAgentBed(t: Stage, asset: AssetName): Promise<AgentBed
   t.say(
     `agent: ${(agent.size / 1e6).toFixed(2)} MB, built in ${Date.now() - started} ms; this kernel lacks ${Object.values(agent.absent).flat().join(" ")}`,
   );
-  assert.ok(agent.size < 14e6, `the agent has ${agent.size} bytes`);
+  assert.ok(agent.size < 12e6, `the agent has ${agent.size} bytes`);
   const clone = join(t.folder, "clone.qcow2");
   await output("qemu-img", ["create", "-q", "-f", "qcow2", "-b", image, "-F", "raw", clone, "2G"]);
   const server = nbdServer(t, address, clone);

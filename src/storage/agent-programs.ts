@@ -15,8 +15,6 @@ import { openXz } from "./images/xz.ts";
 /** Path in a package → where it goes in the agent. */
 const PROGRAMS: Record<string, string> = {
   "usr/bin/busybox": "bin/busybox",
-  // by netlink: the kernel holds the connection, and no process has to survive the node's shutdown
-  "usr/sbin/nbd-client": "sbin/nbd-client",
   // systemd's shutdown spares what has an @ as the first character of its name (systemd.io/ROOT_STORAGE_DAEMONS)
   "usr/sbin/iscsid": "sbin/@iscsid",
   "usr/sbin/iscsiadm": "sbin/iscsiadm",
@@ -26,7 +24,7 @@ const PROGRAMS: Record<string, string> = {
 /** What outlives the agent in a folder of its own; agent/jail lists its files and their libraries. */
 const JAILED = ["sbin/@iscsid", "sbin/iscsiadm"];
 
-export const PACKAGES = ["busybox-static", "nbd-client", "open-iscsi", "e2fsprogs"];
+export const PACKAGES = ["busybox-static", "open-iscsi", "e2fsprogs"];
 /** For the packages' own installation scripts, or programs of theirs that are not taken. */
 export const NOT_NEEDED = [
   "debconf",
