@@ -1,8 +1,17 @@
 import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { threadId } from "node:worker_threads";
 import { BrambleError } from "../../base/errors.ts";
 import { hostError } from "./host-file.ts";
 
 let counter = 0;
+
+/** Threads of this process that have ended: what they had locked is nobody's. */
+const endedThreads = new Set<string>();
+
+/** A thread that opened clones is no more, and did not let go of them. */
+export const threadEnded = (id: number): void => {
+  endedThreads.add(String(id));
+};
 
 /** The host's boot, by its kernel; another one after each reboot. Empty where the system does not tell (then no journal is replayed). */
 export function hostBootId(): string {
@@ -25,7 +34,8 @@ const started = (pid: number): string =>
     .split(" ")[19] ?? "";
 
 function isAlive(owner: string): boolean {
-  const [pid = "", start = "", boot = ""] = owner.split(" ");
+  const [pid = "", start = "", boot = "", thread = ""] = owner.split(" ");
+  if (pid === String(process.pid) && endedThreads.has(thread)) return false;
   if (boot !== hostBootId() || !/^\d+$/.test(pid)) return false;
   try {
     process.kill(Number(pid), 0);
@@ -49,7 +59,7 @@ export function refuseIfLocked(path: string): void {
 /** Takes the clone for writing; the lock of a process that is gone is taken over. Gives back how to let go. */
 export function lockClone(path: string): () => void {
   const lock = `${path}.lock`;
-  const mine = `${process.pid} ${started(process.pid)} ${hostBootId()}`;
+  const mine = `${process.pid} ${started(process.pid)} ${hostBootId()} ${threadId}`;
   counter += 1;
   const draft = `${lock}.${process.pid}.${counter}`;
   try {
