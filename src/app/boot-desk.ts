@@ -21,6 +21,7 @@ import { knownImages } from "./known-images.ts";
 import { nodeDisks } from "./node-disks.ts";
 import { bootLinesOf, whyUnseeded } from "./node-seed.ts";
 import type { FoundFile } from "./planes/boot.ts";
+import { rootNews } from "./root-news.ts";
 import { whoAsks } from "./who-asks.ts";
 
 export interface DeskOptions {
@@ -126,6 +127,8 @@ export function bootDesk(options: DeskOptions) {
     const { made, image } = await core.ensureClone(node);
     if (made) event("clone", node, `a clone of ${image.name}:${image.version} was made for it`);
     const { root } = resolveNode(node, registry.profile(node.profile));
+    const news = await rootNews(core, node, boot.id);
+    if (news) event("root", node, news);
     journal.bootUpdate(boot.id, { root, image: `${image.name}:${image.version}` });
     const clone = await core.cloneDisk(node);
     const { untouched } = await clone.bootPartition();
