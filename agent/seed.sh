@@ -22,17 +22,78 @@ seed_root() {
   cloudinit=0
   [ ! -e /newroot/usr/bin/cloud-init ] && [ ! -d $etc/cloud ] || cloudinit=1
   download "$server/agent/seed?cloudinit=$cloudinit" > /run/bramble/seed.tar || fail "the seeds did not arrive: $(cat /run/bramble/wget.err)"
+  mkdir -p -m 700 /run/bramble/seed
+  tar -x -f /run/bramble/seed.tar -C /run/bramble/seed || fail "the seeds are no tar"
+  rm -f /run/bramble/seed.tar /run/bramble/once
+  [ ! -f /run/bramble/seed/bramble-once ] || mv /run/bramble/seed/bramble-once /run/bramble/once
   if [ $cloudinit = 1 ]; then
-    tar -x -f /run/bramble/seed.tar -C /newroot || fail "writing the seeds for cloud-init"
     quiet userconfig
-    report seeded cloud-init
+    words=cloud-init
   else
-    mkdir -p /run/bramble/seed
-    tar -x -f /run/bramble/seed.tar -C /run/bramble/seed || fail "the seeds are no tar"
     plain_seed
-    report seeded "hostname $seed_hostname, user ${seed_user:-none}"
+    rm -f /run/bramble/seed/bramble-seed
+    words="hostname $seed_hostname, user ${seed_user:-none}"
   fi
-  rm -rf /run/bramble/seed /run/bramble/seed.tar
+  lay_files
+  [ ! -f /run/bramble/once ] || leave_once
+  report seeded "$words"
+  rm -rf /run/bramble/seed
+}
+
+# What is left of the seed goes into the root, from inside it: a link of the root that says /run or /etc means the root's, not ours.
+# Folders that are there stay as they are.
+lay_files() {
+  [ -n "$(find /run/bramble/seed -type f)" ] || return 0
+  mkdir -p /newroot/run && mount --bind /run /newroot/run || fail "the root has no /run"
+  cp /bin/busybox /run/bramble/busybox
+  chroot /newroot /run/bramble/busybox sh -c '
+    box=/run/bramble/busybox
+    cd /run/bramble/seed && $box find . -type f | while read -r file; do
+      to=/${file#./}
+      $box mkdir -p "${to%/*}" && $box cp -p "$file" "$to.bramble-new" && $box mv -f "$to.bramble-new" "$to" || exit 1
+    done' || fail "writing the profile's files into the root: $(df -k /newroot | tail -n 1)"
+  umount /newroot/run
+  [ -f /run/bramble/once ] || rm -f /run/bramble/busybox
+}
+
+# What a profile does once runs in the node's own system when that is up, with /run/bramble/member to talk to us.
+leave_once() {
+  hostport=${server#*://}
+  hostport=${hostport%%/*}
+  port=${hostport##*:}
+  [ "$port" != "$hostport" ] || port=80
+  (umask 077; printf "host='%s' port='%s' session='%s'\n" "${hostport%%:*}" "$port" "$session" > /run/bramble/session)
+  cp /agent/member.sh /run/bramble/member
+  cp /bin/busybox /run/bramble/busybox
+  chmod 700 /run/bramble/once
+  chmod 755 /run/bramble/member /run/bramble/busybox
+  if is_systemd; then
+    mkdir -p $units/multi-user.target.wants
+    # not part of the boot: it may wait for other nodes
+    cat > $units/profile-once.service <<'UNIT'
+[Unit]
+Description=What this node's profile does once
+Wants=network-online.target
+After=network-online.target docker.service cloud-init.service cloud-config.service
+
+[Service]
+Type=exec
+ExecStart=/bin/sh -c 'umask 077; exec /bin/sh /run/bramble/once >> /var/log/bramble-once.log 2>&1'
+TimeoutStartSec=infinity
+UNIT
+    ln -sf ../profile-once.service $units/multi-user.target.wants/profile-once.service
+    return 0
+  fi
+  line='[ ! -x /run/bramble/once ] || (umask 077; /bin/sh /run/bramble/once >> /var/log/bramble-once.log 2>&1) &'
+  if [ -d $etc/local.d ]; then
+    # OpenRC, where its local service is on
+    printf '#!/bin/sh\n%s\n' "$line" > $etc/local.d/bramble-once.start
+    chmod 755 $etc/local.d/bramble-once.start
+    return 0
+  fi
+  [ -f $etc/rc.local ] || printf '#!/bin/sh\n' > $etc/rc.local
+  chmod 755 $etc/rc.local
+  grep -qF /run/bramble/once $etc/rc.local || sed -i "1a $line" $etc/rc.local
 }
 
 # plain_seed: for a system without cloud-init. Values are base64.

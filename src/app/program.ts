@@ -8,6 +8,7 @@ import { doctorCommand } from "./cli/doctor.ts";
 import { externalCommand } from "./cli/external.ts";
 import { imageCommands } from "./cli/images.ts";
 import { nodeCommands } from "./cli/nodes.ts";
+import { profileCommands } from "./cli/profiles.ts";
 import { simCommand } from "./cli/sim.ts";
 import { statusCommand } from "./cli/status.ts";
 import { upCommand } from "./cli/up.ts";
@@ -38,6 +39,7 @@ export function makeProgram(): Command {
   cloneCommands(program);
   volumeCommands(program);
   nodeCommands(program);
+  profileCommands(program);
   bootCommands(program);
   simCommand(program);
   doctorCommand(program);

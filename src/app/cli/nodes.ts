@@ -5,6 +5,7 @@ import type { Guard, VolumeSpec } from "../../fleet/disk-settings.ts";
 import { bootWords } from "./boots.ts";
 import { orNull, type SettingOptions, settings, settingsPatch } from "./node-settings.ts";
 import { ago, bytes, show, table } from "./print.ts";
+import { seedCommand } from "./profiles.ts";
 import { globals, withCommands } from "./session.ts";
 
 export function nodeCommands(program: Command): void {
@@ -128,24 +129,7 @@ export function nodeCommands(program: Command): void {
       });
     });
 
-  settings(
-    program
-      .command("profile")
-      .description("profiles: what nodes get that have no setting of their own")
-      .command("set [profile]")
-      .description("settings of a profile (default: the one called default)"),
-  ).action(async (name: string | undefined, given: SettingOptions, command: Command) => {
-    const options = globals(command);
-    const patch = settingsPatch(given);
-    const one = await withCommands(options, (commands) =>
-      commands.setProfile({ profile: name ?? "default", patch }),
-    );
-    show(
-      options.output,
-      one,
-      () => `profile ${one.name}: image ${one.image ?? "none"}, root ${one.root}, user ${one.user ?? "none"}`,
-    );
-  });
+  seedCommand(node);
 
   program
     .command("enrol <rule...>")
