@@ -10,7 +10,7 @@ export const LIMITS = {
   unmapBlocks: 1 << 20,
   unmapDescriptors: 256,
   /** One WRITE SAME. */
-  sameBlocks: 1 << 20,
+  sameBlocks: 1 << 15,
   /** COMPARE AND WRITE, ORWRITE. */
   compareBlocks: 255,
 } as const;

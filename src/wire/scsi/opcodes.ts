@@ -67,7 +67,7 @@ const ROWS = [
   ["READ DEFECT DATA(10)", "37001f00000000ffff00", "read", "none", NONE, "SBC-3 5.18"],
   ["WRITE SAME(10)", "4108ffffffff00ffff00", "write", "range", ONE_BLOCK, "SBC-3 5.43"],
   ["UNMAP", "42000000000000ffff00", "write", "all", LIST16, "SBC-3 5.28"],
-  ["SANITIZE BLOCK ERASE", "48a10000000000000000", "write", "all", NONE, "SBC-3 5.22"],
+  ["SANITIZE BLOCK ERASE", "48a20000000000000000", "write", "all", NONE, "SBC-3 5.22"],
   ["SANITIZE EXIT FAILURE MODE", "48bf0000000000ffff00", "write", "none", LIST16, "SBC-3 5.22"],
   ["MODE SELECT(10)", "55110000000000ffff00", "write", "none", LIST16, "SPC-4 6.14"],
   ["PRIN READ KEYS", "5e000000000000ffff00", "own", "none", NONE, "SPC-4 6.15.2"],
@@ -134,7 +134,7 @@ export const COMMANDS: readonly Command[] = ROWS.map(([name, hex, access, touch,
   const usage = bytes(hex);
   const opcode = usage[0] as number;
   const action = WITH_ACTION.has(opcode) ? { action: (usage[1] as number) & 0x1f } : {};
-  const writes = access === "write" && !name.startsWith("MODE") && name !== "SEND DIAGNOSTIC";
+  const writes = access === "write" && touch !== "none";
   return { name, opcode, ...action, usage, access, touch, writes, out, source };
 });
 

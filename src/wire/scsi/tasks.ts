@@ -22,6 +22,9 @@ export interface Open {
 
 const meet = (a: Open, b: Open): boolean => (a.alone || b.alone) && a.from < b.to && b.from < a.to;
 
+const isFence = ({ alone, attribute }: Open): boolean =>
+  alone || attribute === "ordered" || attribute === "head";
+
 export class TaskSet {
   readonly #open = new Map<number, Open>(); // by handle, which counts up
   readonly #ofNexus = new Map<string, number>();
@@ -44,7 +47,7 @@ export class TaskSet {
   add(open: Open): void {
     this.#open.set(open.handle, open);
     this.#ofNexus.set(open.nexus, this.of(open.nexus) + 1);
-    if (open.alone || open.attribute === "ordered") this.#fences++;
+    if (isFence(open)) this.#fences++;
   }
 
   end(open: Open): void {
@@ -52,11 +55,14 @@ export class TaskSet {
     const left = this.of(open.nexus) - 1;
     if (left === 0) this.#ofNexus.delete(open.nexus);
     else this.#ofNexus.set(open.nexus, left);
-    if (open.alone || open.attribute === "ordered") this.#fences--;
+    if (isFence(open)) this.#fences--;
     if (open.waiting) this.#waiting--;
   }
 
-  /** Must it wait? Asked of a task that is in the set. */
+  /**
+   * Must it wait? Asked of a task that is in the set. Simple and ordered ones wait for every head of queue and for older ordered ones, ordered
+   * ones for all that are older (SAM-5 8.6).
+   */
   mustWait(open: Open): boolean {
     if (this.#fences === 0) return false;
     for (const other of this.#open.values()) {
@@ -64,8 +70,9 @@ export class TaskSet {
       const older = other.handle < open.handle;
       if ((older || !other.waiting) && meet(open, other) && !(open.attribute === "head" && other.waiting))
         return true;
-      if (!older || open.attribute === "head") continue;
-      if (open.attribute === "ordered" || other.attribute === "ordered") return true;
+      if (open.attribute === "head") continue;
+      if (other.attribute === "head") return true;
+      if (older && (open.attribute === "ordered" || other.attribute === "ordered")) return true;
     }
     return false;
   }

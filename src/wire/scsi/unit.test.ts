@@ -1,323 +1,387 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { hex } from "../../base/text.ts";
+import fc from "fast-check";
+import type { Task } from "./unit.ts";
 import { Bench, FACTS } from "./unit-testing.ts";
 
-const bytes = (text: string) => Uint8Array.from(Buffer.from(text.replace(/\s/g, ""), "hex"));
 const block = (byte: number, count = 1) => new Uint8Array(512 * count).fill(byte);
-const LAST = "000007ff"; // of 2048 blocks
-const END = "00000800";
+const write = (lba: number, count = 1) =>
+  `2a 00 ${lba.toString(16).padStart(8, "0")} 00 ${count.toString(16).padStart(4, "0")}`;
+const read = (lba: number, count = 1) => write(lba, count).replace("2a", "28");
+const caw = (lba: number) => `89 00 ${lba.toString(16).padStart(16, "0")} 000000 01`;
+const UNIT_ATTENTION = (code: string) => [2, `06/${code}`];
+const said = ({ status, sense }: { status: number; sense: string }) => [status, sense];
 
-/** What a fresh unit says: command, data-out, sense ("" for GOOD) and where the standard says so. */
-const SAID: [string, string, Uint8Array | undefined, string, string][] = [
-  ["TEST UNIT READY", "00", undefined, "", "SPC-4 6.47"],
-  ["an unknown opcode", "ff", undefined, "05/20/00", "SPC-4 4.2.3"],
-  ["FORMAT UNIT, which we do not know", "04", undefined, "05/20/00", "SPC-4 4.2.3"],
-  ["an unknown service action", "9e 1f", undefined, "05/24/00", "SPC-4 4.2.3"],
-  ["PERSISTENT RESERVE IN, action 4", "5e 04 0000000000 00ff", undefined, "05/24/00", "SPC-4 6.15.1"],
-  ["READ(6) of the last block", "08 00 07ff 01", undefined, "", "SBC-3 5.10"],
-  ["READ(6): 0 means 256, beyond the end", "08 00 0701 00", undefined, "05/21/00", "SBC-3 5.10"],
-  ["READ(6): bits of the LBA in byte 1", "08 10 0000 01", undefined, "05/21/00", "SBC-3 5.10"],
-  ["READ(10) of the last block", `28 00 ${LAST} 00 0001`, undefined, "", "SBC-3 4.5"],
-  ["READ(10) one beyond", `28 00 ${LAST} 00 0002`, undefined, "05/21/00", "SBC-3 4.5"],
-  ["READ(10) of nothing", "28 00 00000000 00 0000", undefined, "", "SBC-3 5.11"],
-  ["READ(10) of nothing at the end", `28 00 ${END} 00 0000`, undefined, "05/21/00", "SBC-3 4.5"],
-  ["READ(10) at FFFF_FFFFh", "28 00 ffffffff 00 ffff", undefined, "05/24/00", "SBC-3 6.6.3: too long"],
-  ["READ(10) with RDPROTECT", "28 20 00000000 00 0001", undefined, "05/24/00", "SBC-3 5.11"],
-  ["READ(10) with DPO and FUA", "28 18 00000000 00 0001", undefined, "", "SBC-3 5.11"],
-  ["READ(12) with RDPROTECT", "a8 e0 00000000 00000001", undefined, "05/24/00", "SBC-3 5.12"],
-  ["READ(16) at 2^64 - 1", "88 00 ffffffffffffffff 00000001", undefined, "05/21/00", "SBC-3 4.5"],
-  ["READ(16) whose end is 2^64", "88 00 ffffffffffffff00 00000100", undefined, "05/21/00", "SBC-3 4.5"],
-  ["READ(16) at 2^63", "88 00 8000000000000000 00000000", undefined, "05/21/00", "SBC-3 4.5"],
-  [
-    "READ(16) of more than a command may carry",
-    "88 00 0000000000000000 00002001",
-    undefined,
-    "05/24/00",
-    "SBC-3 6.6.3",
-  ],
-  ["WRITE(10)", "2a 00 00000000 00 0001", block(1), "", "SBC-3 5.33"],
-  ["WRITE(10) of nothing at the end", `2a 00 ${END} 00 0000`, undefined, "05/21/00", "SBC-3 4.5"],
-  ["WRITE(10) with WRPROTECT", "2a 20 00000000 00 0001", block(1), "05/24/00", "SBC-3 5.33"],
-  [
-    "WRITE(10) of which a part of a block came",
-    "2a 00 00000000 00 0001",
-    block(1).slice(0, 200),
-    "05/0e/03",
-    "SAM-5 5.9",
-  ],
-  ["WRITE(10) of which nothing came", "2a 00 00000000 00 0001", undefined, "", "RFC 7143 11.4.5.2"],
-  ["VERIFY(10)", "2f 00 00000000 00 0800", undefined, "", "SBC-3 5.28"],
-  ["VERIFY(10) beyond", `2f 00 ${LAST} 00 0002`, undefined, "05/21/00", "SBC-3 5.28"],
-  ["VERIFY(10) with VRPROTECT", "2f 20 00000000 00 0001", undefined, "05/24/00", "SBC-3 5.28"],
-  ["VERIFY(10) BYTCHK 10b", "2f 04 00000000 00 0001", undefined, "05/24/00", "SBC-3 5.28"],
-  ["VERIFY(10) of equal data", "2f 02 00000000 00 0002", block(0, 2), "", "SBC-3 5.28"],
-  ["VERIFY(10) of other data", "2f 02 00000000 00 0002", block(7, 2), "0e/1d/00", "SBC-3 5.28"],
-  ["VERIFY(10) with less data than it says", "2f 02 00000000 00 0002", block(0), "05/0e/03", "SAM-5 5.9"],
-  ["VERIFY(16) of one block for all", "8f 06 0000000000000000 00000800", block(0), "", "SBC-3 5.30"],
-  [
-    "VERIFY(16) of one other block for all",
-    "8f 06 0000000000000000 00000800",
-    block(9),
-    "0e/1d/00",
-    "SBC-3 5.30",
-  ],
-  ["WRITE AND VERIFY(10)", "2e 02 00000000 00 0001", block(3), "", "SBC-3 5.37"],
-  ["WRITE AND VERIFY(10) BYTCHK 11b", "2e 06 00000000 00 0001", block(3), "05/24/00", "SBC-3 5.37"],
-  ["PRE-FETCH(10)", "34 02 00000000 00 0001", undefined, "", "SBC-3 5.7"],
-  ["PRE-FETCH(16) beyond", "90 00 0000000000000800 00000000", undefined, "05/21/00", "SBC-3 5.8"],
-  ["SYNCHRONIZE CACHE(10)", "35", undefined, "", "SBC-3 5.26"],
-  ["SYNCHRONIZE CACHE(16) beyond", "91 00 0000000000000800 00000001", undefined, "05/21/00", "SBC-3 5.27"],
-  ["COMPARE AND WRITE", "89 00 0000000000000000 000000 01", block(0, 2), "", "SBC-3 5.2"],
-  [
-    "COMPARE AND WRITE of other data",
-    "89 00 0000000000000000 000000 01",
-    block(1, 2),
-    "0e/1d/00",
-    "SBC-3 5.2",
-  ],
-  [
-    "COMPARE AND WRITE of 0 blocks, which may mean 256",
-    "89",
-    undefined,
-    "05/24/00",
-    "SBC-3 5.2, and see atomic.ts",
-  ],
-  [
-    "COMPARE AND WRITE with half its data",
-    "89 00 0000000000000000 000000 01",
-    block(0),
-    "05/0e/03",
-    "SAM-5 5.9",
-  ],
-  [
-    "COMPARE AND WRITE with WRPROTECT",
-    "89 20 0000000000000000 000000 01",
-    block(0, 2),
-    "05/24/00",
-    "SBC-3 5.2",
-  ],
-  ["COMPARE AND WRITE beyond", "89 00 0000000000000800 000000 01", block(0, 2), "05/21/00", "SBC-3 4.5"],
-  ["ORWRITE", "8b 00 0000000000000000 00000001", block(5), "", "SBC-3 5.6"],
-  ["ORWRITE beyond", "8b 00 0000000000000800 00000001", block(5), "05/21/00", "SBC-3 5.6"],
-  ["WRITE SAME(10)", "41 00 00000000 00 0008", block(5), "", "SBC-3 5.43"],
-  ["WRITE SAME(10) of 0 blocks (WSNZ)", "41", block(0), "05/24/00", "SBC-3 5.43"],
-  ["WRITE SAME(10) ANCHOR", "41 10 00000000 00 0001", block(0), "05/24/00", "SBC-3 5.43"],
-  [
-    "WRITE SAME(10) UNMAP and ANCHOR",
-    "41 18 00000000 00 0001",
-    block(0),
-    "05/24/00",
-    "SBC-3 5.43: ANC_SUP is 0",
-  ],
-  [
-    "WRITE SAME(10) with bit 0, which is NDOB only in 16",
-    "41 01 00000000 00 0001",
-    block(0),
-    "05/24/00",
-    "SBC-3 5.43",
-  ],
-  ["WRITE SAME(10) PBDATA", "41 04 00000000 00 0001", block(0), "05/24/00", "SBC-3 5.43: obsolete"],
-  ["WRITE SAME(10) without its block", "41 00 00000000 00 0001", undefined, "05/0e/03", "SAM-5 5.9"],
-  ["WRITE SAME(16) NDOB and UNMAP", "93 09 0000000000000000 00000008", undefined, "", "SBC-3 5.44"],
-  [
-    "WRITE SAME(16) longer than B0 says",
-    "93 08 0000000000000000 00100001",
-    block(0),
-    "05/24/00",
-    "SBC-3 6.6.3",
-  ],
-  ["WRITE SAME(16) beyond", "93 08 0000000000000000 00000801", block(0), "05/21/00", "SBC-3 4.5"],
-  ["UNMAP of nothing", "42", undefined, "", "SBC-3 5.28"],
-  ["UNMAP ANCHOR", "42 01 0000000000 0000", undefined, "05/24/00", "SBC-3 5.28"],
-  ["UNMAP with half a header", "42 00 0000000000 0004", bytes("00000000"), "05/1a/00", "SBC-3 5.28"],
-  ["UNMAP with no descriptors", "42 00 0000000000 0008", bytes("0006 0000 00000000"), "", "SBC-3 5.28"],
-  [
-    "UNMAP of 0 blocks at the end",
-    "42 00 0000000000 0018",
-    bytes("0016 0010 00000000 0000000000000800 00000000 00000000"),
-    "",
-    "SBC-3 5.28",
-  ],
-  [
-    "UNMAP beyond the end",
-    "42 00 0000000000 0018",
-    bytes("0016 0010 00000000 0000000000000800 00000001 00000000"),
-    "05/21/00",
-    "SBC-3 4.5",
-  ],
-  [
-    "UNMAP at 2^64 - 1",
-    "42 00 0000000000 0018",
-    bytes("0016 0010 00000000 ffffffffffffffff ffffffff 00000000"),
-    "05/21/00",
-    "SBC-3 4.5",
-  ],
-  [
-    "UNMAP of 257 descriptors",
-    "42 00 0000000000 1018",
-    bytes(`1016 1010 00000000 ${"00".repeat(16 * 257)}`),
-    "05/26/00",
-    "SBC-3 6.6.3",
-  ],
-  ["GET LBA STATUS at the end", "9e 12 0000000000000800 00000018", undefined, "05/21/00", "SBC-3 5.5"],
-  ["GET LBA STATUS at 2^64 - 1", "9e 12 ffffffffffffffff 00000018", undefined, "05/21/00", "SBC-3 5.5"],
-  ["SANITIZE BLOCK ERASE with a reserved bit", "48 41", undefined, "05/24/00", "SBC-3 5.22"],
-  [
-    "SANITIZE BLOCK ERASE with a parameter list",
-    "48 01 0000000000 0008",
-    undefined,
-    "05/24/00",
-    "SBC-3 5.22.4",
-  ],
-  ["SANITIZE OVERWRITE, which we do not know", "48 02", undefined, "05/24/00", "SBC-3 5.22"],
-  ["SANITIZE EXIT FAILURE MODE", "48 1f", undefined, "", "SBC-3 5.22.5"],
-  ["INQUIRY of an unknown page", "12 01 77 00ff", undefined, "05/24/00", "SPC-4 6.6.1"],
-  ["INQUIRY with a page, without EVPD", "12 00 01 0100", undefined, "05/24/00", "SPC-4 6.6.1"],
-  ["MODE SENSE(6) of saved values", "1a 00 c8 00 ff", undefined, "05/39/00", "SPC-4 6.11.1"],
-  ["MODE SENSE(6) of an unknown page", "1a 00 01 00 ff", undefined, "05/24/00", "SPC-4 6.11.1"],
-  ["MODE SENSE(6) of an unknown subpage", "1a 00 0a 01 ff", undefined, "05/24/00", "SPC-4 6.11.1"],
-  ["MODE SELECT(6) that saves", "15 11 0000 18", bytes("00000000"), "05/24/00", "SPC-4 6.13"],
-  ["MODE SELECT(6) without PF", "15 00 0000 04", bytes("00000000"), "05/24/00", "SPC-4 6.13"],
-  [
-    "MODE SELECT(6) of a field that is ours",
-    "15 10 0000 10",
-    bytes("00000000 0a0a 00 10 00 40 0000 0000 0000"),
-    "05/26/00",
-    "SPC-4 6.13",
-  ],
-  ["MODE SELECT(6) of an unknown page", "15 10 0000 06", bytes("00000000 0100"), "05/26/00", "SPC-4 6.13"],
-  ["MODE SELECT(6) of half a page", "15 10 0000 08", bytes("00000000 0a0a0000"), "05/1a/00", "SPC-4 6.13"],
-  [
-    "MODE SELECT(6) whose block descriptor is not there",
-    "15 10 0000 04",
-    bytes("00000008"),
-    "05/1a/00",
-    "SPC-4 6.13",
-  ],
-  ["SEND DIAGNOSTIC: self-test", "1d 04", undefined, "", "SPC-4 6.42"],
-  ["READ DEFECT DATA(10)", "37 00 0d 00000000 00ff", undefined, "", "SBC-3 5.18"],
-  [
-    "RECEIVE COPY STATUS of no copy",
-    "84 00 07 00000000000000 000000ff",
-    undefined,
-    "05/24/00",
-    "SPC-4 6.23.2",
-  ],
-  ["EXTENDED COPY of nothing", "83", undefined, "", "SPC-4 6.4.1"],
-  [
-    "RSOC of an opcode with actions, told without one",
-    "a3 0c 01 9e 0000 000000ff",
-    undefined,
-    "05/24/00",
-    "SPC-4 6.35.1",
-  ],
-  [
-    "RSOC of an opcode without actions, told with one",
-    "a3 0c 02 28 0000 000000ff",
-    undefined,
-    "05/24/00",
-    "SPC-4 6.35.1",
-  ],
-  [
-    "PERSISTENT RESERVE OUT with a list of another length",
-    "5f 00 00 0000 00000010",
-    new Uint8Array(16),
-    "05/1a/00",
-    "SPC-4 6.16.1",
-  ],
-  [
-    "PERSISTENT RESERVE OUT with SPEC_I_PT",
-    "5f 00 00 0000 00000018",
-    bytes(`${"00".repeat(20)}08000000`),
-    "05/26/00",
-    "SPC-4 6.16.3",
-  ],
-];
-for (const [what, cdb, dataOut, sense, source] of SAID)
-  test(`a unit says ${sense || "GOOD"} to ${what} (${source})`, () => {
-    const told = new Bench().login("a").ask("a", cdb, dataOut);
-    assert.deepEqual([told.status, told.sense], sense ? [2, sense] : [0, ""]);
-  });
-
-const IN: [string, string, string][] = [
-  ["READ CAPACITY(10)", "25", "000007ff 00000200"],
-  [
-    "READ CAPACITY(16): LBPME, LBPRZ",
-    "9e 10 0000000000000000 00000020",
-    `00000000000007ff 00000200 0000 c000 ${"00".repeat(16)}`,
-  ],
-  ["READ CAPACITY(16), cut", "9e 10 0000000000000000 0000000a", "00000000000007ff 0000"],
-  ["VPD 00", "12 01 00 00ff", "00000007 00 80 83 86 b0 b1 b2"],
-  ["VPD 80", "12 01 80 00ff", `00800010 ${hex(Buffer.from(FACTS.serial))}`],
-  [
-    "VPD B0: 4 MiB, 255 blocks compared, 2^20 blocks unmapped by 256 descriptors, WSNZ",
-    "12 01 b0 00ff",
-    `00b0003c 01ff0008 00002000 00000800 00002000 00100000 00000100 00000008 80000000 0000000000100000 ${"00".repeat(20)}`,
-  ],
-  ["VPD B1: not rotating, WABEREQ", "12 01 b1 0008", "00b1003c 00010040"],
-  ["VPD B2: LBPU, LBPWS, LBPWS10, LBPRZ; thin", "12 01 b2 00ff", "00b20004 00e40200"],
-  [
-    "MODE SENSE(6) of the caching page: WCE",
-    "1a 08 08 00 ff",
-    "17 00 10 00 08120400 00000000 00000000 00000000 00000000",
-  ],
-  ["MODE SENSE(6) of the control page: TAS", "1a 08 0a 00 ff", "0f 00 10 00 0a0a0000 00400000 00000000"],
-  ["what may be changed in it: D_SENSE, SWP", "1a 08 4a 00 ff", "0f 00 10 00 0a0a0400 08000000 00000000"],
-  ["MODE SENSE(6) with a block descriptor", "1a 00 0a 00 10", "17 00 10 08 00000800 00000200 0a0a0000"],
-  [
-    "MODE SENSE(10) with a long one",
-    "5a 10 0a 00000000 001c",
-    "0022 00 10 01 00 0010 0000000000000800 00000000 00000200 0a0a0000",
-  ],
-  ["READ DEFECT DATA(12)", "b7 0d 00000000 000000ff", "000d0000 00000000"],
-  ["REQUEST SENSE", "03 00 0000 ff", "70000000000000 0a 00000000 0000 00 00 0000"],
-  ["REQUEST SENSE as descriptors", "03 01 0000 ff", "7200000000000000"],
-  ["RSOC of READ(10)", "a3 0c 01 28 0000 000000ff", "0003000a 2818ffffffff00ffff00"],
-  [
-    "RSOC of READ CAPACITY(16) with timeouts",
-    "a3 0c 82 9e 0010 000000ff",
-    `00830010 9e100000000000000000ffffffff0000 000a ${"00".repeat(10)}`,
-  ],
-  ["RSOC of a command that we do not know", "a3 0c 01 04 0000 000000ff", "00010000"],
-  ["REPORT SUPPORTED TMF", "a3 0d 00 000000 000000ff", "c8000000"],
-  [
-    "GET LBA STATUS of a fresh volume",
-    "9e 12 0000000000000001 000000ff",
-    "00000014 00000000 0000000000000001 000007ff 01 000000",
-  ],
-  ["PRIN READ KEYS", "5e 00 0000000000 00ff", "00000000 00000000"],
-  ["PRIN REPORT CAPABILITIES", "5e 02 0000000000 00ff", "0008 05 80 ea01 0000"],
-  [
-    "RECEIVE COPY OPERATING PARAMETERS",
-    "84 03 0000000000000000 000000ff",
-    "0000002a 00000000 0002 0010 00000400 01fffe00 00000000 00000000 00000000 0000 0010 10 09 0000 000000 02 02e4",
-  ],
-];
-for (const [what, cdb, dataIn] of IN)
-  test(`a unit answers ${what}`, () => {
-    assert.equal(hex(new Bench().login("a").ask("a", cdb).dataIn), dataIn.replaceAll(" ", ""));
-  });
-
-test("standard INQUIRY names vendor and product, and the standards", () => {
-  const { dataIn } = new Bench().login("a").ask("a", "12 00 00 00ff");
-  assert.equal(dataIn.length, 96);
-  assert.equal(dataIn[4], 91);
-  assert.equal(Buffer.from(dataIn.subarray(8, 36)).toString(), "BRAMBLE VOLUME          1   ");
-  assert.equal(hex(dataIn.subarray(58, 66)), "00a0046004c00960");
+test("a login is told POWER ON once, but for INQUIRY and REQUEST SENSE, which the last consumes", () => {
+  const bench = new Bench();
+  bench.unit.opened("a");
+  assert.equal(bench.ask("a", "12 00 00 00ff").status, 0);
+  assert.deepEqual(said(bench.ask("a", "ff")), UNIT_ATTENTION("29/00"));
+  assert.deepEqual(said(bench.ask("a", "00")), [0, ""]);
+  bench.unit.opened("b");
+  assert.equal(Buffer.from(bench.ask("b", "03 00 0000 ff").dataIn).readUInt16BE(12), 0x2900);
+  assert.deepEqual(said(bench.ask("b", "00")), [0, ""]);
 });
 
-test("VPD 83 names the unit three ways, and the port; the same after a restart", () => {
-  const said = () => new Bench().login("a").ask("a", "12 01 83 00ff").dataIn;
-  const page = said();
-  assert.equal(
-    hex(page.subarray(0, 16)),
-    "00830051010300083123456789abcdef".replace("0051", hex(page.subarray(2, 4))),
+test("growth is told to everybody once, and the new blocks are there", () => {
+  const bench = new Bench({ size: 1 << 19 }).login("a", "b");
+  assert.equal(bench.ask("a", read(1024)).sense, "05/21/00");
+  bench.unit.resized(1 << 20);
+  bench.unit.resized(1 << 20);
+  for (const nexus of ["a", "b"]) {
+    assert.deepEqual(said(bench.ask(nexus, "00")), UNIT_ATTENTION("2a/09"));
+    assert.equal(Buffer.from(bench.ask(nexus, "25").dataIn).readUInt32BE(0), 2047);
+  }
+  assert.equal(bench.unit.facts.size, 1 << 20);
+});
+
+test("mode pages that one nexus changes hold for all; the others are told", () => {
+  const bench = new Bench().login("a", "b");
+  const select = (bits: string) =>
+    bench.ask(
+      "a",
+      "15 10 0000 10",
+      Uint8Array.from(Buffer.from(`000000000a0a${bits}4000000000000000`.slice(0, 32), "hex")),
+    );
+  assert.deepEqual(
+    said(select("04000800".concat("00").slice(0, 6).concat("00"))),
+    [2, "05/26/00"],
+    "another field",
   );
-  const text = Buffer.from(page).toString("latin1");
-  assert.ok(text.includes("BRAMBLE VOLUME:0123456789abcdef"));
-  assert.ok(text.includes("naa.3123456789ABCDEF"));
-  assert.equal(hex(page.subarray(-8)), "5194000400000001");
-  assert.equal((page[2] as number) * 256 + (page[3] as number), page.length - 4);
-  assert.deepEqual(said(), page);
+  assert.deepEqual(said(select("04000840".slice(0, 6))), [0, ""]);
+  assert.deepEqual(said(bench.ask("b", "00")), UNIT_ATTENTION("2a/01"));
+  assert.deepEqual(said(bench.ask("a", "00")), [0, ""], "not who did it");
+  const refused = bench.ask("b", write(0), block(1));
+  assert.equal(refused.sense, "07/27/02", "SWP");
+  assert.equal(refused.raw?.[0], 0x72, "D_SENSE");
+  assert.equal(bench.ask("b", "1a 08 0a 00 ff").dataIn[2], 0x90, "WP and DPOFUA");
+  assert.deepEqual(said(select("000000".concat("40").slice(0, 6))), [0, ""]);
+  assert.equal(bench.ask("a", write(0), block(1)).status, 0);
+});
+
+test("a unit that is read-only writes nothing, whatever the command", () => {
+  const bench = new Bench({ readOnly: true }).login("a");
+  for (const cdb of [
+    write(0),
+    caw(0),
+    "41 00 00000000 00 0001",
+    "42",
+    "48 02",
+    "2e 00 00000000 00 0001",
+    "8b 00 0000000000000000 00000001",
+  ])
+    assert.equal(bench.ask("a", cdb, block(1, 2)).sense, "07/27/00", cdb);
+  assert.equal(bench.ask("a", read(0)).status, 0);
+  assert.equal(bench.ask("a", "35").status, 0, "to flush is no harm");
+  assert.deepEqual(new Set(bench.kinds), new Set(["hole"]));
+});
+
+test("a stopped unit moves no blocks until it is started, or somebody logs in", () => {
+  const bench = new Bench().login("a");
+  bench.ask("a", "1b 00 0000 10");
+  assert.equal(bench.ask("a", read(0)).status, 0, "a power condition stops nothing");
+  bench.ask("a", "1b 00 0000 00");
+  assert.equal(bench.ask("a", read(0)).sense, "02/04/02");
+  assert.equal(bench.ask("a", "00").sense, "02/04/02");
+  assert.equal(bench.ask("a", "12 00 00 00ff").status, 0);
+  bench.ask("a", "1b 00 0000 01");
+  assert.equal(bench.ask("a", read(0)).status, 0);
+  bench.ask("a", "1b 00 0000 00");
+  bench.login("b");
+  assert.equal(bench.ask("a", read(0)).status, 0);
+});
+
+const FAULTS: [string, string, "read" | "write" | "zero" | "flush", string, string][] = [
+  ["a block that cannot be read", read(3), "read", "DISK_IO", "03/11/00"],
+  ["a block that cannot be written", write(3), "write", "DISK_IO", "03/0c/00"],
+  ["a full store", write(3), "write", "DISK_FULL", "07/27/07"],
+  ["a full store at WRITE SAME", "41 00 00000003 00 0001", "write", "DISK_FULL", "07/27/07"],
+  ["a store that may not be written", write(3), "write", "DISK_READ_ONLY", "07/27/00"],
+  ["a flush that fails", "35", "flush", "DISK_IO", "03/0c/00"],
+  ["zeros that cannot be written", "41 08 00000003 00 0001", "zero", "DISK_IO", "03/0c/00"],
+  ["what must be compared and cannot be read", caw(3), "read", "DISK_IO", "03/11/00"],
+  ["an error of ours", write(3), "write", "INTERNAL", "03/0c/00"],
+];
+for (const [what, cdb, kind, code, sense] of FAULTS)
+  test(`${what} is ${sense}, once, and the unit goes on`, () => {
+    const bench = new Bench().login("a");
+    bench.faults.set(kind, code);
+    const dataOut = cdb.startsWith("41 08") ? block(0) : block(7, 2);
+    const told = bench.ask("a", cdb, dataOut);
+    assert.equal(told.sense, sense);
+    const raw = Buffer.from(told.raw as Uint8Array);
+    if (code === "DISK_IO" && kind !== "flush")
+      assert.deepEqual([raw[0], raw.readUInt32BE(3)], [0xf0, 3], "which LBA");
+    bench.faults.clear();
+    assert.equal(bench.ask("a", cdb.startsWith("89") ? read(3) : cdb, dataOut).status, 0);
+  });
+
+test("COMPARE AND WRITE tells where the data differs, and writes nothing then", () => {
+  const bench = new Bench().login("a");
+  const data = block(0, 2);
+  data[511] = 1;
+  const told = bench.ask("a", caw(9), data);
+  assert.equal(told.sense, "0e/1d/00");
+  assert.equal(Buffer.from(told.raw as Uint8Array).readUInt32BE(3), 511);
+  assert.equal(bench.kinds[9], "hole");
+});
+
+test("two COMPARE AND WRITEs of one block: one of them wins; other blocks do not wait", () => {
+  const bench = new Bench().login("a", "b");
+  const data = (byte: number) => Uint8Array.from([...block(0), ...block(byte)]);
+  const first = bench.begin("a", caw(5), { dataOut: data(1) });
+  const second = bench.begin("b", caw(5), { dataOut: data(2) });
+  const reader = bench.begin("b", read(5));
+  const elsewhere = bench.begin("b", read(6));
+  assert.equal(bench.pending.length, 2, "the read of another block does not wait");
+  bench.runOne(1);
+  assert.equal(bench.told("b", elsewhere)?.status, 0);
+  bench.run();
+  assert.equal(bench.told("a", first)?.status, 0);
+  assert.equal(bench.told("b", second)?.sense, "0e/1d/00");
+  assert.deepEqual(bench.told("b", reader)?.dataIn, block(1), "and a read that came later sees all of it");
+});
+
+test("COMPARE AND WRITE waits for writes of its blocks that are on their way", () => {
+  const bench = new Bench().login("a", "b");
+  bench.begin("a", write(4, 4), { dataOut: block(1, 4) });
+  const tag = bench.begin("b", caw(7), { dataOut: Uint8Array.from([...block(1), ...block(2)]) });
+  assert.equal(bench.pending.length, 1);
+  bench.run();
+  assert.equal(bench.told("b", tag)?.status, 0);
+  assert.equal(bench.disk[7 * 512], 2);
+});
+
+test("an ordered task waits for all older ones, younger ones for it; head of queue for nobody", () => {
+  const bench = new Bench().login("a", "b");
+  bench.begin("a", read(0));
+  bench.begin("b", read(1), { attribute: "ordered" });
+  bench.begin("a", read(2));
+  assert.deepEqual(
+    bench.pending.map((o) => "offset" in o && o.offset),
+    [0],
+  );
+  bench.begin("b", read(3), { attribute: "head" });
+  assert.deepEqual(
+    bench.pending.map((o) => "offset" in o && o.offset),
+    [0, 3 * 512],
+  );
+  bench.runOne(0);
+  assert.equal(bench.pending.length, 1, "what is ordered waits for head of queue as well");
+  bench.runOne(0);
+  assert.deepEqual(
+    bench.pending.map((o) => "offset" in o && o.offset),
+    [512],
+  );
+  bench.run();
+  assert.equal(bench.done.at(-1), "read 1024+512");
+});
+
+test("an aborted task is answered by nobody; what waited for it goes on when the disk has ended", () => {
+  const bench = new Bench().login("a");
+  const tag = bench.begin("a", caw(1), { dataOut: block(0, 2) });
+  const waits = bench.begin("a", read(1));
+  assert.equal(bench.unit.abort("b", tag), false, "another's");
+  assert.equal(bench.unit.abort("a", tag), true);
+  assert.equal(bench.unit.abort("a", tag), false, "once");
+  bench.gone.add(`a ${tag}`);
+  bench.run();
+  assert.equal(bench.told("a", tag), undefined);
+  assert.equal(bench.told("a", waits)?.status, 0);
+  assert.deepEqual(
+    bench.done,
+    ["read 512+512", "read 512+512"],
+    "the write of the aborted one never happens",
+  );
+});
+
+test("abortAll() ends the tasks of one nexus, lost() too, and its RESERVE", () => {
+  const bench = new Bench().login("a", "b");
+  const tags = [bench.begin("a", read(0)), bench.begin("a", read(1), { attribute: "ordered" })];
+  const other = bench.begin("b", read(2));
+  assert.deepEqual(bench.unit.abortAll("a"), tags);
+  for (const tag of tags) bench.gone.add(`a ${tag}`);
+  bench.run();
+  assert.equal(bench.told("b", other)?.status, 0);
+  assert.equal(bench.ask("a", "16").status, 0);
+  assert.equal(bench.ask("b", read(0)).status, 0x18);
+  const last = bench.begin("a", read(0));
+  bench.gone.add(`a ${last}`);
+  bench.take(bench.unit.lost("a"));
+  bench.run();
+  assert.equal(bench.ask("b", read(0)).status, 0);
+  assert.equal(bench.ask("a", read(0)).status, 0x08, "who is not logged in is told BUSY");
+});
+
+test("LOGICAL UNIT RESET: TASK ABORTED to others, an attention for them, RESERVE released", () => {
+  const bench = new Bench().login("a", "b");
+  assert.equal(bench.ask("a", "16").status, 0);
+  assert.equal(bench.ask("a", "17").status, 0);
+  const [mine, others] = [bench.begin("a", read(0)), bench.begin("b", read(1))];
+  const waiting = bench.begin("b", read(2), { attribute: "ordered" });
+  bench.gone.add(`a ${mine}`);
+  bench.take(bench.unit.reset("a"));
+  assert.equal(bench.told("b", others)?.status, 0x40);
+  assert.equal(bench.told("b", waiting)?.status, 0x40);
+  bench.run();
+  assert.deepEqual(said(bench.ask("b", "00")), UNIT_ATTENTION("29/03"));
+  assert.deepEqual(said(bench.ask("a", "00")), [0, ""]);
+});
+
+test("what strangers can grow is bounded: nexuses, and tasks of a nexus", () => {
+  const bench = new Bench();
+  for (let i = 0; i < 64; i++) bench.unit.opened(`n${i}`);
+  bench.unit.opened("late");
+  assert.equal(bench.ask("late", "00").status, 0x08);
+  bench.ask("n0", "00");
+  for (let i = 0; i < 1024; i++) bench.begin("n0", read(0));
+  assert.equal(bench.told("n0", bench.begin("n0", read(0)))?.status, 0x28, "TASK SET FULL");
+  bench.run();
+  assert.equal(bench.ask("n0", read(0)).status, 0);
+});
+
+test("FUA is durable before it is answered, other writes are not flushed", () => {
+  const bench = new Bench().login("a");
+  const orders = [write(0), "2a 08 00000000 00 0001", "8a 08 0000000000000000 00000001", "0a 08 0000 01"].map(
+    (cdb) => {
+      bench.begin("a", cdb, { dataOut: block(1) });
+      const order = bench.pending.at(-1);
+      bench.run();
+      return order?.do === "write" && order.flush;
+    },
+  );
+  assert.deepEqual(orders, [false, true, true, false], "in WRITE(6) that bit is of the LBA");
+});
+
+test("any CDB with any data, in any order of the disk's answers, is answered once and leaves nothing open", () => {
+  const opcodes = fc.constantFrom(
+    0x00,
+    0x08,
+    0x0a,
+    0x12,
+    0x15,
+    0x16,
+    0x17,
+    0x1a,
+    0x1b,
+    0x25,
+    0x28,
+    0x2a,
+    0x2e,
+    0x2f,
+    0x34,
+    0x35,
+    0x37,
+    0x41,
+    0x42,
+    0x48,
+    0x55,
+    0x5a,
+    0x5e,
+    0x5f,
+    0x83,
+    0x84,
+    0x88,
+    0x89,
+    0x8a,
+    0x8b,
+    0x8e,
+    0x8f,
+    0x90,
+    0x91,
+    0x93,
+    0x9e,
+    0xa3,
+    0xa8,
+    0xaa,
+    0xaf,
+  );
+  const small = fc.constantFrom(0, 0, 0, 0, 1, 2, 8, 16, 24, 32, 0x7f, 0xff);
+  const cdb = fc.tuple(
+    fc.oneof(opcodes, fc.integer({ min: 0, max: 255 })),
+    fc.oneof(small, fc.integer({ min: 0, max: 31 })),
+    fc.array(fc.oneof(small, fc.integer({ min: 0, max: 255 })), { minLength: 14, maxLength: 14 }),
+  );
+  const task = fc.record({
+    nexus: fc.constantFrom("a", "b"),
+    cdb: cdb.map(([opcode, second, rest]) => Buffer.from([opcode, second, ...rest]).toString("hex")),
+    dataOut: fc.oneof(
+      fc.constant(new Uint8Array(0)),
+      fc.uint8Array({ maxLength: 64 }),
+      fc.constant(block(0, 4)),
+      fc.constant(block(9, 9)),
+    ),
+    attribute: fc.constantFrom<Task["attribute"]>("simple", "simple", "ordered", "head", "untagged", "aca"),
+  });
+  const fault = fc.constantFrom(undefined, undefined, "DISK_IO", "DISK_FULL");
+  fc.assert(
+    fc.property(
+      fc.array(task, { maxLength: 20 }),
+      fault,
+      fc.infiniteStream(fc.nat()),
+      (tasks, code, dice) => {
+        const bench = new Bench({ size: 1 << 16 }).login("a", "b");
+        if (code) bench.faults.set("write", code);
+        const tags = tasks.map(({ nexus, ...rest }) => [nexus, bench.begin(nexus, rest.cdb, rest)] as const);
+        bench.run((count) => dice.next().value % count);
+        for (const [nexus, tag] of tags) assert.ok(bench.told(nexus, tag), `no answer to ${tag}`);
+        assert.deepEqual([bench.unit.abortAll("a"), bench.unit.abortAll("b")], [[], []]);
+      },
+    ),
+    { numRuns: 300 },
+  );
+});
+
+test("a random load leaves what a plain array would hold", () => {
+  const at = fc.integer({ min: 0, max: 31 });
+  const count = fc.integer({ min: 1, max: 4 });
+  const step = fc.record({
+    kind: fc.constantFrom("write", "same", "zeros", "unmap", "caw", "or", "read", "copy"),
+    at,
+    count,
+    byte: fc.integer({ min: 1, max: 255 }),
+  });
+  const h = (n: number, digits: number) => n.toString(16).padStart(digits, "0");
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
+      const bench = new Bench({ size: 36 * 512 }).login("a");
+      const plain = new Uint8Array(36 * 512);
+      for (const { kind, at, count, byte } of steps) {
+        const [from, length] = [at * 512, count * 512];
+        const part = plain.subarray(from, from + length);
+        const [lba8, lba16] = [h(at, 8), h(at, 16)];
+        if (kind === "write") bench.ask("a", write(at, count), block(byte, count));
+        if (kind === "same") bench.ask("a", `41 00 ${lba8} 00 ${h(count, 4)}`, block(byte));
+        if (kind === "zeros") bench.ask("a", `93 01 ${lba16} ${h(count, 8)}`);
+        if (kind === "unmap")
+          bench.ask(
+            "a",
+            "42 00 0000000000 0018",
+            Uint8Array.from(Buffer.from(`0016001000000000${lba16}${h(count, 8)}00000000`, "hex")),
+          );
+        if (kind === "write" || kind === "same") part.fill(byte);
+        if (kind === "zeros" || kind === "unmap") part.fill(0);
+        if (kind === "or") {
+          bench.ask("a", `8b 00 ${lba16} ${h(count, 8)}`, block(byte, count));
+          for (let i = 0; i < length; i++) part[i] = (part[i] as number) | byte;
+        }
+        if (kind === "caw") {
+          const guess = byte % 2 ? part.slice(0, 512) : block(byte);
+          const told = bench.ask("a", caw(at), Uint8Array.from([...guess, ...block(byte)]));
+          const same = Buffer.compare(guess, part.subarray(0, 512)) === 0;
+          assert.equal(told.status, same ? 0 : 2);
+          if (same) part.fill(byte, 0, 512);
+        }
+        if (kind === "read") assert.deepEqual(bench.ask("a", read(at, count)).dataIn, part.slice());
+        if (kind === "copy") {
+          const list = `00 00 0020 00000000 0000001c 00000000 e4000000 01030008 ${FACTS.naa.toString(16)} ${"00".repeat(12)} 00000200 02 00 0018 0000 0000 0000 ${h(count, 4)} ${lba16} ${h(0, 16)}`;
+          const dataOut = Uint8Array.from(Buffer.from(list.replaceAll(" ", ""), "hex"));
+          assert.equal(bench.ask("a", `83 00 0000000000000000 ${h(dataOut.length, 8)}`, dataOut).status, 0);
+          plain.set(part.slice(), 0);
+        }
+      }
+      assert.deepEqual(bench.disk, plain);
+    }),
+    { numRuns: 200 },
+  );
 });
