@@ -34,6 +34,7 @@ async function bench(t: TestContext, profile: Partial<Profile>) {
   const hooks = {
     core: {
       book,
+      data: { volume: (id: string) => `volumes/${id}.qcow2` },
       registry: { profile: () => ({ name: "default", root: "auto", seed: {}, ...profile }) },
       ensureClone: async () => ({ image }),
     },

@@ -3,6 +3,7 @@ import { type Node, resolveNode } from "../fleet/node.ts";
 import type { HttpRequest } from "../serve/http.ts";
 import type { AgentHooks } from "./agent-api.ts";
 import type { IscsiRoot } from "./node-disks.ts";
+import { type AttachedVolume, nodeVolumes } from "./volumes.ts";
 
 export type Line = [key: string, value: string | number];
 
@@ -15,10 +16,12 @@ export async function diskOrders(
   const { core } = hooks;
   const { root, guard } = resolveNode(node, core.registry.profile(node.profile));
   const lines: Line[] = [["root", root]];
+  // those that its settings give it are made now: what is exported comes from the book
+  const volumes = root === "inventory" || root === "shell" ? [] : await nodeVolumes(core, node);
   const iscsi = async () =>
     lines.push(
       ...sessionLines(await hooks.exportIscsi(node, address), localAddress),
-      ...(await volumeLines(hooks.core, node)),
+      ...volumeLines(volumes),
     );
   if (guard) lines.push(["guard", `${guard.shutdown},${guard.down}`]);
   if (root === "iscsi") {
@@ -29,12 +32,12 @@ export async function diskOrders(
     lines.push(["nbd_host", localAddress], ["nbd_port", port], ["nbd_export", name], ["nbd_size", size]);
     lines.push(...(await partitionLines(core, node)));
     // one clone is never open in two ways at once, and the target has both
-    if ((await volumesOf(core, node)).length > 0)
+    if (volumes.length > 0)
       hooks.step(node, "its volumes are left out: they are to be had with the root modes iscsi and ram");
   } else if (root === "ram") {
     const { format } = await hooks.ramRoot(node);
     lines.push(["ram_url", "/agent/root"], ["ram_format", format]);
-    if ((await volumesOf(core, node)).length > 0) await iscsi();
+    if (volumes.length > 0) await iscsi();
   }
   return lines;
 }
@@ -61,19 +64,8 @@ async function partitionLines(core: AgentHooks["core"], node: Node): Promise<Lin
   ];
 }
 
-/** The attached volumes that are to be mounted, by LUN. */
-const volumesOf = (core: AgentHooks["core"], node: Node) =>
-  core.book
-    .selectFrom("lun")
-    .innerJoin("volume", "volume.id", "lun.volumeId")
-    .select(["lun.lun", "volume.name", "volume.fstype", "volume.mountpoint"])
-    .where("lun.nodeId", "=", node.id)
-    .where("volume.nodeId", "=", node.id)
-    .orderBy("lun.lun")
-    .execute();
-
-async function volumeLines(core: AgentHooks["core"], node: Node): Promise<Line[]> {
-  return (await volumesOf(core, node)).flatMap(({ lun, name, fstype, mountpoint }, i): Line[] =>
-    fstype === "none" || !mountpoint ? [] : [[`volume_${i + 1}`, `${lun} ${fstype} ${mountpoint} ${name}`]],
+/** By LUN; what has no file system is there, and not the agent's business. */
+const volumeLines = (volumes: readonly AttachedVolume[]): Line[] =>
+  volumes.flatMap(({ lun, fstype, mountpoint, label }, i): Line[] =>
+    fstype === "none" || !mountpoint ? [] : [[`volume_${i + 1}`, `${lun} ${fstype} ${mountpoint} ${label}`]],
   );
-}

@@ -124,13 +124,13 @@ export function bootDesk(options: DeskOptions) {
     const unseeded = whyUnseeded(core, node, url);
     if (unseeded) throw new BrambleError("TEMPLATE_BAD", `profile ${node.profile}: ${unseeded}`);
     const lines = bootLinesOf(core, node, url);
-    const { made, image } = await core.ensureClone(node);
+    const clone = await core.cloneDisk(node);
+    const { made, image } = clone;
     if (made) event("clone", node, `a clone of ${image.name}:${image.version} was made for it`);
     const { root } = resolveNode(node, registry.profile(node.profile));
     const news = await rootNews(core, node, boot.id);
     if (news) event("root", node, news);
     journal.bootUpdate(boot.id, { root, image: `${image.name}:${image.version}` });
-    const clone = await core.cloneDisk(node);
     const { untouched } = await clone.bootPartition();
     const agent = await agents.forClone(clone, untouched);
     const parameters = agentParameters(boot.id, token, url, root);

@@ -115,14 +115,30 @@ export function nodeDisks(core: Core, ports: { nbd(): number; iscsi(): number })
     return { chap, luns };
   }
 
+  /** Ends every use of a node's disk: it was forgotten, or its clone is to be reset. */
+  async function drop(node: Node, why: string): Promise<void> {
+    await book.deleteFrom("openDisk").where("nodeId", "=", node.id).execute();
+    for (const name of [given.get(node.id), nameOf(node, "tools")])
+      if (name) await disks.call("drop", { name, why });
+    given.delete(node.id);
+  }
+
+  /** The boot has shown its token: an ephemeral node's old clone goes now, and the boot before with it. */
+  async function cloneFor(node: Node, bootId: string): Promise<string> {
+    const fence = () => drop(node, "a newer boot of this node has logged in, which gets a fresh clone");
+    if (await core.freshClone(node, bootId, fence))
+      journal.event("clone", node.id, "a fresh clone was made for this boot");
+    return (await core.ensureClone(node)).path;
+  }
+
   const sizeOf = async (path: string) => (await disks.call<{ size: number }>("facts", { path })).size;
 
   return {
     /** Opens a node's clone to one address under a secret name; the boot before loses it. */
     async exportNbd(node: Node, boot: Boot | undefined, address: string): Promise<NbdRoot> {
-      const { path } = await core.ensureClone(node);
-      const secret = core.newSecret();
       const bootId = boot?.id ?? NO_BOOT;
+      const path = await cloneFor(node, bootId);
+      const secret = core.newSecret();
       await giveNbd(node, bootId, address, sha256(secret));
       await remember(node, { bootId, kind: "nbd", address, secretHash: sha256(secret) });
       return { port: ports.nbd(), name: secret, size: await sizeOf(path) };
@@ -130,8 +146,8 @@ export function nodeDisks(core: Core, ports: { nbd(): number; iscsi(): number })
 
     /** Opens a node's target, with its clone and its volumes, to one boot; the boot before loses it. Again for the same boot: other LUNs. */
     async exportIscsi(node: Node, boot: Boot | undefined, address: string): Promise<IscsiRoot> {
-      const { path } = await core.ensureClone(node);
       const bootId = boot?.id ?? NO_BOOT;
+      const path = await cloneFor(node, bootId);
       const { chap, luns } = await giveIscsi(node, bootId, address);
       await remember(node, { bootId, kind: "iscsi", address, secretHash: null });
       return {
@@ -163,13 +179,7 @@ export function nodeDisks(core: Core, ports: { nbd(): number; iscsi(): number })
       if (node && given.get(nodeId) === name) await giveIscsi(node, bootId, address);
     },
 
-    /** Ends every use of a node's disk: it was forgotten, or its clone is to be reset. */
-    async drop(node: Node, why: string): Promise<void> {
-      await book.deleteFrom("openDisk").where("nodeId", "=", node.id).execute();
-      for (const name of [given.get(node.id), nameOf(node, "tools")])
-        if (name) await disks.call("drop", { name, why });
-      given.delete(node.id);
-    },
+    drop,
 
     /** After a start of ours: what running nodes had open is opened to them again, before anybody can knock. */
     async restore(): Promise<number> {

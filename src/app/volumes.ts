@@ -135,12 +135,3 @@ export async function attach({ book }: VolumeCore, volume: Row, node: Node): Pro
 
 /** One byte in the simple addressing of SAM-5 4.7.7.1, so that every initiator can name them. */
 const MOST_LUNS = 255;
-
-/** The lines of the agent's welcome: `volume_1=<lun> <fstype> <mountpoint> <label>`; what has no file system it need not know. */
-export const volumeLines = (volumes: readonly AttachedVolume[]): [string, string][] =>
-  volumes
-    .filter(({ mountpoint }) => mountpoint !== undefined)
-    .map(({ lun, fstype, mountpoint, label }, i) => [
-      `volume_${i + 1}`,
-      `${lun} ${fstype} ${mountpoint} ${label}`,
-    ]);
