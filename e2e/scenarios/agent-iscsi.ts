@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { copyFile } from "node:fs/promises";
+import { copyFile, readFile, writeFile } from "node:fs/promises";
 import { type AgentBed, boot, makeAgentBed } from "../bed/agent-bed.ts";
 import { output } from "../bed/commands.ts";
 import { blankDisk, startTgt, TGT, type Tgt } from "../bed/tgt.ts";
@@ -27,10 +27,20 @@ export const scenario: Scenario = {
     const used = await blankDisk(t, "used.img", 64 << 20);
     await output("mke2fs", ["-q", "-t", "ext4", "-L", "kept", used]);
     await output("debugfs", ["-w", "-R", `mkdir kept`, used]);
-    const options = { address: bed.network.address, disks: [card, blank, used], chap: CHAP, mutual: MUTUAL };
-    const tgt = await startTgt(t, options);
+    const half = await blankDisk(t, "half.img", 32 << 20);
+    await writeFile(half, `bramble: making a file system here\n`, { flag: "r+" });
+    await output("dd", ["if=/dev/urandom", `of=${half}`, "bs=1M", "seek=1", "count=2", "conv=notrunc"]);
+    const foreign = await blankDisk(t, "foreign.img", 32 << 20);
+    await output("dd", ["if=/dev/urandom", `of=${foreign}`, "bs=4k", "seek=4000", "count=1", "conv=notrunc"]);
+    const before = await readFile(foreign);
+    const disks = [card, blank, used, half, foreign];
+    const tgt = await startTgt(t, { address: bed.network.address, disks, chap: CHAP, mutual: MUTUAL });
     await runs(t, bed, tgt, blank);
-    await refused(t, bed, tgt);
+    const why = await fails(t, bed, { ...orders(tgt), volume_2: "5 ext4 /srv foreign" });
+    assert.match(why, /^mounting volume foreign \(ext4\) at \/srv: .*nothing was written to it/s);
+    assert.ok(before.equals(await readFile(foreign)), "a disk with something on it is never formatted");
+    const refused = await fails(t, bed, { ...orders(tgt), iscsi_secret: "not the secret at all, is it" });
+    assert.match(refused, /^iscsi: the server refuses the login/);
   },
 };
 
@@ -48,18 +58,23 @@ const orders = (tgt: Tgt) => ({
   root_fstype: "ext4",
   volume_1: "2 ext4 /var/lib/one one",
   volume_2: "3 ext4 /srv kept",
+  volume_3: "4 ext4 /opt/half half",
 });
 
 async function runs(t: Stage, bed: AgentBed, tgt: Tgt, blank: string): Promise<void> {
   const { orders: told, guest } = await boot(t, bed, { hello: orders(tgt), files: {} });
   const [line, root] = await guest.saw(/ROOT-UP .* root=(\S+ \S+)/, 90);
   t.say(line);
-  assert.match(root ?? "", /^\/dev\/sd[a-c]2 ext4$/);
+  assert.match(root ?? "", /^\/dev\/sd[a-z]2 ext4$/);
   t.say(`attached: ${await told.step("root-attached", 1)}`);
   const volumes = told.heard.filter(({ fields }) => fields.get("step") === "volume");
   assert.deepEqual(
     volumes.map(({ fields }) => fields.get("detail")?.replace("\n", "")),
-    ["one at /var/lib/one, 67108864 bytes, made anew", "kept at /srv, 67108864 bytes"],
+    [
+      "one at /var/lib/one, 67108864 bytes, made anew",
+      "kept at /srv, 67108864 bytes",
+      "half at /opt/half, 33554432 bytes, made anew",
+    ],
   );
   guest.type(
     "echo hello > /var/lib/one/mark; sync; ls /srv; cat /sys/class/iscsi_session/session*/recovery_tmo; ps | grep @is; echo LOO''KED",
@@ -85,10 +100,11 @@ async function runs(t: Stage, bed: AgentBed, tgt: Tgt, blank: string): Promise<v
   assert.equal(await output("debugfs", ["-R", "cat mark", blank]), "hello\n");
 }
 
-async function refused(t: Stage, bed: AgentBed, tgt: Tgt): Promise<void> {
-  const hello = { ...orders(tgt), iscsi_secret: "not the secret at all, is it" };
-  const { orders: told } = await boot(t, bed, { hello, files: {} });
+/** The reason that a boot with these orders fails for. */
+async function fails(t: Stage, bed: AgentBed, hello: Record<string, string | number>): Promise<string> {
+  const { orders: told, guest } = await boot(t, bed, { hello, files: {} });
   const why = await told.step("failed", 90);
-  t.say(`with a wrong secret: ${why}`);
-  assert.match(why, /^iscsi: the server refuses the login/);
+  t.say(`fails: ${why.split("\n")[0]}`);
+  await guest.stop();
+  return why;
 }
