@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import type { ReadableDisk } from "../base/disk.ts";
 import { BrambleError } from "../base/errors.ts";
+import { agentKernels } from "../fleet/agent-kernels.ts";
 import { type AgentFile, memoryFile } from "../fleet/boot-tree.ts";
 import { openExt4 } from "../formats/ext4.ts";
 import { slice } from "../formats/slice.ts";
@@ -46,21 +47,24 @@ export function agentShelf(
     const root = facts.partitions.find((p) => p.number === facts.rootPartition);
     if (!root)
       throw new BrambleError("AGENT_UNBUILDABLE", "there is no root partition to take kernel modules from");
-    const kernels = new Map(
+    const found = new Map(
       facts.kernels.flatMap(({ version, modulesPath }) =>
-        version && modulesPath ? [[version, modulesPath] as const] : [],
+        version && modulesPath ? [[version, { version, modules: modulesPath }] as const] : [],
       ),
     );
-    if (kernels.size === 0) {
+    const { arch, kernels } = agentKernels([...found.values()]);
+    if (kernels.length === 0) {
       throw new BrambleError(
         "AGENT_UNBUILDABLE",
-        "no kernel of the boot partition has its modules in the root file system",
+        found.size === 0
+          ? "no kernel of the boot partition has its modules in the root file system"
+          : "the image's kernels are all for ARMv6 (Pi 1, Zero), which the agent's programs cannot run on",
       );
     }
     const built = await buildAgent({
       data: core.data.root,
-      arch: "arm64",
-      kernels: [...kernels].map(([version, modules]) => ({ version, modules })),
+      arch,
+      kernels,
       root: await openExt4(slice(disk, root.offset, root.size)),
       agentFiles: packageFolder("agent"),
       offline,
