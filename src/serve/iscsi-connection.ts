@@ -47,6 +47,8 @@ export interface House {
   admit(connection: Connection, nexus: Nexus): Promise<number>;
   admitted(connection: Connection): void;
   ended(connection: Connection, why: string): void;
+  /** Ends the target's other connections. */
+  cold(connection: Connection, why: string): void;
   /** Those with a command that must wait until something else has ended. */
   waiting: Set<Connection>;
   /** Something has ended: those may go on. */
@@ -187,6 +189,9 @@ export class Connection {
         case "command":
           if (order.command.state === "begun") this.#work?.perform(order.command);
           break;
+        case "fail":
+          this.#work?.answer(order.command, { status: CHECK_CONDITION, sense: order.sense });
+          break;
         case "send":
           this.#put(order.bytes, order.status);
           break;
@@ -263,6 +268,10 @@ export class Connection {
       events: {
         replied: () => this.#soon(),
         failed: (error) => this.#house.error(this, error),
+        cold: () => {
+          this.#closing = COLD;
+          this.#house.cold(this, COLD);
+        },
         act: (orders) => this.#act(orders),
         lent: (bytes) => bytes.buffer === this.#buffer.buffer,
         keeps: () => {
@@ -351,6 +360,8 @@ export class Connection {
   }
 }
 
+const COLD = "an initiator has reset the target";
+const CHECK_CONDITION = 2;
 const NO_CONNECTION = 1;
 const NO_RECOVERY = 2;
 

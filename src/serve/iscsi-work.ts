@@ -12,6 +12,8 @@ export interface WorkEvents {
   /** Answers that came later than their commands lie in the outbox. */
   replied(): void;
   failed(error: unknown): void;
+  /** A cold reset: every connection to the target is to be ended (RFC 7143 11.5.1), this one's after its answer. */
+  cold(): void;
   /** Orders of the session, which came later. */
   act(orders: readonly Order[]): void;
   /** Is it the receive buffer's memory? */
@@ -91,8 +93,7 @@ export class Work implements Asker {
       void sendData(what, (into, at) => into.set(dataIn.subarray(at, at + into.length)));
       return;
     }
-    const takes = status === 0 ? command.takes : Math.min(command.wanted, command.expected);
-    this.#respond(command, status, sense, dataIn?.length ?? takes);
+    this.#respond(command, status, sense, dataIn?.length ?? command.takes);
   }
 
   changed(disk: Disk): void {
@@ -133,8 +134,8 @@ export class Work implements Asker {
           tag,
           mine.filter((c) => c.lun === lun),
         );
-    } else if (what === FUNCTION.LUN_RESET || what === FUNCTION.WARM_RESET) {
-      const reset = what === FUNCTION.WARM_RESET ? [...this.#units.keys()] : [lun];
+    } else if (what === FUNCTION.LUN_RESET || what === FUNCTION.WARM_RESET || what === FUNCTION.COLD_RESET) {
+      const reset = what === FUNCTION.LUN_RESET ? [lun] : [...this.#units.keys()];
       const units = reset.map((one) => this.#units.get(one));
       if (units.some((unit) => unit === undefined)) {
         this.#managed(tag, MANAGED.NO_LUN);
@@ -143,7 +144,7 @@ export class Work implements Asker {
       const ended = mine.filter((c) => reset.includes(c.lun));
       for (const command of ended) this.#abort(command);
       for (const unit of units) unit?.obey(unit.unit.reset(this.nexus));
-      this.#finish(tag, ended);
+      this.#finish(tag, ended, what === FUNCTION.COLD_RESET);
     } else this.#managed(tag, what === FUNCTION.REASSIGN ? MANAGED.NO_REASSIGN : MANAGED.UNSUPPORTED);
   }
 
@@ -161,15 +162,17 @@ export class Work implements Asker {
     await settled;
   }
 
-  #finish(tag: number, commands: Command[]): void {
+  #finish(tag: number, commands: Command[], cold = false): void {
     for (const command of commands) this.#abort(command);
+    const complete = () => {
+      if (this.#ended) return;
+      this.#managed(tag, MANAGED.COMPLETE);
+      if (cold) this.#events.cold();
+      this.#events.replied();
+    };
     const settled = this.#settled(commands);
-    if (!settled) this.#managed(tag, MANAGED.COMPLETE);
-    else
-      void settled.then(() => {
-        if (!this.#ended) this.#managed(tag, MANAGED.COMPLETE);
-        this.#events.replied();
-      });
+    if (settled) void settled.then(complete);
+    else complete();
   }
   #managed(tag: number, response: number): void {
     this.#events.act(this.#session.managed(tag, response));
@@ -197,7 +200,9 @@ export class Work implements Asker {
   }
   /** It leaves the window with the next number that is sent; what it costs is free when its answer has left. */
   #over(command: Command): void {
+    const cost = this.#session.close(command);
+    if (cost === 0) return;
     this.#answers += 1;
-    this.#cost += this.#session.close(command);
+    this.#cost += cost;
   }
 }

@@ -126,6 +126,8 @@ export async function serveIscsi(options: IscsiOptions): Promise<IscsiServer> {
       if (!discovery && (kind !== "refused" || connection.spoke)) tell({ kind, ...named(connection), why });
       known?.over();
     },
+    cold: (connection, why) =>
+      void cut((other) => other !== connection && other.target?.name === connection.target?.name, why),
     waiting: new Set(),
     released() {
       if (house.waiting.size === 0) return;

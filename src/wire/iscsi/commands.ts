@@ -6,7 +6,9 @@ import { before, FINAL, NO_TAG, NOTHING, OP, pdu } from "./pdu.ts";
 
 export type CommandOrder =
   | { do: "send"; bytes: Uint8Array; status: boolean } // session.put() gives it its numbers, when it leaves
-  | { do: "command"; command: Command };
+  | { do: "command"; command: Command }
+  /** Its data-out is not what was asked for: to be ended with CHECK CONDITION and this sense. */
+  | { do: "fail"; command: Command; sense: Uint8Array };
 
 /** Commands that a session may have open; as many immediate ones beyond. */
 export const WINDOW = 128;
@@ -122,10 +124,19 @@ export class Commands {
       : undefined;
   }
 
-  /** A Data-Out PDU. Data of commands that are over is dropped: they may have been aborted while it was under way. */
-  data(view: DataView, at: number, data: Uint8Array, orders: CommandOrder[]): "protocol" | undefined {
+  /**
+   * A Data-Out PDU. Data of commands that are over is dropped: they may have been aborted while it was under way. One that is not the next
+   * in its sequence ends its command (7.9: at recovery level 0 nothing is asked for again).
+   */
+  data(view: DataView, at: number, data: Uint8Array, orders: CommandOrder[]): void {
     const command = this.open.get(view.getUint32(at + 16));
-    if (!command || command.state === "begun") return undefined;
+    if (!command || command.state === "begun") return;
+    if (!this.#next(command, view, at, data)) orders.push({ do: "fail", command, sense: LOST_DATA });
+    else if (command.state === "gathering") this.#goOn(command, orders);
+  }
+
+  /** Takes data that comes in its turn. */
+  #next(command: Command, view: DataView, at: number, data: Uint8Array): boolean {
     const final = (view.getUint8(at + 1) & FINAL) !== 0;
     const target = view.getUint32(at + 20);
     const dataSN = view.getUint32(at + 36);
@@ -133,23 +144,21 @@ export class Commands {
     if (target === NO_TAG) {
       const most = Math.min(command.expected, this.#terms.firstBurst);
       const fits = command.unsolicited && dataSN === command.dataSN && offset === command.asked;
-      if (!fits || offset + data.length > most) return "protocol";
+      if (!fits || offset + data.length > most) return false;
       this.#place(command, offset, data);
       command.asked += data.length;
       command.dataSN += 1;
       command.unsolicited = !final;
     } else {
       const burst = command.bursts[0]; // they come in the order asked for (DataSequenceInOrder)
-      if (!burst || burst.tag !== target || burst.dataSN !== dataSN || burst.at !== offset) return "protocol";
-      if (offset + data.length > burst.end || final !== (offset + data.length === burst.end))
-        return "protocol";
+      if (!burst || burst.tag !== target || burst.dataSN !== dataSN || burst.at !== offset) return false;
+      if (offset + data.length > burst.end || final !== (offset + data.length === burst.end)) return false;
       this.#place(command, offset, data);
       burst.at += data.length;
       burst.dataSN += 1;
       if (final) command.bursts.shift();
     }
-    if (command.state === "gathering") this.#goOn(command, orders);
-    return undefined;
+    return true;
   }
 
   /** Begins what had to wait, as far as there is room now. */
@@ -213,3 +222,5 @@ export class Commands {
 }
 
 const NO_BURSTS: Command["bursts"] = [];
+/** ABORTED COMMAND, PROTOCOL SERVICE CRC ERROR (11.4.7.2), in the fixed format. */
+const LOST_DATA = Uint8Array.of(0x70, 0, 0x0b, 0, 0, 0, 0, 10, 0, 0, 0, 0, 0x47, 0x05, 0, 0, 0, 0);

@@ -49,8 +49,7 @@ export class Full {
     const opcode = first & 0x3f;
     if (this.leaving) return; // nothing may follow a logout (11.14)
     if (opcode === OP.DATA_OUT) {
-      if (this.commands.data(view, at, data, orders as CommandOrder[]))
-        this.#fault(REASON.PROTOCOL, "data-out that was not asked for", view, at, orders);
+      this.commands.data(view, at, data, orders as CommandOrder[]);
       return;
     }
     const immediate = (first & IMMEDIATE) !== 0;
