@@ -20,7 +20,7 @@ async function takenPorts(t: TestContext): Promise<{ tcp: number; udp: number }>
   return { tcp: (server.address() as { port: number }).port, udp: socket.address().port };
 }
 
-const free = { dhcp: 0, tftp: 0, proxy: 0, agent: 0, nbd: 0, operator: 0 };
+const free = { dhcp: 0, tftp: 0, proxy: 0, agent: 0, nbd: 0, iscsi: 0, operator: 0 };
 
 test("doctor says which program holds a port that we need", {
   skip: process.platform !== "linux" && "Linux has /proc",

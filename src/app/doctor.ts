@@ -28,6 +28,7 @@ export interface Ports {
   proxy: number;
   agent: number;
   nbd: number;
+  iscsi: number;
   operator: number;
 }
 
@@ -84,7 +85,7 @@ async function portFindings(ports: Ports): Promise<Finding[]> {
   const udp = { DHCP: ports.dhcp, TFTP: ports.tftp, "proxy DHCP": ports.proxy };
   for (const [what, port] of Object.entries(udp))
     out.push(portFinding(what, "udp", port, await tryUdp(port)));
-  const tcp = { "agent HTTP": ports.agent, NBD: ports.nbd, page: ports.operator };
+  const tcp = { "agent HTTP": ports.agent, NBD: ports.nbd, iSCSI: ports.iscsi, page: ports.operator };
   for (const [what, port] of Object.entries(tcp))
     out.push(portFinding(what, "tcp", port, await tryTcp(port)));
   return out;
@@ -195,7 +196,7 @@ const onPath = (name: string): boolean =>
 /** A firewall that may drop what boards send; its rules are the person's to change. */
 function firewall(ports: Ports): Finding[] {
   const udp = [ports.dhcp, ports.tftp, ports.proxy].join(",");
-  const tcp = [ports.agent, ports.nbd].join(",");
+  const tcp = [ports.agent, ports.nbd, ports.iscsi].join(",");
   const hint = `it must let in UDP ${udp} and TFTP's replies (high UDP ports), TCP ${tcp}`;
   try {
     if (!onPath("nft")) return [];

@@ -126,6 +126,7 @@ export async function startServer(
       const listen = (call: "listen" | "listenIscsi", port: number) =>
         core.disks.call<{ port: number }>(call, { host, port });
       ports.nbd = (await listen("listen", ports.nbd || settings.ports.nbd)).port;
+      ports.iscsi = (await listen("listenIscsi", ports.iscsi || settings.ports.iscsi)).port;
     }
     const ticking = setInterval(() => desk.tick(), TICK_MS);
     closers.push(() => clearInterval(ticking));

@@ -23,6 +23,7 @@ export function doctorCommand(program: Command): void {
         proxy: 4011,
         agent: 8441,
         nbd: 10809,
+        iscsi: 3260,
         operator: 8440,
       });
       if (Number(seconds) > 0)

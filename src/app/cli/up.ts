@@ -81,9 +81,6 @@ export function upCommand(program: Command): void {
       console.log(`data folder: ${data.root}`);
       for (const words of lacking()) console.log(pc.yellow(words));
       const server = await startCommanded(settings);
-      console.log(
-        "Roots are NBD for now: a restart of Bramble costs running nodes theirs; start the boards anew afterwards.",
-      );
       await firstImage(server, given);
       await untilStopped(server);
     });
@@ -218,6 +215,7 @@ export async function startCommanded(settings: Omit<ServerSettings, "failed">): 
       `TFTP ${host}:${ports.tftp[i]}`,
       `agent http://${host}:${ports.agent}`,
       `NBD ${host}:${ports.nbd}`,
+      `iSCSI ${host}:${ports.iscsi}`,
     );
   }
   for (const one of ports.dhcp) listening.push(`DHCP ${one.address}:${one.dhcp}`);

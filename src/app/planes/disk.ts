@@ -7,6 +7,7 @@ import { TOOLS } from "../../fleet/fencing.ts";
 import { createClone } from "../../storage/clones/clone.ts";
 import { threadEnded } from "../../storage/clones/lock.ts";
 import type { DiskEvent, DiskPlane } from "./disk-calls.ts";
+import { iscsiDoors } from "./disk-iscsi.ts";
 import { nbdDoors } from "./disk-nbd.ts";
 import { faults } from "./faults.ts";
 import { Fence } from "./fence.ts";
@@ -14,6 +15,7 @@ import { Grants } from "./grants.ts";
 import { openClones } from "./open-clones.ts";
 import { removeReservations } from "./reservations.ts";
 import { connect, type Handlers, Transfer } from "./rpc.ts";
+import { logicalUnits } from "./units.ts";
 
 export type { DiskEvent, DiskPlane } from "./disk-calls.ts";
 
@@ -28,6 +30,8 @@ const tell = (event: DiskEvent) => control.tell("disk", event);
 const clones = openClones();
 const fence = new Fence();
 const grants = new Grants(fence);
+const units = logicalUnits(clones);
+const iscsi = iscsiDoors({ clones, units, fence, grants, tell });
 const nbd = nbdDoors({ clones, fence, grants, tell });
 const sha256 = (text: string) => createHash("sha256").update(text).digest("hex");
 const NEWER = "a newer boot of this node has logged in";
@@ -43,6 +47,7 @@ const handlers = {
     await clones.release(path);
     for (const suffix of ["", ".ja", ".jb", ".lock"]) rmSync(path + suffix, { force: true });
     removeReservations(path);
+    units.forget(path);
   },
   async read({ path, offset, length }: Args<"read">) {
     const bytes = new Uint8Array(length);
@@ -71,9 +76,16 @@ const handlers = {
     const grant = { kind: "nbd" as const, key, name, path, paths: [path], address, readOnly, used };
     return { ended: (await grants.give(grant, NEWER)).length };
   },
+  listenIscsi: (args: Args<"listenIscsi">) => iscsi.listen(args),
+  async exportIscsi({ target, ...rest }: Args<"exportIscsi">) {
+    const paths = rest.luns.map(({ path }) => path);
+    const grant = { kind: "iscsi" as const, key: target, paths, used: false, ...rest };
+    return { ended: (await grants.give(grant, NEWER)).length };
+  },
+  farewell: ({ withinS }: Args<"farewell">) => iscsi.farewell(withinS),
   drop: ({ name, why }: Args<"drop">) => grants.drop(name, why),
   async close() {
-    await nbd.close();
+    await Promise.all([iscsi.close(), nbd.close()]);
     await clones.close();
   },
   ...faults(),

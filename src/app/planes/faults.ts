@@ -8,7 +8,9 @@ import type { Handlers } from "./rpc.ts";
 export function faults(): Handlers {
   const wish = process.env["BRAMBLE_TEST_PLANE_FAULTS"];
   if (!wish) return {};
-  const throwLater = () => setImmediate(() => throwFault());
+  const throwLater = () => {
+    setImmediate(throwFault);
+  };
   if (wish === "start") throwLater();
   return {
     fault({ how }: { how: "throw" | "heap" }) {
