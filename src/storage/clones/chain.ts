@@ -27,22 +27,23 @@ export interface SnapshotFacts {
 }
 
 export interface CloneSpace {
-  /** Bytes that only this clone takes: its own file and all of its layers. */
+  /** Bytes of the file that is written to, its tables too. */
   ownBytes: number;
-  /** Bytes of the image, that all of its clones share. */
+  /** Bytes of the frozen layers: snapshots, and what the clone stands on together with them. */
   sharedBytes: number;
-  /** qcow2 files between the node and the image. */
+  /** Bytes of the image, that all of its clones share. */
+  imageBytes: number;
+  /** Frozen layers. */
   layers: number;
+  /** qcow2 files that a read may have to look at. */
+  chained: number;
+  /** Bytes that own and frozen ones may take together. */
   quota: number | undefined;
   /** Images (sha256) that the clone or one of its snapshots stands on: not to be removed. */
   images: string[];
 }
 
-export type ChainEvent =
-  | ({ kind: "quota" } & QuotaEvent)
-  /** Bytes of the disk that a merge has looked at. */
-  | { kind: "merge"; done: number; total: number }
-  | { kind: "mergeFailed"; why: BrambleError };
+export type ChainEvent = ({ kind: "quota" } & QuotaEvent) | { kind: "mergeFailed"; why: BrambleError };
 
 export interface ChainParts {
   clone: OpenClone;
@@ -90,12 +91,8 @@ export class Chain {
 
   /** Freezes the clone as it is now and goes on in a new file. BAD_INPUT for a name that is taken or none. */
   async snapshot(name: string): Promise<SnapshotFacts> {
-    if (!NAME.test(name))
-      throw new BrambleError("BAD_INPUT", `"${name}" cannot name a snapshot`, {
-        hint: "up to 63 letters, digits, dots, dashes and underscores",
-      });
     return this.#verb(async () => {
-      if (this.#find(name)) throw new BrambleError("BAD_INPUT", `there is a snapshot ${name} already`);
+      this.#mustBeFree(name);
       await this.#fork({ name, createdMs: this.#parts.now() });
       return this.list().find((facts) => facts.name === name) as SnapshotFacts;
     });
@@ -123,8 +120,11 @@ export class Chain {
     });
   }
 
-  /** The clone reads as the snapshot does; what was written since is gone. The disk keeps its size if that is larger. */
-  rollback(name: string): Promise<void> {
+  /**
+   * The clone reads as the snapshot does; what was written since is gone. The disk keeps its size if that is larger. Gives
+   * the image (sha256) that the clone stands on now.
+   */
+  rollback(name: string): Promise<{ image: string | undefined }> {
     return this.#verb(async () => {
       const number = this.#need(name);
       const layer = this.#layers().find((known) => known.number === number) as KnownLayer;
@@ -133,6 +133,7 @@ export class Chain {
         backing: { file: basename(layerPath(this.#parts.path, number)), format: "qcow2" },
         record: this.#record(layer.record?.image),
       });
+      return { image: layer.record?.image?.sha256 };
     });
   }
 
@@ -149,14 +150,15 @@ export class Chain {
     });
   }
 
-  /** Another image under a clone that keeps nothing of its own; what it was stays as a snapshot of this name. */
-  rebase(image: ImageRef, keepAs: string): Promise<void> {
+  /** A new clone over another image, nothing of its own in it; what was stays as a snapshot of the name `keepAs`, if given. */
+  rebase(image: ImageRef, keepAs?: string): Promise<void> {
     return this.#verb(async () => {
-      if (this.#find(keepAs)) throw new BrambleError("BAD_INPUT", `there is a snapshot ${keepAs} already`);
+      if (keepAs !== undefined) this.#mustBeFree(keepAs);
       const on = overImage(this.#parts.path, image);
-      const overlay = { backing: on.backing, record: this.#record(on.image) };
       const size = Math.max(this.#parts.clone.size, image.size);
-      await this.#fork({ name: keepAs, createdMs: this.#parts.now() }, { ...overlay, size });
+      const overlay = { size, backing: on.backing, record: this.#record(on.image) };
+      if (keepAs === undefined) await this.#replace(overlay);
+      else await this.#fork({ name: keepAs, createdMs: this.#parts.now() }, overlay);
     });
   }
 
@@ -181,7 +183,8 @@ export class Chain {
   }
 
   /** Bytes that the clone may take at most; undefined: as many as there are. */
-  setQuota(bytes: number | undefined): Promise<void> {
+  async setQuota(bytes: number | undefined): Promise<void> {
+    if (bytes === this.#index.quota) return;
     return this.#verb(async () => {
       if (bytes === undefined) delete this.#index.quota;
       else this.#index.quota = bytes;
@@ -190,10 +193,13 @@ export class Chain {
     });
   }
 
-  /** Until no merge is due any more; throws what stopped the last one. */
-  async merge(): Promise<void> {
-    await this.#turn;
-    await this.#merging.run();
+  /** Until no merge is due any more; throws what stopped it. A merge that another verb interrupts is gone on with. */
+  async merge(onStep?: (done: number, total: number) => void): Promise<void> {
+    for (;;) {
+      await this.#turn;
+      const ended = await this.#merging.run(onStep);
+      if (ended !== "interrupted") return;
+    }
   }
 
   /** A snapshot, or (undefined) the clone as it is at this moment, to read from at leisure. */
@@ -215,6 +221,7 @@ export class Chain {
     });
   }
 
+  /** Bytes that only this clone takes on the host's disk. */
   ownBytes(): number {
     const open = this.#parts.clone.layers();
     const paths = new Set(open.map(({ path }) => path));
@@ -227,14 +234,15 @@ export class Chain {
 
   space(): CloneSpace {
     const open = this.#parts.clone.layers();
-    const records = [
-      cloneRecord((open[0] as QcowLayer).header),
-      ...this.#layers().map(({ record }) => record),
-    ];
+    const [top] = open as [QcowLayer];
+    const layers = this.#layers();
+    const records = [cloneRecord(top.header), ...layers.map(({ record }) => record)];
     return {
-      ownBytes: this.ownBytes(),
-      sharedBytes: open.at(-1)?.below?.allocated() ?? 0,
-      layers: open.length,
+      ownBytes: top.allocated(),
+      sharedBytes: layers.reduce((sum, { bytes }) => sum + bytes, 0),
+      imageBytes: open.at(-1)?.below?.allocated() ?? 0,
+      layers: layers.length,
+      chained: open.length,
       quota: this.#index.quota,
       images: [...new Set(records.flatMap((record) => record?.image?.sha256 ?? []))],
     };
@@ -294,6 +302,14 @@ export class Chain {
     return { id: this.#parts.clone.id, ...(image ? { image } : {}) };
   }
 
+  #mustBeFree(name: string): void {
+    if (!NAME.test(name))
+      throw new BrambleError("BAD_INPUT", `"${name}" cannot name a snapshot`, {
+        hint: "up to 63 letters, digits, dots, dashes and underscores",
+      });
+    if (this.#find(name) !== undefined)
+      throw new BrambleError("BAD_INPUT", `there is a snapshot ${name} already`);
+  }
   #find(name: string): number | undefined {
     const found = Object.entries(this.#index.layers).find(([, entry]) => entry.name === name);
     return found && Number(found[0]);

@@ -25,7 +25,8 @@ export interface MergingParts {
 /** The background work on a clone's layers: one step after the other until the plan has no more. */
 export class Merging {
   readonly #parts: MergingParts;
-  #running: { done: Promise<void>; stop: AbortController } | undefined;
+  #running: { done: Promise<"done" | "interrupted">; stop: AbortController } | undefined;
+  readonly #listeners = new Set<(done: number, total: number) => void>();
   #ended = false;
 
   constructor(parts: MergingParts) {
@@ -35,14 +36,13 @@ export class Merging {
   /** In the background; what goes wrong is told, and tried again at the next start. */
   start(): void {
     this.run().catch((error) => {
-      const why = hostError(error, `merge layers of ${this.#parts.path}`);
-      if (why.code !== "CANCELLED") this.#parts.on({ kind: "mergeFailed", why });
+      this.#parts.on({ kind: "mergeFailed", why: hostError(error, `merge layers of ${this.#parts.path}`) });
     });
   }
 
-  /** Resolves when nothing is left to do; joins what runs. */
-  run(): Promise<void> {
-    if (this.#ended) return Promise.resolve();
+  /** Resolves when nothing is left to do, or something else comes first; joins what runs. */
+  async run(onStep?: (done: number, total: number) => void): Promise<"done" | "interrupted"> {
+    if (this.#ended) return "done";
     if (!this.#running) {
       const stop = new AbortController();
       const done = this.#work(stop.signal).finally(() => {
@@ -50,7 +50,12 @@ export class Merging {
       });
       this.#running = { done, stop };
     }
-    return this.#running.done;
+    if (onStep) this.#listeners.add(onStep);
+    try {
+      return await this.#running.done;
+    } finally {
+      if (onStep) this.#listeners.delete(onStep);
+    }
   }
 
   /** Stops between two pieces. What was copied stays copied. */
@@ -64,14 +69,19 @@ export class Merging {
     this.#running?.stop.abort();
   }
 
-  async #work(signal: AbortSignal): Promise<void> {
+  async #work(signal: AbortSignal): Promise<"done" | "interrupted"> {
     for (;;) {
       await new Promise((resolve) => setImmediate(resolve)); // whoever asked for a snapshot is answered first
-      signal.throwIfAborted();
+      if (signal.aborted) return "interrupted";
       const { top, layers } = this.#parts.look();
       const step = nextStep(top, layers);
-      if (!step) return;
-      await this.#do(step, signal);
+      if (!step) return "done";
+      try {
+        await this.#do(step, signal);
+      } catch (error) {
+        if (!signal.aborted) throw error;
+        return "interrupted"; // what failed for another reason fails again
+      }
     }
   }
 
@@ -83,7 +93,9 @@ export class Merging {
       await host.folder.sync(path);
       return gone(step.layer);
     }
-    const onStep = (done: number, total: number) => this.#parts.on({ kind: "merge", done, total });
+    const onStep = (done: number, total: number) => {
+      for (const listener of this.#listeners) listener(done, total);
+    };
     const options = { signal, onStep };
     if (step.do === "pull" && step.into === "top") return this.#pullIntoTop(step.from, options);
     const upper = layerPath(path, step.do === "pull" ? (step.into as number) : step.from);

@@ -2,6 +2,6 @@
 declare module "lzma-native" {
   import type { Duplex } from "node:stream";
 
-  const lzma: { createDecompressor(): Duplex };
+  const lzma: { createDecompressor(): Duplex; createCompressor(): Duplex };
   export default lzma;
 }

@@ -1,6 +1,7 @@
 import { createRequire } from "node:module";
 import type { Duplex } from "node:stream";
 import { concat } from "../../base/bytes.ts";
+import { BrambleError } from "../../base/errors.ts";
 import { program, throughProgram } from "./through.ts";
 
 /** Who unpacks xz: Debian's program (all cores), liblzma inside Node, or WebAssembly, which works everywhere. */
@@ -19,6 +20,25 @@ export async function* openXz(chunks: AsyncIterable<Uint8Array>, by?: XzBy): Asy
   const lzma = by === "wasm" ? undefined : await native();
   if (lzma) yield* throughLzma(chunks, lzma.createDecompressor());
   else yield* wasm(chunks);
+}
+
+/** Packs as xz, with Debian's program (all cores) or liblzma inside Node; TOOL_MISSING where there is neither. */
+export async function* packXz(
+  chunks: AsyncIterable<Uint8Array>,
+  by?: Exclude<XzBy, "wasm">,
+): AsyncGenerator<Uint8Array> {
+  const xz = program("xz");
+  if (by === "program" || (by === undefined && xz)) {
+    yield* throughProgram(chunks, xz ?? "xz", ["-zc", "-T0", "-q"]);
+    return;
+  }
+  const lzma = await native();
+  if (!lzma) {
+    throw new BrambleError("TOOL_MISSING", "nothing here packs xz", {
+      hint: "sudo apt install xz-utils; or another format",
+    });
+  }
+  yield* throughLzma(chunks, lzma.createCompressor());
 }
 
 const PIECE = 4096;
