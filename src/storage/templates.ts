@@ -122,7 +122,7 @@ function explained(error: LiquidError, { name, text, kind }: Template, values: T
     hint = near(unknown[2] ?? "", Object.keys(engines[kind].filters));
   } else if (unknown?.[1] === "variable") {
     what = `there is no value ${unknown[2]}`;
-    hint = nearValue(unknown[2] ?? "", values);
+    hint = nearSecret(unknown[2] ?? "", values) ?? nearValue(unknown[2] ?? "", values);
   } else if (unknown) {
     what = `there is no tag ${unknown[3]}`;
     hint = near(unknown[3] ?? "", Object.keys(engines[kind].tags));
@@ -137,6 +137,16 @@ function explained(error: LiquidError, { name, text, kind }: Template, values: T
 }
 
 const literal = (text: string): string => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+
+/** What to do where a secret was meant. */
+function nearSecret(path: string, values: TemplateValues): string | undefined {
+  const [first, name] = path.split(".");
+  if (first !== "secret") return undefined;
+  if (!Object.hasOwn(values, "secret"))
+    return "secrets are not for boot files, which anybody on the network can read";
+  const close = nearValue(path, values);
+  return close.startsWith("did you") ? close : `bramble profile secret set PROFILE ${name}`;
+}
 
 /** Names beside the first one of a path that is not there. */
 function nearValue(path: string, values: TemplateValues): string {

@@ -1,0 +1,146 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { openBook } from "../storage/book.ts";
+import { openJournal } from "./journal.ts";
+import { whyUnseeded } from "./node-seed.ts";
+import { profileCommands } from "./profile-commands.ts";
+import { ProfileStore } from "./profile-store.ts";
+import { Registry } from "./registry.ts";
+
+/** A data folder's book, with what commands about profiles need of it. */
+async function folder(t: TestContext, path = mkdtempSync(join(tmpdir(), "profiles-"))) {
+  t.after(() => rmSync(path, { recursive: true, force: true }));
+  const book = await openBook(join(path, "book.db"));
+  const registry = await Registry.open(book);
+  const profiles = await ProfileStore.open(book);
+  const journal = openJournal(book, (error) => {
+    throw error;
+  });
+  const close = async () => {
+    await registry.settled();
+    await profiles.settled();
+    await journal.close();
+    await book.destroy();
+  };
+  t.after(close);
+  const core = { book, registry, profiles, journal };
+  const board = (n: number) => {
+    const seen = registry.see({ serial: `1000000${n}`, mac: `dc:a6:32:00:00:0${n}`, model: "4B" }, 1);
+    if (!seen) throw new Error("no node");
+    seen.node.state = "enrolled";
+    return seen.node;
+  };
+  const events = async () => {
+    await journal.flush();
+    return (await book.selectFrom("event").selectAll().execute()).map(({ words }) => words).join("\n");
+  };
+  return { path, core, board, events, close, commands: profileCommands(core, async () => {}) };
+}
+
+test("a template that cannot be rendered is refused when it is set, and nothing of it is kept", async (t) => {
+  const { commands, core } = await folder(t);
+  const set = (patch: object) => commands.setTemplates({ profile: "default", patch });
+  await assert.rejects(set({ commands: ["true"], userData: "a: {{ node.nmae | json }}" }), {
+    code: "TEMPLATE_BAD",
+    message: "user-data:1:7: there is no value node.nmae",
+  });
+  await assert.rejects(set({ cmdline: ["key={{ secret.key }}"] }), {
+    code: "TEMPLATE_BAD",
+    message: /^cmdline 1:1:8: there is no value secret$/,
+  });
+  assert.deepEqual(core.profiles.templates("default").commands, []);
+  await set({ commands: ["{% if first %}echo {{ index }}{% endif %}"] });
+  assert.equal(core.profiles.templates("default").commands.length, 1);
+});
+
+test("a secret goes in and never comes out: no view, event, error or file listing holds it", async (t) => {
+  const { commands, core, board, events } = await folder(t);
+  const node = board(1);
+  const key = 'hunter2 \'s "key"';
+  await commands.setSecret({ profile: "default", name: "key", value: key });
+  const patch = {
+    commands: ["login {{ secret.key | shell }}"],
+    files: [{ path: "/etc/key.yaml", mode: 0o600, text: "key: {{ secret.key | json }}\n" }],
+    userData: "#cloud-config\nkey: {{ secret.key | json }}\n",
+  };
+  await commands.setTemplates({ profile: "default", patch });
+  const plain = await commands.nodeSeed({ node: node.name });
+  const cloud = await commands.nodeSeed({ node: node.name, cloudInit: true });
+  const shown = JSON.stringify([
+    await commands.profile({ profile: "default" }),
+    plain,
+    cloud,
+    await events(),
+  ]);
+  assert.doesNotMatch(shown, /hunter2/);
+  assert.equal(cloud.files.find(({ path }) => path === "/etc/key.yaml")?.text, 'key: "SECRET-key"\n');
+  const failing = commands.setTemplates({ profile: "default", patch: { commands: ["{{ secret.key }}"] } });
+  await assert.rejects(failing, (error: Error) => !/hunter2/.test(error.message + error.stack));
+  assert.equal(core.profiles.secrets("default").get("key"), key, "the node itself gets it");
+  await commands.removeSecret({ profile: "default", name: "key" });
+  assert.match(
+    whyUnseeded(core, node, "http://10.0.0.1:8441") ?? "",
+    /^user-data:2:\d: there is no value secret\.key \(bramble profile secret set PROFILE key\)$/,
+  );
+  await assert.rejects(commands.removeSecret({ profile: "default", name: "key" }), {
+    code: "SECRET_UNKNOWN",
+  });
+});
+
+test("profile apply makes a shipped profile, numbers its nodes in the order given, and they keep their numbers", async (t) => {
+  const f = await folder(t);
+  const [a, b, c] = [f.board(1), f.board(2), f.board(3)];
+  const done = await f.commands.applyProfile({ profile: "docker-swarm", nodes: [b.name, a.name] });
+  assert.deepEqual(
+    [done.made, done.nodes.map(({ node, number }) => [node, number])],
+    [
+      true,
+      [
+        [b.name, 0],
+        [a.name, 1],
+      ],
+    ],
+  );
+  assert.match(done.nodes.map(({ does }) => does).join(), /^makes the cluster.*,joins the cluster/);
+  await f.commands.applyProfile({ profile: "docker-swarm", nodes: [c.name] });
+  await f.core.registry.patch(a, { profile: "default" });
+  await f.close();
+
+  const again = await folder(t, f.path);
+  const { nodes } = await again.commands.profile({ profile: "docker-swarm" });
+  assert.deepEqual(nodes, [b.name, c.name], "numbers 0 and 2");
+  await again.commands.applyProfile({ profile: "docker-swarm", nodes: [a.name] });
+  assert.deepEqual((await again.commands.profile({ profile: "docker-swarm" })).nodes, [
+    b.name,
+    a.name,
+    c.name,
+  ]);
+  await assert.rejects(again.commands.applyProfile({ profile: "swarm", nodes: [a.name] }), {
+    code: "PROFILE_UNKNOWN",
+  });
+});
+
+test("profiles are made, copied without secrets, and removed when no node has them", async (t) => {
+  const { commands, board, core } = await folder(t);
+  const node = board(1);
+  await commands.addProfile({ profile: "web" });
+  await commands.setTemplates({
+    profile: "web",
+    patch: { values: { colour: "it's red" }, packages: ["nginx"] },
+  });
+  await commands.setSecret({ profile: "web", name: "key", value: "x" });
+  const copy = await commands.addProfile({ profile: "web-2", from: "web" });
+  assert.deepEqual([copy.templates.packages, copy.secrets], [["nginx"], []]);
+  await assert.rejects(commands.addProfile({ profile: "web" }), { code: "PROFILE_TAKEN" });
+  await assert.rejects(commands.addProfile({ profile: "x", from: "nobody" }), { code: "PROFILE_UNKNOWN" });
+  await assert.rejects(commands.addProfile({ profile: "Not a name" }), { code: "BAD_INPUT" });
+  await commands.applyProfile({ profile: "web", nodes: [node.name] });
+  await assert.rejects(commands.removeProfile({ profile: "web" }), { code: "PROFILE_IN_USE" });
+  await core.registry.patch(node, { profile: "web-2" });
+  await commands.removeProfile({ profile: "web" });
+  await assert.rejects(commands.removeProfile({ profile: "default" }), { code: "PROFILE_IN_USE" });
+  assert.equal(await core.book.selectFrom("profileSecret").selectAll().executeTakeFirst(), undefined);
+});
