@@ -28,6 +28,9 @@ export interface Promotion {
   signal: AbortSignal;
 }
 
+/** What the cleaning puts beside the copy for a while. */
+const WORK = [".root", ".root.debugfs"];
+
 export async function promote(core: Pick<Core, "data" | "disks">, wish: Promotion): Promise<PromotedView> {
   const { node, base, path, snapshot, keep, progress, signal } = wish;
   if (keep) checkKeep(keep);
@@ -35,7 +38,7 @@ export async function promote(core: Pick<Core, "data" | "disks">, wish: Promotio
   const folder = incomingFolder(core.data.root);
   await mkdir(folder, { recursive: true });
   const raw = join(folder, `${randomUUID()}.promoted`);
-  const release = claim(raw, `${raw}.debugfs`);
+  const release = claim(raw, ...WORK.map((ending) => raw + ending));
   try {
     await core.disks.call(
       "promoteClone",

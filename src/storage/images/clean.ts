@@ -3,6 +3,7 @@
 import { execFile } from "node:child_process";
 import { type FileHandle, open, rm, writeFile } from "node:fs/promises";
 import { promisify } from "node:util";
+import type { ReadableDisk } from "../../base/disk.ts";
 import { BrambleError } from "../../base/errors.ts";
 import { type Ext4Tree, openExt4 } from "../../formats/ext4.ts";
 import { identifyFilesystem } from "../../formats/filesystem.ts";
@@ -10,8 +11,9 @@ import { type Partition, readPartitions } from "../../formats/partitions.ts";
 import { slice } from "../../formats/slice.ts";
 import { type Range, unusedExt4, unusedFat } from "../../formats/unused.ts";
 import { inodesOf } from "./clean-paths.ts";
-import { CLEANING_RULES, OUR_MARKS } from "./cleaning-policy.ts";
+import { CLEANING_RULES, type CleaningRule, OUR_MARKS } from "./cleaning-policy.ts";
 import { RawFile } from "./raw-file.ts";
+import { copyBack, copyOut, wipe } from "./raw-parts.ts";
 
 export interface CleanOptions {
   /** Names of rules to leave out. */
@@ -22,7 +24,6 @@ export interface CleanOptions {
   onProgress?(done: number, total: number): void;
 }
 
-const PIECE = 1 << 20;
 const EXT = ["ext2", "ext3", "ext4"];
 /** Where programs of the administrator's lie, also for people who have no such path. */
 const PATH = `${process.env["PATH"] ?? ""}:/usr/sbin:/sbin`;
@@ -61,18 +62,36 @@ export async function cleanImage(
       },
     );
   }
-  const at = `${path}?offset=${root.offset}`;
-  await repair(at, signal);
-  if (rules.some(({ name }) => name === "machine-id"))
-    await withRoot(path, root, (tree, file) => blankId(tree, file, root));
-  const inodes = await withRoot(path, root, (tree) =>
-    inodesOf(tree, [...OUR_MARKS, ...rules.flatMap(({ paths }) => paths)]),
-  );
-  if (inodes.length > 0) await removeInodes(path, at, inodes, signal);
-  signal?.throwIfAborted();
-  const notes: string[] = [];
-  if (rules.some(({ name }) => name === "free-space")) notes.push(...(await wipeFree(path, parts, options)));
+  const apart = `${path}.root`;
+  try {
+    await copyOut(path, apart, root, signal);
+    await cleanRoot(apart, rules, signal);
+    if (wants(rules, "free-space")) await wipe(apart, 0, unusedExt4, signal);
+    await copyBack(apart, path, root, signal);
+  } finally {
+    await rm(apart, { force: true });
+  }
+  const others = parts.filter((part) => part !== root);
+  const notes = wants(rules, "free-space") ? await wipeOthers(path, others, options) : [];
   return { cleaned: rules.map(({ what }) => what), notes };
+}
+
+const wants = (rules: readonly CleaningRule[], name: string): boolean =>
+  rules.some((rule) => rule.name === name);
+
+/** The root alone, in a file of its own: e2fsck forgets where in a disk it is once it has replayed a journal. */
+async function cleanRoot(
+  apart: string,
+  rules: readonly CleaningRule[],
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  // A disk of a node that runs, or crashed, has a journal to be replayed. 1 and 2: something was corrected.
+  await tool("e2fsck", ["-f", "-y", apart], [0, 1, 2, 3], signal);
+  const inodes = await withRoot(apart, async (tree, file) => {
+    if (wants(rules, "machine-id")) await blankId(tree, file);
+    return inodesOf(tree, [...OUR_MARKS, ...rules.flatMap(({ paths }) => paths)]);
+  });
+  if (inodes.length > 0) await removeInodes(apart, inodes, signal);
 }
 
 type Part = Partition & { kind: string };
@@ -90,16 +109,15 @@ async function partitions(path: string): Promise<Part[]> {
   }
 }
 
-/** The tree as it is on the disk now: whatever changes it afterwards, opens it anew. */
+/** The tree as it is in the file now: whatever changes it afterwards, opens it anew. */
 async function withRoot<T>(
-  path: string,
-  root: Part,
+  apart: string,
   work: (tree: Ext4Tree, file: FileHandle) => Promise<T>,
 ): Promise<T> {
-  const disk = await RawFile.open(path);
-  const file = await open(path, "r+");
+  const disk = await RawFile.open(apart);
+  const file = await open(apart, "r+");
   try {
-    return await work(await openExt4(slice(disk, root.offset, root.size)), file);
+    return await work(await openExt4(disk), file);
   } finally {
     await file.close();
     await disk.close();
@@ -107,36 +125,26 @@ async function withRoot<T>(
 }
 
 /** Written over in its place: a file that is missing, or says "uninitialized", means a first boot to systemd, which resets its units. */
-async function blankId(tree: Ext4Tree, file: FileHandle, root: Part): Promise<void> {
+async function blankId(tree: Ext4Tree, file: FileHandle): Promise<void> {
   const inode = await tree.stat("etc/machine-id");
   if (inode?.kind !== "file" || inode.size !== NO_ID.length) return;
   const place = await tree.place(inode);
-  if (place === undefined) return;
-  await file.write(NO_ID, 0, NO_ID.length, root.offset + place);
-  await file.sync();
+  if (place !== undefined) await file.write(NO_ID, 0, NO_ID.length, place);
 }
 
-/** Frees the inodes, then has e2fsck take their names out of the folders, which are written anew: no name stays in a gap. */
-async function removeInodes(
-  path: string,
-  at: string,
-  inodes: readonly number[],
-  signal?: AbortSignal,
-): Promise<void> {
-  const script = `${path}.debugfs`;
+/** Clears the inodes; e2fsck then frees their blocks and takes their names out of the folders, which it writes anew: no name stays in a gap. */
+async function removeInodes(apart: string, inodes: readonly number[], signal?: AbortSignal): Promise<void> {
+  const script = `${apart}.debugfs`;
   // By number: a file's name may be anything, also a line of commands.
-  await writeFile(script, inodes.map((inode) => `kill_file <${inode}>\n`).join(""));
+  await writeFile(script, inodes.map((inode) => `clri <${inode}>\n`).join(""));
   try {
-    await tool("debugfs", ["-w", "-f", script, at], [0], signal);
+    await tool("debugfs", ["-w", "-f", script, apart], [0], signal);
   } finally {
     await rm(script, { force: true });
   }
-  await tool("e2fsck", ["-f", "-y", "-D", at], [0, 1, 2, 3], signal);
-  await tool("e2fsck", ["-f", "-n", at], [0], signal);
+  await tool("e2fsck", ["-f", "-y", "-D", apart], [0, 1, 2, 3], signal);
+  await tool("e2fsck", ["-f", "-n", apart], [0], signal);
 }
-
-/** A disk of a node that runs, or crashed, has a journal to be replayed first. 1 and 2: something was corrected. */
-const repair = (at: string, signal?: AbortSignal) => tool("e2fsck", ["-f", "-y", at], [0, 1, 2, 3], signal);
 
 async function tool(
   name: string,
@@ -174,61 +182,28 @@ async function tool(
 
 const lastLine = (text: string): string => text.trim().split("\n").at(-1) ?? "";
 
-/** Zeros where nothing is kept; says which partitions it could not read. */
-async function wipeFree(
+/** Zeros where the other partitions keep nothing; says which of them it could not read. */
+async function wipeOthers(
   path: string,
   parts: readonly Part[],
   { signal, onProgress }: CleanOptions,
 ): Promise<string[]> {
   const notes: string[] = [];
-  const disk = await RawFile.open(path);
-  const file = await open(path, "r+");
-  const total = parts.reduce((sum, { size }) => sum + size, 0);
-  let done = 0;
-  try {
-    for (const part of parts) {
-      const view = slice(disk, part.offset, part.size);
-      if (EXT.includes(part.kind)) await wipe(file, part, unusedExt4(view), signal);
-      else if (part.kind.startsWith("fat")) await wipe(file, part, unusedFat(view), signal);
-      else if (part.kind === "swap") await wipe(file, part, behindHeader(part), signal);
-      else
-        notes.push(
-          `partition ${part.number} (${part.kind}) is as it was: what was deleted there may still be in it`,
-        );
-      done += part.size;
-      onProgress?.(done, total);
-    }
-    await file.sync();
-  } finally {
-    await file.close();
-    await disk.close();
+  for (const [i, part] of parts.entries()) {
+    const { kind, offset, number, size } = part;
+    const inPart = (unused: (disk: ReadableDisk) => AsyncIterable<Range>) => (disk: ReadableDisk) =>
+      unused(slice(disk, offset, size));
+    if (EXT.includes(kind))
+      notes.push(`partition ${number} (${kind}) is as it was: only the root is cleaned`);
+    else if (kind.startsWith("fat")) await wipe(path, offset, inPart(unusedFat), signal);
+    else if (kind === "swap") await wipe(path, offset, inPart(behindHeader), signal);
+    else notes.push(`partition ${number} (${kind}) is as it was: what was deleted there may still be in it`);
+    onProgress?.(i + 1, parts.length);
   }
   return notes;
 }
 
 /** mkswap's header fills a page; the largest that a Pi's kernel has is 16 KiB. */
-async function* behindHeader({ size }: Part): AsyncGenerator<Range> {
+async function* behindHeader({ size }: ReadableDisk): AsyncGenerator<Range> {
   if (size > 16384) yield { offset: 16384, length: size - 16384 };
-}
-
-async function wipe(
-  file: FileHandle,
-  part: Part,
-  ranges: AsyncIterable<Range>,
-  signal?: AbortSignal,
-): Promise<void> {
-  const all: Range[] = [];
-  for await (const range of ranges) all.push(range); // all of it first: what they are read from is about to change
-  const buffer = Buffer.alloc(PIECE);
-  const zeros = Buffer.alloc(PIECE);
-  for (const { offset, length } of all) {
-    for (let at = 0; at < length; at += PIECE) {
-      signal?.throwIfAborted();
-      const size = Math.min(PIECE, length - at);
-      const place = part.offset + offset + at;
-      const { bytesRead } = await file.read(buffer, 0, size, place);
-      if (buffer.subarray(0, bytesRead).equals(zeros.subarray(0, bytesRead))) continue; // a hole stays one
-      await file.write(zeros, 0, size, place);
-    }
-  }
 }

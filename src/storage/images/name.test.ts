@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { nameOfFile, parseImageName } from "./name.ts";
+import { nameOfFile, nextVersion, parseImageName } from "./name.ts";
 
 const FILES: [file: string, name: string, version: string | undefined][] = [
   ["2025-10-01-raspios-trixie-arm64-lite.img.xz", "raspios-trixie-arm64-lite", "2025-10-01"],
@@ -34,4 +34,20 @@ test("nameOfFile() gives for any file a name that parseImageName() takes", () =>
       assert.equal(parseImageName(`${name}${version ? `:${version}` : ""}`).name, name);
     }),
   );
+});
+
+test("nextVersion() counts numbers on, and gives anything else a count of its own", () => {
+  const rows: [string, string[], string][] = [
+    ["3", [], "4"],
+    ["9", ["10", "11"], "12"],
+    ["2025-10-01", [], "2025-10-01+1"],
+    ["2025-10-01+1", ["2025-10-01+2"], "2025-10-01+3"],
+    ["24.04.3", [], "24.04.3+1"],
+    ["0123456789ab", [], "0123456789ab+1"],
+    ["trixie", ["trixie+1"], "trixie+2"],
+  ];
+  for (const [version, taken, next] of rows) {
+    assert.equal(nextVersion(version, taken), next, version);
+    assert.deepEqual(parseImageName(`os:${next}`), { name: "os", version: next });
+  }
 });
