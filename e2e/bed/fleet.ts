@@ -75,7 +75,7 @@ export interface MiniUp {
 /** What the mini image says of itself when it is up. */
 export async function miniUp(guest: Guest, seconds = 120): Promise<MiniUp> {
   const [, count, host = "", id = "", root = ""] = await guest.saw(
-    /ROOT-UP boots=(\d+) host=(\S+) id=(\S+) root=(\S+ \S+)/,
+    /ROOT-UP boots=(\d+) host=(\S+) id=(\S+) root=(\S+ \S+)\s/,
     seconds,
   );
   return { boots: Number(count), host, id, root };
