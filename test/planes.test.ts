@@ -7,78 +7,26 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { startCommanded } from "../src/app/cli/up.ts";
-import { toUtf8 } from "../src/base/text.ts";
-import { memoryFile } from "../src/fleet/boot-tree.ts";
-import { runFleet } from "../src/sim/run-fleet.ts";
-import { makeDemoImage } from "../src/storage/demo-image.ts";
+import { loopback } from "./planes-server.ts";
 import { needs, run } from "./tools.ts";
 
 process.env["BRAMBLE_TEST_PLANE_FAULTS"] = "ask";
 
-/** A Bramble on loopback with the demo image and one virtual board that has booted. */
 async function bramble(t: TestContext) {
-  const data = mkdtempSync(join(tmpdir(), "planes-"));
-  const said: string[] = [];
-  const server = await startCommanded({
-    data,
-    interfaces: [
-      {
-        address: "127.0.0.1",
-        subnet: "127.0.0.0/8",
-        mode: "full",
-        pool: { from: "127.80.0.10", to: "127.80.0.99" },
-      },
-    ],
-    ports: { dhcp: 0, dhcpClient: 0, proxy: 0, tftp: 0, agent: 0, nbd: 0, iscsi: 0 },
-    hosts: ["127.0.0.1"],
-    operator: { host: "127.0.0.1", port: 0 },
-    enrol: "auto",
-    agent: { ...memoryFile(toUtf8("AGENT")), identity: "test-agent" },
-    say: (words) => void said.push(words),
-  });
+  const one = await loopback();
   t.after(async () => {
-    await server.close();
-    rmSync(data, { recursive: true, force: true });
+    await one.server.close();
+    rmSync(one.data, { recursive: true, force: true });
   });
-  await makeDemoImage(join(data, "demo-1.img"));
-  await server.commands.addImage(
-    { source: join(data, "demo-1.img") },
-    () => {},
-    new AbortController().signal,
-  );
-  const boot = async () => {
-    const { boots } = await runFleet({
-      count: 1,
-      models: ["4B"],
-      server: "127.0.0.1",
-      dhcpPort: server.ports.dhcp[0]?.dhcp ?? 0,
-      tftpPort: server.ports.tftp[0] ?? 0,
-    });
-    return boots[0]?.boot;
-  };
-  assert.equal((await boot())?.outcome, "kernel");
-  const [node] = server.core.registry.all();
-  if (!node) throw new Error("no node");
-  const path = server.core.data.clone(node.id);
-  /** Opens the node's disk on loopback, as one of its boots. */
-  const give = async () => {
-    const secret = server.core.newSecret();
-    await server.core.disks.call("export", { secret, name: `${node.id}/b1`, path, address: "127.0.0.1" });
-    return `nbd://127.0.0.1:${server.ports.nbd}/${secret}`;
-  };
-  return { server, node, path, give, boot, said, disks: server.core.disks };
+  return one;
 }
-
-const events = async (b: Awaited<ReturnType<typeof bramble>>) =>
-  (await b.server.commands.events({})).map(({ words }) => words).join("\n");
 
 for (const how of ["throw", "heap"] as const) {
   const why = how === "throw" ? "a fault that a test asked for" : "it reached its heap limit";
   test(`the disk plane dies (${how}): what was acknowledged is there, at the same port, under the same name`, async (t) => {
     if (!needs(t, "qemu-io", "qemu-utils")) return;
     const b = await bramble(t);
-    const uri = await b.give();
+    const uri = await b.giveNbd();
     // No flush: what a kill of the thread must not lose is in the page cache and in the journal.
     run("qemu-io", ["-f", "raw", "-t", "unsafe", "-c", "write -P 0x5a 40M 64k", uri]);
     const hanging = b.disks.call("hang");
@@ -103,11 +51,11 @@ for (const how of ["throw", "heap"] as const) {
       "flush",
       uri,
     ]);
-    const status = await b.server.commands.status({});
+    const status = await b.commands.status({});
     const { name, restarts, lastWhy } = status.planes[0] ?? {};
     assert.deepEqual({ name, restarts, lastWhy }, { name: "disk", restarts: 1, lastWhy: why });
     assert.match(
-      await events(b),
+      await b.events(),
       new RegExp(`the disk plane failed \\(${why}\\) and was started anew after \\d+ ms`),
     );
     assert.equal(status.planes[1]?.restarts, 0, "the other plane has noticed nothing");
@@ -119,7 +67,7 @@ test("the boot plane dies: the next board boots from the same port", async (t) =
   await b.server.boot.call("fault", { how: "throw" });
   const again = await b.boot();
   assert.equal(again?.outcome, "kernel", again?.reason);
-  const { planes } = await b.server.commands.status({});
+  const { planes } = await b.commands.status({});
   assert.deepEqual(
     planes.map(({ name, restarts }) => [name, restarts]),
     [
@@ -132,9 +80,9 @@ test("the boot plane dies: the next board boots from the same port", async (t) =
 test("a plane that dies again and again ends the process with 70, for systemd to start it anew", async (t) => {
   const data = mkdtempSync(join(tmpdir(), "planes-"));
   t.after(() => rmSync(data, { recursive: true, force: true }));
-  const main = fileURLToPath(new URL("../src/app/main.js", import.meta.url));
-  const child = spawn(process.execPath, [main, "--data", data, "demo", "--port", "0"], {
-    env: { ...process.env, BRAMBLE_TEST_PLANE_FAULTS: "start" },
+  const main = fileURLToPath(new URL("planes-child.js", import.meta.url));
+  const child = spawn(process.execPath, [main, data, "fault"], {
+    env: { ...process.env, BRAMBLE_TEST_PLANE_FAULTS: "loop" },
     stdio: ["ignore", "ignore", "pipe"],
   });
   let said = "";

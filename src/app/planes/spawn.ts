@@ -3,6 +3,7 @@ import { totalmem } from "node:os";
 import { type ResourceLimits, Worker } from "node:worker_threads";
 import { BrambleError } from "../../base/errors.ts";
 import { restartAfter } from "./back-off.ts";
+import { faultLimits } from "./faults.ts";
 import { Kept, type Lasting } from "./kept.ts";
 import { connect, type Handlers, type Peer, type Progress } from "./rpc.ts";
 
@@ -45,9 +46,14 @@ const MIB = 2 ** 20;
 /** A share of the machine's memory, within bounds. Buffers and mappings lie outside of the heap. */
 const heapMb = (share: number, most: number) =>
   Math.round(Math.min(most, Math.max(512, (totalmem() / MIB) * share)));
+/**
+ * At the limit V8 lets a thread have 16 MiB more, to end by itself; what does not fit there ends the process. So what one
+ * collection of the young generation may move at once, a third of it, must be less.
+ */
+const YOUNG = { maxYoungGenerationSizeMb: 24 };
 const LIMITS: Record<PlaneName, ResourceLimits> = {
-  disk: { maxOldGenerationSizeMb: heapMb(0.5, 4096) },
-  boot: { maxOldGenerationSizeMb: heapMb(0.25, 1024) },
+  disk: { ...YOUNG, maxOldGenerationSizeMb: heapMb(0.5, 4096) },
+  boot: { ...YOUNG, maxOldGenerationSizeMb: heapMb(0.25, 1024) },
 };
 
 export function spawnPlane(name: PlaneName, options: PlaneOptions): Plane {
@@ -66,7 +72,7 @@ export function spawnPlane(name: PlaneName, options: PlaneOptions): Plane {
     const ending = import.meta.url.endsWith(".ts") ? "ts" : "js";
     const worker = new Worker(new URL(`./${name}.${ending}`, import.meta.url), {
       name,
-      resourceLimits: LIMITS[name],
+      resourceLimits: { ...LIMITS[name], ...faultLimits() },
       workerData: { ended },
     });
     const { threadId } = worker;

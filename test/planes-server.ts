@@ -1,0 +1,95 @@
+import { mkdtempSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type CommandedServer, startCommanded } from "../src/app/cli/up.ts";
+import { toUtf8 } from "../src/base/text.ts";
+import { memoryFile } from "../src/fleet/boot-tree.ts";
+import type { Node } from "../src/fleet/node.ts";
+import { runFleet } from "../src/sim/run-fleet.ts";
+import { makeDemoImage } from "../src/storage/demo-image.ts";
+
+export interface LoopbackOptions {
+  data?: string;
+  /** Of the nodes' disks; 0 takes free ones. */
+  nbd?: number;
+  iscsi?: number;
+  say?(words: string): void;
+}
+
+/** A whole Bramble on loopback with the demo image and one enrolled node. Threads run from the build only. */
+export async function loopback(options: LoopbackOptions = {}) {
+  const data = options.data ?? mkdtempSync(join(tmpdir(), "planes-"));
+  const server: CommandedServer = await startCommanded({
+    data,
+    interfaces: [
+      {
+        address: "127.0.0.1",
+        subnet: "127.0.0.0/8",
+        mode: "full",
+        pool: { from: "127.80.0.10", to: "127.80.0.99" },
+      },
+    ],
+    ports: {
+      ...{ dhcp: 0, dhcpClient: 0, proxy: 0, tftp: 0, agent: 0 },
+      ...{ nbd: options.nbd ?? 0, iscsi: options.iscsi ?? 0 },
+    },
+    hosts: ["127.0.0.1"],
+    operator: { host: "127.0.0.1", port: 0 },
+    enrol: "auto",
+    agent: { ...memoryFile(toUtf8("AGENT")), identity: "test-agent" },
+    say: options.say ?? (() => {}),
+  });
+  const { core, commands } = server;
+  if ((await commands.images({})).length === 0) {
+    const source = join(data, "demo-1.img");
+    await makeDemoImage(source);
+    await commands.addImage({ source }, () => {}, new AbortController().signal);
+  }
+  const sighting = { serial: "10000001", mac: "dc:a6:32:00:00:01" };
+  const node = core.registry.see(sighting, Date.now())?.node as Node;
+  await core.registry.setState(node, "enrolled");
+  await core.ensureClone(node);
+  const path = core.data.clone(node.id);
+  const boot = async () => {
+    const { boots } = await runFleet({
+      count: 1,
+      models: ["4B"],
+      server: "127.0.0.1",
+      dhcpPort: server.ports.dhcp[0]?.dhcp ?? 0,
+      tftpPort: server.ports.tftp[0] ?? 0,
+    });
+    return boots[0]?.boot;
+  };
+  /** Opens the node's disk to a boot of it on loopback; the name is the secret. */
+  const giveNbd = async () => {
+    const { port, name } = await server.desk.agentHooks.exportNbd(node, "127.0.0.1");
+    return `nbd://127.0.0.1:${port}/${name}`;
+  };
+  const giveIscsi = async () => iscsiDisk(await server.desk.agentHooks.exportIscsi(node, "127.0.0.1"));
+  const events = async () => (await commands.events({})).map(({ words }) => words).join("\n");
+  return { data, server, commands, disks: core.disks, node, path, boot, giveNbd, giveIscsi, events };
+}
+export type Loopback = Awaited<ReturnType<typeof loopback>>;
+
+/** What qemu's programs need to open a target on loopback; the secret goes by a file or the environment, here in the words. */
+export function iscsiDisk({
+  port,
+  target,
+  initiator,
+  chap,
+}: {
+  port: number;
+  target: string;
+  initiator: string;
+  chap: { user: string; secret: string };
+}) {
+  return {
+    object: ["--object", `secret,id=chap,data=${chap.secret}`],
+    options: [
+      `driver=iscsi,transport=tcp,portal=127.0.0.1:${port},target=${target},lun=0`,
+      `user=${chap.user},password-secret=chap,initiator-name=${initiator}`,
+    ].join(","),
+    initiator,
+    uri: `iscsi://${chap.user}%${chap.secret}@127.0.0.1:${port}/${target}/0`,
+  };
+}
