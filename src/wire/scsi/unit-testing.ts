@@ -179,3 +179,28 @@ export class Bench {
 
 const lengthOf = (order: Work): number =>
   order.do === "write" ? order.bytes.length : "length" in order ? order.length : 0;
+
+/** PERSISTENT RESERVE OUT actions. */
+export const hexKey = (key: bigint) => key.toString(16).padStart(16, "0");
+export const VERB = {
+  register: 0,
+  reserve: 1,
+  release: 2,
+  clear: 3,
+  preempt: 4,
+  preemptAndAbort: 5,
+  ignore: 6,
+} as const;
+
+/** PERSISTENT RESERVE OUT. */
+export function out(
+  bench: Bench,
+  nexus: string,
+  verb: keyof typeof VERB,
+  what: { key?: bigint; action?: bigint; type?: number; aptpl?: boolean },
+) {
+  const { key = 0n, action = 0n, type = 0, aptpl = false } = what;
+  const list = `${hexKey(key)}${hexKey(action)}00000000${aptpl ? "01" : "00"}000000`;
+  const cdb = `5f 0${VERB[verb]} 0${type} 0000 00000018`;
+  return bench.ask(nexus, cdb, bytesOf(list));
+}
