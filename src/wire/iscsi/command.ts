@@ -26,8 +26,8 @@ export class Command {
   readonly writes: boolean;
   /** Bytes that the initiator expects to move (EDTL). */
   readonly expected: number;
-  /** 16 bytes or more; a view of the received PDU until keep(). */
-  cdb: Uint8Array;
+  /** 16 bytes or more. */
+  readonly cdb: Uint8Array;
   /** Bytes of data-out that its CDB takes, and how many of them the unit is given. */
   takes = 0;
   wanted = 0;
@@ -59,13 +59,9 @@ export class Command {
     this.reads = (flags & READS) !== 0;
     this.writes = (flags & WRITES) !== 0;
     this.expected = view.getUint32(at + 20);
-    const cdb = new Uint8Array(view.buffer, view.byteOffset + at + CDB, 16);
+    const cdb = new Uint8Array(16); // a copy: costs less than a view
+    for (let i = 0; i < 16; i++) cdb[i] = view.getUint8(at + CDB + i);
     this.cdb = extra.length === 0 ? cdb : extended(cdb, extra);
-  }
-
-  /** The PDU's buffer is about to be reused. */
-  keep(): void {
-    this.cdb = this.cdb.slice();
   }
 }
 

@@ -101,7 +101,6 @@ export class Commands {
       orders.push({ do: "command", command });
       return undefined;
     }
-    command.keep();
     if (!admitted) {
       command.state = "waiting";
       this.#queue.push(command);

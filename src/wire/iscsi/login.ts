@@ -119,7 +119,7 @@ export class Login {
     const whole = this.#text.length === 0 ? data : concat([this.#text, data]);
     if (goesOn) {
       this.#text = whole === data ? data.slice() : whole;
-      return [this.#response(0, [])];
+      return [this.#response(this.#stage << 2, [])];
     }
     this.#text = NOTHING;
     const keys = parseText(whole);

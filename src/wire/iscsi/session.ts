@@ -106,7 +106,7 @@ export class Session {
     return this.#full?.commands.open.values() ?? [];
   }
 
-  /** Takes whatever the socket gave, cut anywhere. What is kept is copied; CDBs and data in the orders may be views of it. */
+  /** Takes whatever the socket gave, cut anywhere. What is kept is copied; data in the orders may be a view of it. */
   receive(chunk: Uint8Array): Order[] {
     if (this.#ended) return [];
     if (this.#at === this.#held.length) {
