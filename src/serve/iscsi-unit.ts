@@ -97,7 +97,9 @@ export class RunningUnit {
     const open = now && order.handle === now.handle ? now.open : this.#open.get(order.handle);
     if (order.do === "answer") {
       this.#open.delete(order.handle);
-      open?.asker.answer(open.command, order);
+      if (!open) return;
+      open.asker.answer(open.command, order);
+      if (open !== now?.open) open.asker.later(); // nobody else tells it
       return;
     }
     let result: WorkResult;
