@@ -252,8 +252,8 @@ export interface Commands extends CloneCommands, VolumeCommands, ProfileCommands
 export interface CloneCommands {
   clones(args: object): Promise<CloneView[]>;
   clone(args: { node: string }): Promise<CloneView>;
-  /** `force`: also while the node runs, which loses its disk. So for rollback and rebase. */
-  resetClone(args: { node: string; force?: boolean }): Promise<{ node: string }>;
+  /** `force`: also while the node runs, which loses its disk. So for rollback and rebase. Snapshots stay unless they are to go, too. */
+  resetClone(args: { node: string; force?: boolean; dropSnapshots?: boolean }): Promise<{ node: string }>;
   serveClone(args: { node: string }): Promise<{ uri: string }>;
   snapshots(args: { node: string }): Promise<SnapshotView[]>;
   snapshotClone(args: { node: string; name: string }): Promise<SnapshotView>;

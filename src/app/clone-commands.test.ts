@@ -66,7 +66,7 @@ test("rollback, reset and rebase refuse while the node runs, and say what to do;
   const verbs = [
     (force: boolean) => clones.rollbackClone({ node: pi.id, snapshot: "before", force }),
     (force: boolean) => clones.rebaseClone({ node: pi.id, image: "os:2", discardChanges: true, force }),
-    (force: boolean) => clones.resetClone({ node: pi.id, force }),
+    (force: boolean) => clones.resetClone({ node: pi.id, force, dropSnapshots: true }),
   ];
   for (const [i, verb] of verbs.entries()) {
     disk(path).busy = true;
@@ -81,6 +81,28 @@ test("rollback, reset and rebase refuse while the node runs, and say what to do;
     await verb(true);
     assert.equal(dropped.length, i + 1);
   }
+  await assert.rejects(clones.clone({ node: pi.id }), refused("CLONE_UNKNOWN"));
+});
+
+test("a reset keeps the snapshots, and takes the image that the node is set to", async (t) => {
+  const { core, node, disk, calls } = await fakeCore(t);
+  const [one, two] = [await image(core, "1", "a"), await image(core, "2", "b")];
+  const pi = await node("10000001", one);
+  const clones = cloneCommands({
+    ...core,
+    imageOf: async () => ({ sha256: two, size: 1 << 30 }) as ImageManifest,
+  });
+  await clones.snapshotClone({ node: pi.id, name: "before" });
+  await clones.resetClone({ node: pi.id });
+  assert.equal((await clones.snapshots({ node: pi.id })).length, 1);
+  assert.deepEqual(
+    [disk(core.data.clone(pi.id)).image, (await clones.clone({ node: pi.id })).image],
+    [two, "os:2"],
+  );
+  disk(core.data.clone(pi.id)).image = one; // the snapshot stands on the old one
+  assert.equal((await clones.rollbackClone({ node: pi.id, snapshot: "before" })).image, "os:1");
+  assert.ok(!calls.includes("removeClone"));
+  await clones.resetClone({ node: pi.id, dropSnapshots: true });
   await assert.rejects(clones.clone({ node: pi.id }), refused("CLONE_UNKNOWN"));
 });
 
@@ -116,7 +138,7 @@ test("an export appears whole beside nothing, and replaces nothing unasked", asy
   );
   await assert.rejects(
     away(false, join(core.data.root, "no/folder/x")),
-    refused("BAD_INPUT", /cannot be written/),
+    refused("BAD_INPUT", /nothing can be written/),
   );
   await assert.rejects(away(false, "relative"), refused("BAD_INPUT"));
   const odd = { node: pi.id, to: `${to}2`, format: "vmdk" as "raw" };

@@ -1,31 +1,19 @@
 import { randomUUID } from "node:crypto";
-import { existsSync } from "node:fs";
-import { rm, stat } from "node:fs/promises";
-import { isAbsolute } from "node:path";
+import { constants, existsSync } from "node:fs";
+import { access, rm, stat } from "node:fs/promises";
+import { dirname, isAbsolute } from "node:path";
 import type { CloneCommands, CloneView, SnapshotView } from "../api/contract.ts";
 import { BrambleError } from "../base/errors.ts";
 import { parseSize } from "../fleet/disk-settings.ts";
 import { type Node, resolveNode } from "../fleet/node.ts";
 import type { Tables } from "../storage/book.ts";
 import { publish } from "../storage/images/durable.ts";
-import { imageFile } from "../storage/images/manifest.ts";
+import { type ImageManifest, imageFile } from "../storage/images/manifest.ts";
 import { findImage } from "../storage/images.ts";
 import type { Running } from "./commands.ts";
 import type { Core } from "./core.ts";
+import type { DiskFacts } from "./planes/disk-calls.ts";
 import { promote } from "./promote.ts";
-
-/** What the disk plane tells of a clone or volume. */
-export interface DiskFacts {
-  size: number;
-  ownBytes: number;
-  /** What its snapshots hold, apart from its own. */
-  sharedBytes?: number;
-  /** Files below its own; 0 for a clone without snapshots. */
-  layers?: number;
-  quota?: number;
-  /** A node, or a tool, has it open. */
-  busy: boolean;
-}
 
 const FORMATS = ["raw", "qcow2", "xz"] as const;
 
@@ -39,7 +27,7 @@ export function cloneCommands(core: Core, running?: Running): CloneCommands {
   async function view(row: Pick<Tables["clone"], "nodeId" | "imageSha" | "createdMs">): Promise<CloneView> {
     const node = registry.byId(row.nodeId);
     const path = data.clone(row.nodeId);
-    const { size, ownBytes, sharedBytes = 0, layers = 0, quota, busy } = await factsOf(path);
+    const { size, ownBytes, sharedBytes, layers, quota, busy } = await factsOf(path);
     const image = await findImage(data.root, row.imageSha).catch(() => undefined); // its image was removed by hand
     return {
       node: node?.name ?? row.nodeId,
@@ -76,15 +64,28 @@ export function cloneCommands(core: Core, running?: Running): CloneCommands {
     await running?.dropDisk(node, doing);
   }
 
+  /** Nothing of its own, over this image; its snapshots stay. A kill in between is put right by the next look at the clone (core.ts). */
+  async function over(node: Node, image: ImageManifest) {
+    await disks.call("rebaseClone", {
+      path: data.clone(node.id),
+      image: { path: imageFile(data.root, image.sha256), size: image.size, sha256: image.sha256 },
+    });
+    const next = { nodeId: node.id, imageSha: image.sha256, createdMs: Date.now() };
+    await book.updateTable("clone").set(next).where("nodeId", "=", node.id).execute();
+    return next;
+  }
+
   return {
     async clones() {
       return Promise.all((await book.selectFrom("clone").selectAll().execute()).map(view));
     },
     clone: async ({ node }) => view((await need(node)).row),
-    async resetClone({ node, force = false }) {
+    async resetClone({ node, force = false, dropSnapshots = false }) {
       const { node: found, path } = await need(node);
+      const { layers } = await factsOf(path);
       await idle(found, path, force, "its clone was reset");
-      await core.removeClone(found);
+      if (layers === 0 || dropSnapshots) await core.removeClone(found);
+      else await over(found, await core.imageOf(found));
       journal.event("clone", found.id, "its clone was reset: the next boot begins with the image as it is");
       return { node: found.name };
     },
@@ -117,11 +118,13 @@ export function cloneCommands(core: Core, running?: Running): CloneCommands {
       const { node: found, path } = await need(node);
       const { name } = needSnapshot(found, await list(path), snapshot);
       await idle(found, path, force, `its clone goes back to snapshot ${name}`);
-      await disks.call("rollbackClone", { path, name });
+      const { image } = await disks.call<{ image?: string }>("rollbackClone", { path, name });
+      if (image)
+        await book.updateTable("clone").set({ imageSha: image }).where("nodeId", "=", found.id).execute();
       journal.event("clone", found.id, `its clone went back to snapshot ${name}; what came after is gone`);
       return again(found);
     },
-    async exportClone({ node, to, format, snapshot, force = false }, progress) {
+    async exportClone({ node, to, format, snapshot, force = false }, progress, signal) {
       const { node: found, path } = await need(node);
       if (!isAbsolute(to)) throw new BrambleError("BAD_INPUT", `${to} is no whole path`);
       if (!FORMATS.includes(format)) {
@@ -131,10 +134,12 @@ export function cloneCommands(core: Core, running?: Running): CloneCommands {
       }
       if (snapshot !== undefined) needSnapshot(found, await list(path), snapshot);
       const bytes = await exportTo(to, force, (part) =>
-        disks.call(
-          "exportClone",
-          { path, to: part, format, ...(snapshot !== undefined && { snapshot }) },
-          (done, total) => progress({ phase: "export", bytes: done, total }),
+        core.job(signal, (job) =>
+          disks.call(
+            "exportClone",
+            { path, to: part, format, job, ...(snapshot !== undefined && { snapshot }) },
+            (done, total) => progress({ phase: "export", bytes: done, total }),
+          ),
         ),
       );
       journal.event(
@@ -181,15 +186,7 @@ export function cloneCommands(core: Core, running?: Running): CloneCommands {
         );
       }
       await idle(found, path, force, `its clone is put over ${name}`);
-      // Without its row a clone is made anew: what a kill in between leaves is no clone over the wrong image.
-      await book.deleteFrom("clone").where("nodeId", "=", found.id).execute();
-      await disks.call("rebaseClone", {
-        path,
-        image: { path: imageFile(data.root, image.sha256), size: image.size, sha256: image.sha256 },
-      });
-      const next = { nodeId: found.id, imageSha: image.sha256, createdMs: Date.now() };
-      await book.insertInto("clone").values(next).execute();
-      await core.applyQuota(found);
+      const next = await over(found, image);
       journal.event("clone", found.id, `its clone now stands on ${name}; changes of its own were discarded`);
       return view(next);
     },
@@ -241,19 +238,19 @@ async function exportTo(
   if (!force && existsSync(to)) {
     throw new BrambleError("BAD_INPUT", `${to} is there already`, { hint: "--force replaces it" });
   }
-  const part = `${to}.${randomUUID().slice(0, 8)}.part`;
+  const place = dirname(to);
+  await access(place, constants.W_OK).catch((cause) => {
+    throw new BrambleError("BAD_INPUT", `nothing can be written to ${place}: ${(cause as Error).message}`, {
+      hint: "Bramble itself writes it: choose a folder that is there and that its user may write to",
+      cause,
+    });
+  });
+  const part = `${to}.${randomUUID().slice(0, 8)}`;
   try {
     await write(part);
     const { size } = await stat(part);
     await publish(part, to);
     return size;
-  } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code ?? "";
-    if (!["ENOENT", "EACCES", "EPERM", "EROFS"].includes(code)) throw error;
-    throw new BrambleError("BAD_INPUT", `${to} cannot be written: ${(error as Error).message}`, {
-      hint: "Bramble itself writes it: choose a folder that its user may write to",
-      cause: error,
-    });
   } finally {
     await rm(part, { force: true });
   }

@@ -8,6 +8,7 @@ import { addImage, findImage, listImages, removeImage } from "../storage/images.
 import { cloneCommands } from "./clone-commands.ts";
 import type { Core } from "./core.ts";
 import { type AgentOf, agentToLookAt, treeOf, treeView } from "./node-tree.ts";
+import type { DiskFacts } from "./planes/disk-calls.ts";
 import type { PlaneState } from "./planes/spawn.ts";
 import { profileCommands } from "./profile-commands.ts";
 import { readSetting, writeSetting } from "./settings.ts";
@@ -60,6 +61,19 @@ export function localCommands(core: Core, running?: Running): Commands {
   }
   const view = async (node: Node) => nodeView(node, registry, await lastBoot(node));
   const limited = (limit: unknown) => Math.min(Math.max(1, Number(limit) || 50), MOST_ROWS);
+
+  /** Nodes whose clones, or snapshots of them, stand on an image. */
+  async function standingOn(sha256: string): Promise<string[]> {
+    const names: string[] = [];
+    for (const { nodeId, imageSha } of await book.selectFrom("clone").selectAll().execute()) {
+      const name = registry.byId(nodeId)?.name ?? nodeId;
+      if (imageSha === sha256) names.push(name);
+      else if ((await imagesOf(nodeId)).includes(sha256)) names.push(`${name} (a snapshot)`);
+    }
+    return names;
+  }
+  const imagesOf = async (nodeId: string): Promise<string[]> =>
+    (await core.disks.call<DiskFacts>("facts", { path: data.clone(nodeId) })).images;
 
   /** What settings allow a clone is told to the disk plane at once. */
   async function quotasChanged(patch: SettingsPatch, nodes: readonly Node[]): Promise<void> {
@@ -162,10 +176,7 @@ export function localCommands(core: Core, running?: Running): Commands {
     },
     async removeImage({ image }) {
       const removed = await removeImage(data.root, image, {
-        inUse: async (sha256) =>
-          (await book.selectFrom("clone").select("nodeId").where("imageSha", "=", sha256).execute()).map(
-            ({ nodeId }) => registry.byId(nodeId)?.name ?? nodeId,
-          ),
+        inUse: standingOn,
       });
       const name = `${removed.name}:${removed.version}`;
       for (const profile of registry.profiles()) {

@@ -1,4 +1,4 @@
-import { randomBytes } from "node:crypto";
+import { randomBytes, randomUUID } from "node:crypto";
 import type { ReadableDisk } from "../base/disk.ts";
 import { BrambleError } from "../base/errors.ts";
 import type { Tree } from "../base/tree.ts";
@@ -13,6 +13,7 @@ import { type ImageManifest, imageFile } from "../storage/images/manifest.ts";
 import { findImage, listImages } from "../storage/images.ts";
 import { type DataFolder, dataFolder, lock } from "./data.ts";
 import { type Journal, openJournal } from "./journal.ts";
+import type { DiskFacts } from "./planes/disk-calls.ts";
 import { DISK_LASTING, DISK_REPEATABLE } from "./planes/lasting.ts";
 import { type Plane, spawnPlane } from "./planes/spawn.ts";
 import { ProfileStore } from "./profile-store.ts";
@@ -41,6 +42,8 @@ export interface Core {
   removeClone(node: Node): Promise<void>;
   /** Tells the disk plane what a node's settings allow its clone, where it has one. */
   applyQuota(node: Node): Promise<void>;
+  /** A long call to the disk plane that the signal ends. */
+  job<T>(signal: AbortSignal, call: (job: string) => Promise<T>): Promise<T>;
   newSecret(): string;
   close(): Promise<void>;
 }
@@ -111,10 +114,19 @@ function coreOf(
     });
   }
 
+  /** The clone's own file knows best: a rollback or rebase may have been killed before the book heard of it. */
+  async function imageUnder(path: string, row: { nodeId: string; imageSha: string }): Promise<string> {
+    const { images } = await disks.call<DiskFacts>("facts", { path });
+    const imageSha = images[0] ?? row.imageSha;
+    if (imageSha !== row.imageSha)
+      await book.updateTable("clone").set({ imageSha }).where("nodeId", "=", row.nodeId).execute();
+    return imageSha;
+  }
+
   async function make(node: Node, bootId?: string) {
     const path = data.clone(node.id);
     const row = await book.selectFrom("clone").selectAll().where("nodeId", "=", node.id).executeTakeFirst();
-    if (row) return { path, image: await findImage(data.root, row.imageSha), made: false };
+    if (row) return { path, image: await findImage(data.root, await imageUnder(path, row)), made: false };
     const image = await imageOf(node);
     await disks.call("removeClone", { path }); // of a run that was killed between the file and its row
     await disks.call("createClone", {
@@ -176,6 +188,16 @@ function coreOf(
     disks,
     imageOf,
     ensureClone,
+    async job(signal, call) {
+      const job = randomUUID();
+      const stop = () => void disks.call("cancelJob", { job }).catch(() => {}); // the call itself says what became of it
+      signal.addEventListener("abort", stop);
+      try {
+        return await call(job);
+      } finally {
+        signal.removeEventListener("abort", stop);
+      }
+    },
     newSecret: () => randomBytes(32).toString("hex"),
     removeClone,
     async freshClone(node, bootId, fence) {

@@ -29,9 +29,12 @@ export interface Promotion {
 }
 
 /** What the cleaning puts beside the copy for a while. */
-const WORK = [".root", ".root.debugfs"];
+const WORK = [".part", ".root", ".root.debugfs"];
 
-export async function promote(core: Pick<Core, "data" | "disks">, wish: Promotion): Promise<PromotedView> {
+export async function promote(
+  core: Pick<Core, "data" | "disks" | "job">,
+  wish: Promotion,
+): Promise<PromotedView> {
   const { node, base, path, snapshot, keep, progress, signal } = wish;
   if (keep) checkKeep(keep);
   const name = freeName(wish, await listImages(core.data.root));
@@ -40,10 +43,12 @@ export async function promote(core: Pick<Core, "data" | "disks">, wish: Promotio
   const raw = join(folder, `${randomUUID()}.promoted`);
   const release = claim(raw, ...WORK.map((ending) => raw + ending));
   try {
-    await core.disks.call(
-      "promoteClone",
-      { path, to: raw, ...(snapshot !== undefined && { snapshot }) },
-      (done: number, total: number) => progress({ phase: "copy", bytes: done, total }),
+    await core.job(signal, (job) =>
+      core.disks.call(
+        "promoteClone",
+        { path, to: raw, job, ...(snapshot !== undefined && { snapshot }) },
+        (done: number, total: number) => progress({ phase: "copy", bytes: done, total }),
+      ),
     );
     signal.throwIfAborted();
     const { cleaned, notes } = keep

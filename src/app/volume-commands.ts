@@ -3,9 +3,9 @@ import { BrambleError } from "../base/errors.ts";
 import { checkVolume, type VolumeFilesystem } from "../fleet/disk-settings.ts";
 import { type Node, resolveNode } from "../fleet/node.ts";
 import type { Tables } from "../storage/book.ts";
-import type { DiskFacts } from "./clone-commands.ts";
 import type { Running } from "./commands.ts";
 import type { Core } from "./core.ts";
+import type { DiskFacts } from "./planes/disk-calls.ts";
 import { attach, makeVolume } from "./volumes.ts";
 
 type Row = Tables["volume"];

@@ -23,7 +23,6 @@ export type Code =
   | "CLONE_BUSY" // a node runs from it
   | "CLONE_DAMAGED" // its files do not fit together: somebody changed one by other ways
   | "SNAPSHOT_UNKNOWN" // the clone has no snapshot of that name
-  | "SNAPSHOT_UNKNOWN"
   | "VOLUME_UNKNOWN"
   | "VOLUME_TAKEN" // a volume of that name is there already
   | "VOLUME_IN_USE" // it is attached, or a profile gives it

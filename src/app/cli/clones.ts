@@ -112,7 +112,7 @@ function changing(clone: Command): void {
     show(options.output, one, () => cloneLines(one));
   clone
     .command("reset <node>")
-    .description("throw a node's disk and its snapshots away: its next boot begins with the image as it is")
+    .description("throw away what a node has written: its next boot begins with the image as it is")
     .option(...FORCE)
     .action(async (name: string, given: { force?: true }, command: Command) => {
       const options = globals(command);
@@ -234,8 +234,8 @@ function cloneLines(one: CloneView): string {
     `  ${one.path}`,
     pc.dim(
       one.inUse
-        ? "  open now; for tools: bramble clone serve"
-        : "  qemu-img reads it while the node is off; while it is on: bramble clone serve",
+        ? "  open now; for a copy: bramble clone export"
+        : "  qemu-img reads it while the node is off; for other tools: bramble clone serve",
     ),
   ].join("\n");
 }

@@ -13,6 +13,24 @@ export interface Lun {
   product: "CLONE" | "VOLUME";
 }
 
+/** What is known of a clone or a volume. */
+export interface DiskFacts {
+  size: number;
+  /** Bytes of its own file. */
+  ownBytes: number;
+  /** Bytes that its snapshots hold, apart from its own. */
+  sharedBytes: number;
+  /** Frozen files beside its own; 0 for one without snapshots. */
+  layers: number;
+  /** Images (sha256) that it and its snapshots stand on, its own first. */
+  images: string[];
+  /** Bytes that own and shared ones may take together. */
+  quota?: number;
+  generation: number;
+  /** A node, or a tool, has it open. */
+  busy: boolean;
+}
+
 /** Paths are whole. An export is asked for by a secret, or by a target and CHAP, and talked about by its name. */
 export interface DiskPlane {
   createClone(args: { path: string; image: { path: string; size: number; sha256: string } }): void;
@@ -20,13 +38,7 @@ export interface DiskPlane {
   read(args: { path: string; offset: number; length: number }): Uint8Array;
   /** Has the clone bytes of its own in this range, so that the image no longer speaks for it? */
   owns(args: { path: string; offset: number; length: number }): boolean;
-  facts(args: { path: string }): {
-    size: number;
-    ownBytes: number;
-    generation: number;
-    /** A node, or a tool, has it open. */
-    busy: boolean;
-  };
+  facts(args: { path: string }): DiskFacts;
   flush(args: { path: string }): void;
   /** Opens an NBD door; on port 0 the door that this host has already, if any. */
   listen(args: { host: string; port: number }): { port: number };

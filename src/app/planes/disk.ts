@@ -1,14 +1,15 @@
 // The disk plane: one thread that owns every open clone and serves them to nodes. Others read clones through it, by message.
 import { createHash } from "node:crypto";
-import { rmSync } from "node:fs";
 import { parentPort, workerData } from "node:worker_threads";
 import { BrambleError } from "../../base/errors.ts";
 import { TOOLS } from "../../fleet/fencing.ts";
 import { createClone } from "../../storage/clones/clone.ts";
 import { threadEnded } from "../../storage/clones/lock.ts";
+import { removeCloneFiles } from "../../storage/clones/remove.ts";
 import type { DiskEvent, DiskPlane } from "./disk-calls.ts";
 import { iscsiDoors } from "./disk-iscsi.ts";
 import { nbdDoors } from "./disk-nbd.ts";
+import { diskVerbs, openTelling } from "./disk-verbs.ts";
 import { faults } from "./faults.ts";
 import { Fence } from "./fence.ts";
 import { Grants } from "./grants.ts";
@@ -27,7 +28,8 @@ if (!port) throw new BrambleError("INTERNAL", "the disk plane runs in a worker t
 for (const id of (workerData as { ended: number[] }).ended) threadEnded(id);
 
 const tell = (event: DiskEvent) => control.tell("disk", event);
-const clones = openClones();
+const clones = openClones(openTelling(tell));
+const verbs = diskVerbs({ clones });
 const fence = new Fence();
 const grants = new Grants(fence);
 const units = logicalUnits(clones);
@@ -37,6 +39,12 @@ const sha256 = (text: string) => createHash("sha256").update(text).digest("hex")
 const NEWER = "a newer boot of this node has logged in";
 
 const handlers = {
+  ...verbs,
+  async resizeClone(args: Parameters<typeof verbs.resizeClone>[0]) {
+    const { size } = await verbs.resizeClone(args);
+    units.resized(args.path, size);
+    return { size };
+  },
   createClone: (args: Args<"createClone">) => createClone(args),
   async removeClone({ path }: Args<"removeClone">) {
     if (clones.busy(path)) {
@@ -45,7 +53,7 @@ const handlers = {
       });
     }
     await clones.release(path);
-    for (const suffix of ["", ".ja", ".jb", ".lock"]) rmSync(path + suffix, { force: true });
+    removeCloneFiles(path);
     removeReservations(path);
     units.forget(path);
   },
@@ -58,12 +66,14 @@ const handlers = {
     (await clones.hold(path).clone).ownExtents(offset, length),
   async facts({ path }: Args<"facts">) {
     const clone = await clones.hold(path).clone;
-    return {
-      size: clone.size,
+    const { size, generation } = clone;
+    const { quota, ...space } = clone.chain?.space() ?? {
       ownBytes: clone.ownBytes(),
-      generation: clone.generation,
-      busy: clones.busy(path),
+      sharedBytes: 0,
+      layers: 0,
+      images: [],
     };
+    return { size, generation, busy: clones.busy(path), ...space, ...(quota !== undefined && { quota }) };
   },
   flush: async ({ path }: Args<"flush">) => (await clones.hold(path).clone).flush(),
   listen: (args: Args<"listen">) => nbd.listen(args),

@@ -59,16 +59,17 @@ export async function fakeCore(t: TestContext) {
       disks.delete(path);
     },
     facts: ({ path }) => {
-      const { size, busy, quota, snapshots } = of(path);
+      const { size, busy, quota, snapshots, image } = of(path);
       const given = quota ? { quota } : {};
-      return { size, ownBytes: 4096, sharedBytes: 8192, layers: snapshots.length, busy, ...given };
+      const images = image ? [image] : [];
+      return { size, images, ownBytes: 4096, sharedBytes: 8192, layers: snapshots.length, busy, ...given };
     },
     listSnapshots: ({ path }) => of(path).snapshots,
     snapshotClone: ({ path, name }) => of(path).snapshots.push({ name, createdMs: 1, ownBytes: 8192 }),
     dropSnapshot({ path, name }) {
       of(path).snapshots = of(path).snapshots.filter((one) => one.name !== name);
     },
-    rollbackClone: ({ path }) => of(path),
+    rollbackClone: ({ path }) => ({ image: of(path).image }),
     resizeClone({ path, size }) {
       of(path).size = size;
     },
@@ -99,6 +100,7 @@ export async function fakeCore(t: TestContext) {
       plane["removeClone"]?.({ path: data.clone(node.id) } as never);
       await book.deleteFrom("clone").where("nodeId", "=", node.id).execute();
     },
+    job: (_: unknown, call: (job: string) => unknown) => call("job"),
     async applyQuota(node: Node) {
       const { quota } = node;
       const path = data.clone(node.id);
