@@ -60,6 +60,8 @@ export interface Nexus {
   readonly name: string;
   /** Unit attentions, oldest first, each once (SAM-5 5.14). */
   attentions: number[];
+  /** Tasks that are open, or aborted and still with the disk. */
+  open: number;
 }
 
 export interface State {

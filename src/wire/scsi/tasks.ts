@@ -1,9 +1,12 @@
 // The tasks that are open in a unit, oldest first: who must wait for whom (SAM-5 8).
-import type { Steps, Task } from "./state.ts";
+import type { Command } from "./opcodes.ts";
+import type { Nexus, Steps, Task } from "./state.ts";
 
 export interface Open {
   readonly handle: number;
-  readonly nexus: string;
+  readonly nexus: Nexus;
+  /** Undefined: we do not know it. */
+  readonly command: Command | undefined;
   readonly tag: number;
   /** LBAs that it touches: from..to; none where both are 0. Negative ones stand for the reservations. */
   readonly from: number;
@@ -27,15 +30,11 @@ const isFence = ({ alone, attribute }: Open): boolean =>
 
 export class TaskSet {
   readonly #open = new Map<number, Open>(); // by handle, which counts up
-  readonly #ofNexus = new Map<string, number>();
   #fences = 0; // open tasks that others may have to wait for
   #waiting = 0;
 
   get size(): number {
     return this.#open.size;
-  }
-  of(nexus: string): number {
-    return this.#ofNexus.get(nexus) ?? 0;
   }
   get(handle: number): Open | undefined {
     return this.#open.get(handle);
@@ -46,15 +45,13 @@ export class TaskSet {
 
   add(open: Open): void {
     this.#open.set(open.handle, open);
-    this.#ofNexus.set(open.nexus, this.of(open.nexus) + 1);
+    open.nexus.open += 1;
     if (isFence(open)) this.#fences++;
   }
 
   end(open: Open): void {
     if (!this.#open.delete(open.handle)) return;
-    const left = this.of(open.nexus) - 1;
-    if (left === 0) this.#ofNexus.delete(open.nexus);
-    else this.#ofNexus.set(open.nexus, left);
+    open.nexus.open -= 1;
     if (isFence(open)) this.#fences--;
     if (open.waiting) this.#waiting--;
   }

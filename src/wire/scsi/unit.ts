@@ -2,7 +2,7 @@
 import { blocks, lba } from "./cdb.ts";
 import { HANDLERS } from "./handlers.ts";
 import { Modes } from "./modes.ts";
-import { type Access, type Command, commandIn, hasActions, MOST_TRANSFER } from "./opcodes.ts";
+import { type Access, commandIn, hasActions, MOST_TRANSFER } from "./opcodes.ts";
 import { forbids, restored } from "./reservations.ts";
 import { encodeSense, SENSE, STATUS } from "./sense.ts";
 import {
@@ -11,6 +11,7 @@ import {
   CONFLICT,
   type DiskOrder,
   GOOD,
+  type Nexus,
   type Outcome,
   type Result,
   refuse,
@@ -37,7 +38,7 @@ export type UnitDo =
       dataIn?: Uint8Array;
     };
 
-const [REQUEST_SENSE, INQUIRY, START_STOP, REPORT_LUNS] = [0x03, 0x12, 0x1b, 0xa0];
+const [REQUEST_SENSE, INQUIRY, START_STOP, COMPARE_AND_WRITE, REPORT_LUNS] = [0x03, 0x12, 0x1b, 0x89, 0xa0];
 /** Beside a reservation a unit may be started, nothing else (SBC-3 table 13). */
 const stopAccess = (cdb: Uint8Array): Access => (((cdb[4] as number) & 0xf1) === 1 ? "any" : "write");
 
@@ -94,13 +95,13 @@ export class LogicalUnit {
   opened(nexus: string): void {
     const { nexuses } = this.#state;
     if (!nexuses.has(nexus) && nexuses.size >= MOST_NEXUSES) return;
-    nexuses.set(nexus, { name: nexus, attentions: [SENSE.POWER_ON] });
+    nexuses.set(nexus, { name: nexus, attentions: [SENSE.POWER_ON], open: 0 });
     this.#state.stopped = false;
   }
 
   /** Logout, lost connection, reinstatement: its tasks are aborted without answers, its RESERVE is released (SPC-2 5.5.1). */
   lost(nexus: string): UnitDo[] {
-    for (const open of this.#tasks) if (open.nexus === nexus) this.#forget(open);
+    for (const open of this.#tasks) if (open.nexus.name === nexus) this.#forget(open);
     this.#state.nexuses.delete(nexus);
     if (this.#state.reservedBy === nexus) this.#state.reservedBy = undefined;
     return this.#go([]);
@@ -108,10 +109,11 @@ export class LogicalUnit {
 
   begin(task: Task): UnitDo[] {
     const nexus = this.#state.nexuses.get(task.nexus);
-    const open = this.#enter(task);
-    if (!nexus) return this.#refused(open, STATUS.BUSY);
-    if (this.#tasks.size >= MOST_OPEN || this.#tasks.of(task.nexus) >= MOST_OPEN_OF_NEXUS)
-      return this.#refused(open, STATUS.TASK_SET_FULL);
+    const handle = ++this.#handles;
+    if (!nexus) return refused(handle, task, STATUS.BUSY);
+    if (this.#tasks.size >= MOST_OPEN || nexus.open >= MOST_OPEN_OF_NEXUS)
+      return refused(handle, task, STATUS.TASK_SET_FULL);
+    const open = opened(handle, task, nexus);
     this.#tasks.add(open);
     if (this.#tasks.mustWait(open)) {
       this.#tasks.wait(open, task);
@@ -140,7 +142,7 @@ export class LogicalUnit {
   /** ABORT TASK: was it open? Nothing is answered for it any more. */
   abort(nexus: string, tag: number): boolean {
     for (const open of this.#tasks)
-      if (open.tag === tag && open.nexus === nexus && !open.aborted) {
+      if (open.tag === tag && open.nexus.name === nexus && !open.aborted) {
         this.#forget(open);
         return true;
       }
@@ -151,7 +153,7 @@ export class LogicalUnit {
   abortAll(nexus: string): number[] {
     const tags: number[] = [];
     for (const open of this.#tasks)
-      if (open.nexus === nexus && !open.aborted) {
+      if (open.nexus.name === nexus && !open.aborted) {
         tags.push(open.tag);
         this.#forget(open);
       }
@@ -165,7 +167,7 @@ export class LogicalUnit {
   reset(asking?: string): UnitDo[] {
     const orders: UnitDo[] = [];
     for (const open of this.#tasks) {
-      if (open.nexus !== asking && !open.aborted)
+      if (open.nexus.name !== asking && !open.aborted)
         orders.push(this.#answer(open, { status: STATUS.TASK_ABORTED }));
       this.#forget(open);
     }
@@ -183,31 +185,9 @@ export class LogicalUnit {
     attend(this.#state, SENSE.CAPACITY_CHANGED);
   }
 
-  #enter({ nexus, tag, cdb, attribute }: Task): Open {
-    const command = commandIn(cdb);
-    let [from, to] = [0, 0];
-    switch (command?.touch) {
-      case "range":
-      case "alone":
-        from = lba(cdb);
-        to = from + (command.name === "COMPARE AND WRITE" ? (cdb[13] as number) : blocks(cdb));
-        break;
-      case "all":
-        to = Number.POSITIVE_INFINITY;
-        break;
-      case "reservations":
-        from = -1;
-        break;
-    }
-    const alone = command?.touch === "alone" || command?.touch === "reservations";
-    const handle = ++this.#handles;
-    const rest = { waiting: undefined, aborted: false, order: undefined, steps: undefined };
-    return { handle, nexus, tag, from, to, alone, attribute, ...rest };
-  }
-
   #start(open: Open, task: Task, orders: UnitDo[]): void {
-    const command = commandIn(task.cdb);
-    const refusal = this.#refusal(command, task);
+    const { command } = open;
+    const refusal = this.#refusal(open, task.cdb);
     const what =
       refusal ?? (command && HANDLERS[command.name])?.(this.#state, task) ?? refuse(SENSE.INVALID_OPCODE);
     if ("status" in what) this.#end(open, what, orders);
@@ -216,13 +196,11 @@ export class LogicalUnit {
   }
 
   /** What stands in a command's way whatever it says: attentions, reservations, what cannot be written. */
-  #refusal(command: Command | undefined, { nexus, cdb }: Task): Outcome | undefined {
+  #refusal({ command, nexus: { name: nexus, attentions } }: Open, cdb: Uint8Array): Outcome | undefined {
     const state = this.#state;
     const opcode = cdb[0] as number;
-    if (opcode !== INQUIRY && opcode !== REPORT_LUNS && opcode !== REQUEST_SENSE) {
-      const code = state.nexuses.get(nexus)?.attentions.shift();
-      if (code !== undefined) return refuse(code);
-    }
+    if (attentions.length > 0 && opcode !== INQUIRY && opcode !== REPORT_LUNS && opcode !== REQUEST_SENSE)
+      return refuse(attentions.shift() as number);
     if (!command) return hasActions(opcode) ? badField(1) : refuse(SENSE.INVALID_OPCODE);
     if (state.reservedBy !== undefined && state.reservedBy !== nexus && command.access !== "legacy")
       return CONFLICT;
@@ -274,7 +252,7 @@ export class LogicalUnit {
     orders.push(this.#answer(open, outcome));
   }
 
-  #answer({ handle, nexus, tag }: Open, { status, sense, dataIn }: Outcome): UnitDo {
+  #answer({ handle, nexus: { name: nexus }, tag }: Open, { status, sense, dataIn }: Outcome): UnitDo {
     if (sense) {
       const encoded = encodeSense(sense, this.#state.modes.descriptorSense);
       return { do: "answer", handle, nexus, tag, status, sense: encoded };
@@ -282,10 +260,6 @@ export class LogicalUnit {
     return dataIn
       ? { do: "answer", handle, nexus, tag, status, dataIn }
       : { do: "answer", handle, nexus, tag, status };
-  }
-
-  #refused(open: Open, status: number): UnitDo[] {
-    return [this.#answer(open, { status })];
   }
 
   /** Ends a task without an answer. What the disk does for it now goes on until done(). */
@@ -303,7 +277,7 @@ export class LogicalUnit {
   /** PREEMPT AND ABORT: those tasks end with TASK ABORTED (TAS). */
   #abortOf(nexuses: readonly string[]): void {
     for (const open of this.#tasks)
-      if (nexuses.includes(open.nexus) && !open.aborted) {
+      if (nexuses.includes(open.nexus.name) && !open.aborted) {
         this.#aborted.push(this.#answer(open, { status: STATUS.TASK_ABORTED }));
         this.#forget(open);
       }
@@ -315,4 +289,34 @@ export class LogicalUnit {
       this.#start(next.open, next.task, orders);
     return orders;
   }
+}
+
+const refused = (handle: number, { nexus, tag }: Task, status: number): UnitDo[] => [
+  { do: "answer", handle, nexus, tag, status },
+];
+
+function opened(handle: number, { tag, cdb, attribute }: Task, nexus: Nexus): Open {
+  const command = commandIn(cdb);
+  const touch = command?.touch;
+  let [from, to] = [0, 0];
+  if (touch === "range" || touch === "alone") {
+    from = lba(cdb);
+    to = from + (cdb[0] === COMPARE_AND_WRITE ? (cdb[13] as number) : blocks(cdb));
+  } else if (touch === "all") to = Number.POSITIVE_INFINITY;
+  else if (touch === "reservations") from = -1;
+  const alone = touch === "alone" || touch === "reservations";
+  return {
+    handle,
+    nexus,
+    command,
+    tag,
+    from,
+    to,
+    alone,
+    attribute,
+    waiting: undefined,
+    aborted: false,
+    order: undefined,
+    steps: undefined,
+  };
 }
