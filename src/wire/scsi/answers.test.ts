@@ -24,6 +24,7 @@ const SAID: [string, string, Uint8Array | undefined, string, string][] = [
   ["READ(10) of nothing at the end", `28 00 ${END} 00 0000`, undefined, "05/21/00", "SBC-3 4.5"],
   ["READ(10) at FFFF_FFFFh", "28 00 ffffffff 00 ffff", undefined, "05/24/00", "SBC-3 6.6.3: too long"],
   ["READ(10) with RDPROTECT", "28 20 00000000 00 0001", undefined, "05/24/00", "SBC-3 5.11"],
+  ["READ(10) with RDPROTECT 100b", "28 80 00000000 00 0001", undefined, "05/24/00", "SBC-3 5.11"],
   ["READ(10) with DPO and FUA", "28 18 00000000 00 0001", undefined, "", "SBC-3 5.11"],
   ["READ(12) with RDPROTECT", "a8 e0 00000000 00000001", undefined, "05/24/00", "SBC-3 5.12"],
   ["READ(16) at 2^64 - 1", "88 00 ffffffffffffffff 00000001", undefined, "05/21/00", "SBC-3 4.5"],

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Bench } from "./unit-testing.ts";
+import { LogicalUnit } from "./unit.ts";
+import { Bench, cdbOf, FACTS, senseWords } from "./unit-testing.ts";
 
 const block = (byte: number, count = 1) => new Uint8Array(512 * count).fill(byte);
 const write = (lba: number, count = 1) =>
@@ -239,14 +240,52 @@ test("what strangers can grow is bounded: nexuses, and tasks of a nexus", () => 
 });
 
 test("FUA is durable before it is answered, other writes are not flushed", () => {
-  const bench = new Bench().login("a");
-  const orders = [write(0), "2a 08 00000000 00 0001", "8a 08 0000000000000000 00000001", "0a 08 0000 01"].map(
-    (cdb) => {
-      bench.begin("a", cdb, { dataOut: block(1) });
-      const order = bench.pending.at(-1);
-      bench.run();
-      return order?.do === "write" && order.flush;
-    },
+  const unit = new LogicalUnit({ ...FACTS, size: 1 << 30 });
+  unit.opened("a");
+  const order = (cdb: string) =>
+    unit.begin({ tag: 1, nexus: "a", cdb: cdbOf(cdb), dataOut: block(1), attribute: "simple" })[0];
+  order("00");
+  const flushed = [
+    write(0),
+    "2a 08 00000000 00 0001",
+    "8a 08 0000000000000000 00000001",
+    "0a 08 0000 01",
+  ].map((cdb) => {
+    const said = order(cdb);
+    assert.ok(said?.do === "write", cdb);
+    return said.flush;
+  });
+  assert.deepEqual(flushed, [false, true, true, false], "in WRITE(6) that bit is of the LBA");
+});
+
+test("blocks beyond 2^32 lie where 64 bits say", () => {
+  const unit = new LogicalUnit({ ...FACTS, size: 2 ** 45 });
+  unit.opened("a");
+  const ask = (cdb: string) =>
+    unit.begin({ tag: 1, nexus: "a", cdb: cdbOf(cdb), dataOut: block(1), attribute: "simple" })[0];
+  ask("00");
+  const at = (order: ReturnType<typeof ask>) => (order && "offset" in order ? order.offset : order);
+  assert.equal(at(ask("88 00 0000000200000005 00000001")), (2 ** 33 + 5) * 512);
+  assert.equal(at(ask("8a 00 0000000fffffffff 00000001")), 2 ** 45 - 512);
+  assert.equal(
+    senseWords((ask("88 00 0000000fffffffff 00000002") as { sense?: Uint8Array }).sense),
+    "05/21/00",
   );
-  assert.deepEqual(orders, [false, true, true, false], "in WRITE(6) that bit is of the LBA");
+  const capacity = ask("25") as { dataIn?: Uint8Array };
+  assert.equal(
+    Buffer.from(capacity.dataIn as Uint8Array).readUInt32BE(0),
+    0xffff_ffff,
+    "READ CAPACITY(10) says that it cannot",
+  );
+});
+
+test("VERIFY of one block for all looks at every block, over several reads", () => {
+  const bench = new Bench({ size: 3 << 20 }).login("a");
+  assert.equal(bench.ask("a", "2f 06 00000001 00 17ff", block(0)).status, 0);
+  assert.equal(bench.done.length, 3);
+  bench.disk[(3 << 20) - 1] = 1;
+  assert.equal(bench.ask("a", "2f 06 00000001 00 17ff", block(0)).sense, "0e/1d/00");
+  bench.disk[(3 << 20) - 1] = 0;
+  bench.disk[513 + 512] = 1;
+  assert.equal(bench.ask("a", "2f 06 00000001 00 17ff", block(0)).sense, "0e/1d/00");
 });
