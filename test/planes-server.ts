@@ -66,7 +66,14 @@ export async function loopback(options: LoopbackOptions = {}) {
     return `nbd://127.0.0.1:${port}/${name}`;
   };
   const giveIscsi = async () => iscsiDisk(await server.desk.agentHooks.exportIscsi(node, "127.0.0.1"));
-  const events = async () => (await commands.events({})).map(({ words }) => words).join("\n");
+  /** All events, when one of them says this: threads tell of things a moment later. */
+  const events = async (what = /^/) => {
+    for (;;) {
+      const words = (await commands.events({})).map((one) => one.words).join("\n");
+      if (what.test(words)) return words;
+      await new Promise(setImmediate);
+    }
+  };
   return { data, server, commands, disks: core.disks, node, path, boot, giveNbd, giveIscsi, events };
 }
 export type Loopback = Awaited<ReturnType<typeof loopback>>;

@@ -54,10 +54,7 @@ for (const how of ["throw", "heap"] as const) {
     const status = await b.commands.status({});
     const { name, restarts, lastWhy } = status.planes[0] ?? {};
     assert.deepEqual({ name, restarts, lastWhy }, { name: "disk", restarts: 1, lastWhy: why });
-    assert.match(
-      await b.events(),
-      new RegExp(`the disk plane failed \\(${why}\\) and was started anew after \\d+ ms`),
-    );
+    await b.events(new RegExp(`the disk plane failed \\(${why}\\) and was started anew after \\d+ ms`));
     assert.equal(status.planes[1]?.restarts, 0, "the other plane has noticed nothing");
   });
 }

@@ -64,8 +64,7 @@ export interface DiskPlane {
   }): { ended: number };
   /** Ends an export, with what is open through it; resolves when nothing of it touches the disk. */
   drop(args: { name: string; why: string }): void;
-  /** Asks iSCSI nodes to log out and come again: we stop on purpose. */
-  farewell(args: { withinS: number }): void;
+  /** Lets nodes know, ends what they have open when it is out of the disks, and closes every clone. */
   close(): void;
 }
 

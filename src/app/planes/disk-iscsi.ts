@@ -15,6 +15,10 @@ export function iscsiDoors(parts: {
 }) {
   const { clones, units, fence, grants, tell } = parts;
   const servers: IscsiServer[] = [];
+  let stopping = false;
+  let sessions = 0;
+  /** Told when the last session has ended. */
+  let empty = () => {};
   const dropEverywhere = async (target: string, why: string) => {
     await Promise.all(servers.map((server) => server.drop(target, why)));
   };
@@ -31,6 +35,7 @@ export function iscsiDoors(parts: {
   }
 
   async function find(target: string, client: IscsiClient): Promise<IscsiTarget | { refused: string }> {
+    if (stopping) return { refused: "the server stops: it is back soon" };
     const grant = await grants.find(target);
     if (grant?.kind !== "iscsi") return { refused: "no such target" };
     const refused = refusal(grant, client);
@@ -56,6 +61,7 @@ export function iscsiDoors(parts: {
       luns: new Map(grant.luns.map(({ lun }, i) => [lun, disks[i]?.lun] as const).filter(isThere)),
       session: {
         opened(who) {
+          sessions += 1;
           for (const { held } of disks) held.sessions += 1;
           open.set(keyOf(who), fence.opened({ ...session }));
           if (grants.holds(grant)) arrived(target, address);
@@ -63,6 +69,8 @@ export function iscsiDoors(parts: {
           tell({ kind: "opened", name: grant.name, address, how: "iSCSI" });
         },
         closed(who, why) {
+          sessions -= 1;
+          if (sessions === 0) empty();
           open.get(keyOf(who))?.();
           open.delete(keyOf(who));
           for (const { held, path } of disks) {
@@ -107,8 +115,18 @@ export function iscsiDoors(parts: {
       servers.push(server);
       return { port: server.port };
     },
-    farewell(withinS: number): void {
-      for (const server of servers) server.askToLogOut(withinS);
+    /** Asks the initiators to log out and come again, and waits until they have, or `withinMs` are over. Nobody is let in any more. */
+    async farewell(withinMs: number): Promise<void> {
+      stopping = true;
+      if (sessions === 0) return;
+      for (const server of servers) server.askToLogOut(Math.ceil(withinMs / 1000));
+      await new Promise<void>((resolve) => {
+        const late = setTimeout(resolve, withinMs);
+        empty = () => {
+          clearTimeout(late);
+          resolve();
+        };
+      });
     },
     close: async () => {
       await Promise.all(servers.splice(0).map((server) => server.close()));

@@ -36,6 +36,8 @@ const units = logicalUnits(clones);
 const iscsi = iscsiDoors({ clones, units, fence, grants, tell });
 const nbd = nbdDoors({ clones, fence, grants, tell });
 const sha256 = (text: string) => createHash("sha256").update(text).digest("hex");
+/** On a planned stop iSCSI nodes have this long to log out by themselves; then their connections are closed. */
+const FAREWELL_MS = 2_000;
 const NEWER = "a newer boot of this node has logged in";
 
 const handlers = {
@@ -92,9 +94,9 @@ const handlers = {
     const grant = { kind: "iscsi" as const, key: target, paths, used: false, ...rest };
     return { ended: (await grants.give(grant, NEWER)).length };
   },
-  farewell: ({ withinS }: Args<"farewell">) => iscsi.farewell(withinS),
   drop: ({ name, why }: Args<"drop">) => grants.drop(name, why),
   async close() {
+    await iscsi.farewell(FAREWELL_MS);
     await Promise.all([iscsi.close(), nbd.close()]);
     await clones.close();
   },

@@ -34,7 +34,7 @@ export const DISK_LASTING: Lasting = {
 /** Reading, and what leads to the same end when it is done twice. */
 export const DISK_REPEATABLE: ReadonlySet<string> = new Set([
   ...["read", "owns", "facts", "flush", "listSnapshots", "removeClone", "setQuota"],
-  ...["listen", "listenIscsi", "export", "exportIscsi", "drop", "farewell"],
+  ...["listen", "listenIscsi", "export", "exportIscsi", "drop"],
 ]);
 
 export const BOOT_LASTING: Lasting = {
