@@ -176,6 +176,20 @@ test("an ordered task waits for all older ones, younger ones for it; head of que
   assert.equal(bench.done.at(-1), "read 1024+512");
 });
 
+test("what must be alone waits also for younger tasks that went ahead of it", () => {
+  const bench = new Bench().login("a", "b");
+  bench.begin("a", read(5));
+  const alone = bench.begin("a", caw(5), { dataOut: block(0, 2), attribute: "head" });
+  bench.begin("b", read(5), { attribute: "head" });
+  assert.equal(bench.pending.length, 2, "head of queue goes ahead of what waits");
+  bench.runOne(0);
+  assert.equal(bench.pending.length, 1, "two readers of its block: one has ended");
+  bench.runOne(0);
+  assert.equal(bench.pending.length, 1);
+  bench.run();
+  assert.equal(bench.told("a", alone)?.status, 0);
+});
+
 test("an aborted task is answered by nobody; what waited for it goes on when the disk has ended", () => {
   const bench = new Bench().login("a");
   const tag = bench.begin("a", caw(1), { dataOut: block(0, 2) });
