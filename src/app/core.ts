@@ -169,7 +169,7 @@ function coreOf(
   function ensureClone(node: Node) {
     const current = making.get(node.id);
     if (current) return current;
-    const promise = make(node).finally(() => making.delete(node.id));
+    const promise = make(node).finally(() => making.get(node.id) === promise && making.delete(node.id));
     making.set(node.id, promise);
     return promise;
   }
@@ -189,6 +189,7 @@ function coreOf(
     imageOf,
     ensureClone,
     async job(signal, call) {
+      if (signal.aborted) throw new BrambleError("CANCELLED", "it was stopped before it began");
       const job = randomUUID();
       const stop = () => void disks.call("cancelJob", { job }).catch(() => {}); // the call itself says what became of it
       signal.addEventListener("abort", stop);
@@ -202,9 +203,14 @@ function coreOf(
     removeClone,
     async freshClone(node, bootId, fence) {
       if (!resolveNode(node, registry.profile(node.profile)).ephemeral) return false;
-      await making.get(node.id)?.catch(() => {}); // told to whoever asked for it
-      const promise = freshen(node, bootId, fence);
-      const clone = promise.then(() => make(node)).finally(() => making.delete(node.id));
+      const before = making.get(node.id);
+      const promise = (async () => {
+        await before?.catch(() => {}); // told to whoever asked for it
+        return freshen(node, bootId, fence);
+      })();
+      const clone = promise
+        .then(() => make(node))
+        .finally(() => making.get(node.id) === clone && making.delete(node.id));
       clone.catch(() => {}); // told below
       making.set(node.id, clone);
       return promise;

@@ -329,9 +329,12 @@ export class Chain {
   }
 
   #layers(): KnownLayer[] {
-    return Object.entries(this.#index.layers).map(([n, entry]) => {
+    return Object.entries(this.#index.layers).flatMap(([n, entry]) => {
       const number = Number(n);
-      const { header, bytes } = this.#peek(layerPath(this.#parts.path, number));
+      const at = layerPath(this.#parts.path, number);
+      // On its way to be made, or to go: whoever lists layers does not wait for that.
+      if (this.#parts.host.folder.identity(at) === undefined) return [];
+      const { header, bytes } = this.#peek(at);
       const wanted = entry.name !== undefined || (this.#held.get(number) ?? 0) > 0;
       const due = entry.due === true;
       const on = this.#under(header.backing);
