@@ -110,14 +110,12 @@ test("profile apply makes a shipped profile, numbers its nodes in the order give
   await f.close();
 
   const again = await folder(t, f.path);
-  const { nodes } = await again.commands.profile({ profile: "docker-swarm" });
-  assert.deepEqual(nodes, [b.name, c.name], "numbers 0 and 2");
-  await again.commands.applyProfile({ profile: "docker-swarm", nodes: [a.name] });
-  assert.deepEqual((await again.commands.profile({ profile: "docker-swarm" })).nodes, [
-    b.name,
-    a.name,
-    c.name,
-  ]);
+  const d = again.board(4);
+  const nodes = async () => (await again.commands.profile({ profile: "docker-swarm" })).nodes;
+  assert.deepEqual(await nodes(), [b.name, c.name], "numbers 0 and 2");
+  await again.commands.applyProfile({ profile: "docker-swarm", nodes: [d.name, a.name] });
+  assert.deepEqual(await nodes(), [b.name, d.name, c.name, a.name], "who left makes room");
+  await again.core.profiles.settled();
   await assert.rejects(again.commands.applyProfile({ profile: "swarm", nodes: [a.name] }), {
     code: "PROFILE_UNKNOWN",
   });
