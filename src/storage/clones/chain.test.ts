@@ -5,6 +5,7 @@ import { needs, which } from "../../../test/tools.ts";
 import { Die, rounds } from "../testing/die.ts";
 import type { Chain } from "./chain.ts";
 import { type Clone, createVolume, type OpenOptions, openClone } from "./clone.ts";
+import { HostFile, hostError } from "./host-file.ts";
 import { checkQcow2 } from "./testing/check.ts";
 import { bytesOf, contents, expectSame } from "./testing/contents.ts";
 import { MIB, qemu, workshop } from "./testing/workshop.ts";
@@ -303,6 +304,69 @@ test("a small change over a large dropped snapshot is merged down, not the large
     await clone.close();
     expectWhole(folder, model);
   }, 32 * MIB));
+
+test("a merge that other verbs interrupt again and again loses nothing", () =>
+  withClone(async ({ open, write, model, folder }) => {
+    let clone = await open();
+    await write(clone, 0, 5, 6 * MIB);
+    await chainOf(clone).snapshot("lower");
+    await write(clone, 8 * MIB, 6, 8 * MIB);
+    await chainOf(clone).snapshot("upper");
+    const upper = model.slice();
+    await write(clone, 3 * MIB, 7, MIB);
+    await chainOf(clone).drop("lower"); // up into "upper", which is frozen
+    let steps = 0;
+    const merged = chainOf(clone).merge(() => {
+      steps += 1;
+      if (steps % 2 === 0 && steps < 12) void chainOf(clone).setQuota(1000 * MIB + steps);
+    });
+    await merged;
+    assert.ok(steps > 4, `${steps} steps`);
+    await clone.close();
+    expectWhole(folder, model);
+    clone = await open();
+    const { disk, release } = await chainOf(clone).hold("upper");
+    expectSame(await bytesOf(disk), upper, "upper");
+    release();
+    expectSame(await bytesOf(clone), model, "the clone");
+  }, 20 * MIB));
+
+test("a merge that meets a full disk is gone on with, and the clone is whole in between", () =>
+  withClone(async ({ open, write, model, folder, path }) => {
+    let room = Number.POSITIVE_INFINITY;
+    class SmallDisk extends HostFile {
+      override write(from: Uint8Array, offset: number): void {
+        if (this.path.endsWith(".2") && room-- <= 0)
+          throw hostError(Object.assign(new Error("full"), { code: "ENOSPC" }), `write ${this.path}`);
+        super.write(from, offset);
+      }
+    }
+    const failed: string[] = [];
+    let clone = await open({
+      hostFile: (at, mode) => new SmallDisk(at, mode),
+      on: (event) => void (event.kind === "mergeFailed" && failed.push(event.why.code)),
+    });
+    await write(clone, 0, 5, 2 * MIB);
+    await chainOf(clone).snapshot("lower");
+    await write(clone, 4 * MIB, 6, 3 * MIB);
+    await chainOf(clone).snapshot("upper");
+    for (const at of [0, 2, 5]) {
+      room = at;
+      if (at === 0) await chainOf(clone).drop("lower");
+      await assert.rejects(chainOf(clone).merge(), { code: "DISK_FULL" }, `after ${at} writes`);
+      expectSame(await bytesOf(clone), model, `after ${at} writes`);
+      assert.deepEqual(checkQcow2(`${path}.2`).corruptions, []);
+    }
+    room = Number.POSITIVE_INFINITY;
+    await chainOf(clone).merge();
+    assert.ok(failed.length > 0, "it was told");
+    expectSame(await bytesOf(clone), model, "in the end");
+    assert.deepEqual(layerFiles(folder), ["c.qcow2", "c.qcow2.2"]);
+    await clone.close();
+    expectWhole(folder, model);
+    clone = await open();
+    expectSame(await bytesOf(clone), model, "opened anew");
+  }, 8 * MIB));
 
 test("another image: a new clone over it, the old one stays as a snapshot until it is dropped", () =>
   withClone(async ({ open, write, model, folder }) => {

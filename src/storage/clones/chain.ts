@@ -82,10 +82,10 @@ export class Chain {
       ...parts,
       look: () => ({ top: this.#top(), layers: this.#layers() }),
       freeze: () => this.#fork({ createdMs: parts.now() }).then(() => undefined),
-      gone: (number) => {
+      forget: (number) => {
         delete this.#index.layers[number];
-        return this.#save();
       },
+      save: () => this.#save(),
     });
   }
 
@@ -256,7 +256,7 @@ export class Chain {
   async stop(): Promise<void> {
     this.#merging.end();
     await this.#turn;
-    await this.#merging.pause();
+    await this.#merging.close();
   }
 
   #verb<T>(act: () => Promise<T>): Promise<T> {

@@ -62,6 +62,11 @@ export class FrozenWriter implements Sink {
     await this.#writer.freeze();
   }
 
+  /** Before close() where it was left half way: what is in memory and not in the file would be missed by nobody. */
+  async flush(): Promise<void> {
+    await this.#writer.commits.flush();
+  }
+
   async close(): Promise<void> {
     await this.#writer.giveBack.close();
     this.layer.own.file.close();

@@ -18,14 +18,18 @@ export interface MergingParts {
   /** What there is now. */
   look: () => { top: { on: number | undefined; bytes: number }; layers: PlannedLayer[] };
   freeze: () => Promise<void>;
-  /** A layer's file is not needed any more: forgets it for good. */
-  gone: (number: number) => Promise<void>;
+  /** Forgets a layer in the very moment when its name goes: whoever lists layers must not look for it. */
+  forget: (number: number) => void;
+  /** Makes durable what was forgotten. */
+  save: () => Promise<void>;
 }
 
 /** The background work on a clone's layers: one step after the other until the plan has no more. */
 export class Merging {
   readonly #parts: MergingParts;
   #running: { done: Promise<"done" | "interrupted">; stop: AbortController } | undefined;
+  /** Of layers that the clone has open: what a full disk kept from the file is in memory, and goes there with the next try. */
+  readonly #unfinished = new Map<QcowLayer, FrozenWriter>();
   readonly #listeners = new Set<(done: number, total: number) => void>();
   #ended = false;
 
@@ -63,7 +67,7 @@ export class Merging {
     this.#running?.stop.abort();
     await this.#running?.done.catch(() => undefined); // told to whoever started it
   }
-  /** No more of it: the clone is being closed. */
+  /** No step begins any more. */
   end(): void {
     this.#ended = true;
     this.#running?.stop.abort();
@@ -86,12 +90,13 @@ export class Merging {
   }
 
   async #do(step: MergeStep, signal: AbortSignal): Promise<void> {
-    const { host, path, clone, gone, freeze } = this.#parts;
+    const { host, path, clone, forget, save, freeze } = this.#parts;
     if (step.do === "freeze") return freeze();
     if (step.do === "remove") {
+      forget(step.layer);
       host.folder.remove(layerPath(path, step.layer));
       await host.folder.sync(path);
-      return gone(step.layer);
+      return save();
     }
     const onStep = (done: number, total: number) => {
       for (const listener of this.#listeners) listener(done, total);
@@ -106,7 +111,13 @@ export class Merging {
       if (step.do === "pull") await this.#pullInto(reading, options, shared !== undefined);
       else await this.#pushDown(step, reading, options, shared && open[open.indexOf(shared) - 1]);
     } finally {
-      if (!shared) reading.close();
+      if (!shared) {
+        for (const layer of [reading, reading.below as QcowLayer]) {
+          await this.#unfinished.get(layer)?.close();
+          this.#unfinished.delete(layer);
+        }
+        reading.close();
+      }
     }
   }
 
@@ -135,16 +146,33 @@ export class Merging {
 
   async #pullInto(upper: QcowLayer, options: Parameters<typeof pull>[3], live: boolean): Promise<void> {
     const lower = upper.below as QcowLayer;
-    const writer = await FrozenWriter.open(upper, this.#parts.host);
-    try {
+    await this.#writeTo(upper, async (writer) => {
       await pull(upper, lower, writer, options);
       await writer.finish();
       const change = () => repoint(writer.layer.own.file, lower.header.backing);
       if (live) await this.#stepOver(upper, lower, change);
       else await change();
+    });
+  }
+
+  async #writeTo(layer: QcowLayer, act: (writer: FrozenWriter) => Promise<void>): Promise<void> {
+    const writer = this.#unfinished.get(layer) ?? (await FrozenWriter.open(layer, this.#parts.host));
+    this.#unfinished.set(layer, writer);
+    try {
+      await act(writer);
     } finally {
+      await writer.flush(); // where that fails, the next try goes on with the same writer
+      this.#unfinished.delete(layer);
       await writer.close();
     }
+  }
+
+  /** The clone is being closed: what is not in the files is begun anew at the next open. */
+  async close(): Promise<void> {
+    this.#ended = true;
+    await this.pause();
+    for (const writer of this.#unfinished.values()) await writer.close();
+    this.#unfinished.clear();
   }
 
   /** `upper` holds all that it needs of `lower`, durable: it may stand on what `lower` stands on. */
@@ -163,24 +191,22 @@ export class Merging {
     options: Parameters<typeof pull>[3],
     above: QcowLayer | undefined,
   ): Promise<void> {
-    const { host, path, clone, gone } = this.#parts;
+    const { host, path, clone, forget, save } = this.#parts;
     const lower = upper.below as QcowLayer;
-    const writer = await FrozenWriter.open(lower, host);
-    try {
+    await this.#writeTo(lower, async (writer) => {
       await writer.grow(upper.size);
       await push(upper, writer, options);
       await writer.finish();
-    } finally {
-      await writer.close();
-    }
+    });
     const place = layerPath(path, step.from);
     host.folder.rename(layerPath(path, step.into), place);
+    forget(step.into);
     lower.path = place;
     if (above) {
       above.below = lower;
       clone.retire(() => upper.own.file.close());
     }
     await host.folder.sync(path);
-    await gone(step.into);
+    await save();
   }
 }

@@ -25,7 +25,7 @@ export function place(die: Die): { first: number; count: number } {
 /** Values of a sector that are no number of a write. */
 export const BASE = 1;
 const ZEROS = 0;
-const GARBAGE = -1;
+export const GARBAGE = -1;
 const MARK = 0x5a5a5a5a;
 
 /** A sector says who wrote it and where it belongs: so that lost, torn and foreign data can be told apart. */
@@ -95,21 +95,39 @@ export class SectorModel {
 
   /** How many sectors hold what they must not. Then the model takes what it found for the truth. */
   async judge(disk: Pick<Disk, "read">): Promise<{ lost: number; garbage: number }> {
-    const found = { lost: 0, garbage: 0 };
-    const bytes = new Uint8Array(PART_SECTORS * SECTOR);
-    const words = new Uint32Array(bytes.buffer);
-    for (let sector = 0; sector < SECTORS; sector++) {
-      const within = sector % PART_SECTORS;
-      if (within === 0) await disk.read(bytes, offsetOf(sector));
-      const value = readSector(words, (within * SECTOR) / 4, sector);
-      const values = this.#possible[sector] as number[];
-      if (value === GARBAGE) found.garbage += 1;
-      else if (!values.includes(value)) found.lost += 1;
-      values.splice(0, values.length, value);
-      this.#dropped[sector] = 0;
-    }
-    this.#open.clear();
-    this.#unsure.clear();
+    const values = await readSectors(disk);
+    const found = this.accepts(values);
+    this.become(values);
     return found;
   }
+
+  accepts(values: Int32Array): { lost: number; garbage: number } {
+    const found = { lost: 0, garbage: 0 };
+    for (const [sector, value] of values.entries()) {
+      if (value === GARBAGE) found.garbage += 1;
+      else if (!(this.#possible[sector] as number[]).includes(value)) found.lost += 1;
+    }
+    return found;
+  }
+
+  /** That is what the disk holds now, durable. */
+  become(values: Int32Array): void {
+    for (const [sector, value] of values.entries()) this.#possible[sector] = [value];
+    this.#dropped.fill(0);
+    this.#open.clear();
+    this.#unsure.clear();
+  }
+}
+
+/** The value of each sector: the number of the write that wrote it, or what it is else. */
+export async function readSectors(disk: Pick<Disk, "read">): Promise<Int32Array> {
+  const values = new Int32Array(SECTORS);
+  const bytes = new Uint8Array(PART_SECTORS * SECTOR);
+  const words = new Uint32Array(bytes.buffer);
+  for (let sector = 0; sector < SECTORS; sector++) {
+    const within = sector % PART_SECTORS;
+    if (within === 0) await disk.read(bytes, offsetOf(sector));
+    values[sector] = readSector(words, (within * SECTOR) / 4, sector);
+  }
+  return values;
 }
