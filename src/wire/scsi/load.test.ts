@@ -142,3 +142,18 @@ test("a random load leaves what a plain array would hold", () => {
     { numRuns: 200 },
   );
 });
+
+test("a thousand tasks that wait for each other cost milliseconds, not seconds", () => {
+  const kinds: Task["attribute"][] = ["ordered", "simple", "head", "simple"];
+  const bench = new Bench({ size: 1 << 16 }).login("a");
+  const start = performance.now();
+  const tags = [...Array(1000).keys()].map((i) =>
+    bench.begin("a", i % 3 ? read(i % 64) : caw(i % 64), {
+      dataOut: block(0, 2),
+      attribute: kinds[i % 4] ?? "simple",
+    }),
+  );
+  bench.run();
+  for (const tag of tags) assert.equal(bench.told("a", tag)?.status, 0);
+  assert.ok(performance.now() - start < 3000, `${performance.now() - start} ms`);
+});

@@ -206,6 +206,18 @@ test("what cannot be saved has not happened", () => {
   assert.equal(keysOf(bench).length, 8);
 });
 
+test("a change that was aborted while it was saved is true all the same: memory and disk agree", () => {
+  const bench = new Bench().login("a", "b");
+  out(bench, "a", "ignore", { action: 1n, aptpl: true });
+  const list = Uint8Array.from(Buffer.from(`${hexKey(1n)}${hexKey(0n)}0000000001000000`, "hex"));
+  const tag = bench.begin("a", "5f 01 03 0000 00000018", { dataOut: list });
+  bench.unit.abort("a", tag);
+  bench.gone.add(`a ${tag}`);
+  bench.run();
+  assert.equal(bench.ask("b", READ).status, CONFLICT);
+  assert.equal(new Bench({}, bench.saved).login("b").ask("b", READ).status, CONFLICT);
+});
+
 test("one change of reservations at a time: the second sees what the first has saved", () => {
   const bench = new Bench().login("a", "b");
   for (const nexus of ["a", "b"]) out(bench, nexus, "ignore", { action: 1n, aptpl: true });

@@ -83,9 +83,14 @@ export class TaskSet {
   /** The oldest task that need not wait any more, with its task: it counts as running from now on. */
   ready(): { open: Open; task: Task } | undefined {
     if (this.#waiting === 0) return undefined;
+    let barred = false; // behind an ordered task that waits: nobody but head of queue
     for (const open of this.#open.values()) {
       const task = open.waiting;
-      if (!task || this.mustWait(open)) continue;
+      if (!task || (barred && open.attribute !== "head")) continue;
+      if (this.mustWait(open)) {
+        if (open.attribute === "ordered") barred = true;
+        continue;
+      }
       open.waiting = undefined;
       this.#waiting--;
       return { open, task };
