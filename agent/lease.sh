@@ -16,10 +16,10 @@ put() {
   mv "$1.new" "$1"
 }
 
-address= prefix=
-[ ! -e /run/bramble/lease ] || . /run/bramble/lease
-[ -z "$address" ] || [ "$address" = "$ip" ] || ip addr del "$address/$prefix" dev "$interface"
 prefix=${mask:-24}
+was=
+[ ! -e /run/bramble/lease ] || was=$(. /run/bramble/lease && echo "$address/$prefix")
+[ -z "$was" ] || [ "$was" = "$ip/$prefix" ] || ip addr del "$was" dev "$interface"
 ip addr replace "$ip/$prefix" broadcast + dev "$interface"
 router=${router%% *}
 [ -z "$router" ] || ip route replace default via "$router" dev "$interface"

@@ -29,6 +29,7 @@ const REACHED: Record<string, BootStage | undefined> = {
 };
 
 const WORDS: Record<string, string> = {
+  "network-kept": "the agent keeps the system's network programs from the root's interface",
   network: "the agent has the network",
   inventory: "the agent told what the board is",
   "root-attached": "the agent attached the root",
@@ -178,6 +179,7 @@ export function agentRoutes(hooks: AgentHooks): Route[] {
     else {
       const words = WORDS[step] ?? `the agent: ${step.slice(0, 40)}`;
       hooks.step(from.node, tail ? `${words} (${tail})` : words, REACHED[step]);
+      if (step === "network-kept") core.journal.event("network", from.node.id, `${words}: ${detail}`);
       if (step === "switch-root" && said.get("reporter") === "0") hooks.ended(from.node);
     }
     return { status: 204 };
