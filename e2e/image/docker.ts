@@ -82,5 +82,6 @@ ip link set lo up
 modprobe overlay
 mkdir -p /etc/docker
 [ -e /etc/docker/daemon.json ] || echo '{"bridge":"none","iptables":false,"ip6tables":false,"storage-driver":"overlay2","exec-opts":["native.cgroupdriver=cgroupfs"]}' > /etc/docker/daemon.json
-dockerd > /var/log/dockerd.log 2>&1 &
+# as a unit would: on a machine that is slow just then it gives up waiting for its containerd
+(while :; do dockerd; sleep 2; done) > /var/log/dockerd.log 2>&1 &
 `;
