@@ -254,7 +254,7 @@ const IN: [string, string, string][] = [
   [
     "VPD B0: 4 MiB, 255 blocks compared, 2^20 blocks unmapped by 256 descriptors, WSNZ",
     "12 01 b0 00ff",
-    `00b0003c 01ff0008 00002000 00000800 00002000 00100000 00000100 00000008 80000000 0000000000008000 ${"00".repeat(20)}`,
+    `00b0003c 01ff0008 00002000 00000000 00002000 00100000 00000100 00000008 80000000 0000000000008000 ${"00".repeat(20)}`,
   ],
   ["VPD B1: not rotating, WABEREQ", "12 01 b1 0008", "00b1003c 00010040"],
   ["VPD B2: LBPU, LBPWS, LBPWS10, LBPRZ; thin", "12 01 b2 00ff", "00b20004 00e40200"],
