@@ -28,14 +28,15 @@ has_program() {
   return 1
 }
 
-# ifupdown (Debian's, busybox's, Alpine's) leaves alone what it believes to have brought up itself.
+# ifupdown leaves alone what it believes to have brought up itself: Debian's by a file for each interface, busybox's and Alpine's by one for all.
 keep_from_ifupdown() {
   has_program ifup || return 0
   mkdir -p /run/network
   for state in /run/network/ifstate /run/ifstate; do
     grep -q "^$interface=" $state 2>/dev/null || echo "$interface=$interface" >> $state
   done
-  wrote /run/network/ifstate /run/ifstate
+  echo "$interface" > "/run/network/ifstate.$interface"
+  wrote /run/network/ifstate "/run/network/ifstate.$interface" /run/ifstate
   is_systemd || return 0
   # what is taken down at shutdown would take the root along before it is unmounted
   printf '[Service]\nExecStop=\n' | drop_in networking.service netroot

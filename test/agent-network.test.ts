@@ -151,6 +151,19 @@ test("each network program of a root is told in its own way", (t) => {
   );
 });
 
+test("Debian's ifup finds the interface configured, whatever its file says", (t) => {
+  if (!needs(t, "ifup", "ifupdown")) return;
+  const told = kept(
+    t,
+    { "usr/sbin/ifup": "" },
+    `printf 'auto eth0\niface eth0 inet static\n  address 10.9.9.9/24\n' > /run/interfaces
+     ifup -a -i /run/interfaces; ifup -i /run/interfaces eth0 2>&1; ip -4 -o addr show eth0`,
+  );
+  assert.match(told ?? "", /interface eth0 already configured/);
+  assert.match(told ?? "", /inet 10\.0\.0\.5/);
+  assert.doesNotMatch(told ?? "", /10\.9\.9\.9/);
+});
+
 test("where nobody writes resolv.conf it shows the lease's name servers; what a person wrote stays", (t) => {
   const rows: [files: Record<string, string>, target: string, left: string][] = [
     [{}, "/run/netroot/resolv.conf", "nameserver 10.0.0.2"],
