@@ -7,7 +7,6 @@ import { type EnrolRule, enrols } from "../fleet/enrol.ts";
 import { isPiStage, type Sender } from "../fleet/identify.ts";
 import { type Node, resolveNode } from "../fleet/node.ts";
 import { verdict } from "../fleet/verdict.ts";
-import { boardOfRevision, type Model } from "../formats/boards.ts";
 import type { DhcpEvent } from "../serve/dhcp.ts";
 import type { TftpEvent } from "../serve/tftp.ts";
 import type { AgentHooks } from "./agent-api.ts";
@@ -19,9 +18,10 @@ import type { Core } from "./core.ts";
 import { diskNews } from "./disk-news.ts";
 import { knownImages } from "./known-images.ts";
 import { nodeDisks } from "./node-disks.ts";
-import { bootLinesOf, whyUnseeded } from "./node-seed.ts";
+import { bootLinesOf, seedCheck } from "./node-seed.ts";
 import type { FoundFile } from "./planes/boot.ts";
 import { rootNews } from "./root-news.ts";
+import { modelOf } from "./sighting.ts";
 import { whoAsks } from "./who-asks.ts";
 
 export interface DeskOptions {
@@ -62,6 +62,7 @@ export function bootDesk(options: DeskOptions) {
   const tokens: AgentHooks["tokens"] = new Map();
   const sessions: AgentHooks["sessions"] = new Map();
   const images = knownImages(core);
+  const whyUnseeded = seedCheck(core);
   const disks = nodeDisks(core, options.diskPorts);
 
   const event = (kind: string, node: Node | undefined, words: string) => journal.event(kind, node?.id, words);
@@ -121,7 +122,7 @@ export function bootDesk(options: DeskOptions) {
 
   async function prepare(boot: Boot, node: Node, token: string, url: string): Promise<Prepared> {
     // by TFTP without our DHCP it comes here unasked
-    const unseeded = whyUnseeded(core, node, url);
+    const unseeded = whyUnseeded(node, url);
     if (unseeded) throw new BrambleError("TEMPLATE_BAD", `profile ${node.profile}: ${unseeded}`);
     const lines = bootLinesOf(core, node, url);
     const clone = await core.cloneDisk(node);
@@ -187,7 +188,7 @@ export function bootDesk(options: DeskOptions) {
     const { ready, why } = agents.state(image);
     if (!ready) return answer(false, why);
     const server = options.addressOf(via.interface);
-    const unseeded = whyUnseeded(core, node, options.agentUrl(server));
+    const unseeded = whyUnseeded(node, options.agentUrl(server));
     if (unseeded) {
       event("profile", node, `it is not booted: profile ${node.profile}: ${unseeded}`);
       return answer(false, `its profile ${node.profile} cannot be rendered: ${unseeded}`);
@@ -344,13 +345,3 @@ const RESULTS: { [K in TftpEvent["kind"]]?: NonNullable<Step["result"]> } = {
   timeout: "broken",
   refused: "missing",
 };
-
-/** Which model says this: the revision code, else what the stage gives away, where nothing better is known. */
-function modelOf(sender: Sender, known: Model | undefined): { model?: Model; revision?: number } {
-  const { revision } = sender;
-  const model = revision === undefined ? undefined : boardOfRevision(revision).model;
-  if (revision !== undefined && model) return { model, revision };
-  const byStage: Partial<Record<Sender["stage"], Model>> = { rom3: "3B", eeprom2711: "4B", eeprom2712: "5" };
-  const guess = byStage[sender.stage];
-  return guess && !known ? { model: guess } : {};
-}

@@ -96,6 +96,22 @@ export function whyUnseeded(core: Parts, node: Node, serverUrl: string): string 
   }
 }
 
+/** The same, rendered again only when something of it has changed: boards ask many times in a storm. */
+export function seedCheck(core: Parts): (node: Node, serverUrl: string) => string | undefined {
+  const known = new WeakMap<Node, { of: string; why: string | undefined }>();
+  return (node, serverUrl) => {
+    const { node: facts, image, index } = factsOf(core, node, serverUrl);
+    const { name, serial, mac, model } = facts;
+    const own = [name, serial, mac, model, node.address, node.profile, image, index, serverUrl];
+    const of = JSON.stringify([core.profiles.revision, ...own]);
+    const before = known.get(node);
+    if (before?.of === of) return before.why;
+    const why = whyUnseeded(core, node, serverUrl);
+    known.set(node, { of, why });
+    return why;
+  };
+}
+
 /** Renders templates for two nodes that do not exist, the first and another. Throws TEMPLATE_BAD. */
 export function checkWithSamples(
   profile: string,

@@ -19,6 +19,7 @@ export class ProfileStore {
   readonly #secrets = new Map<string, Map<string, Secret>>();
   readonly #members = new Map<string, { profile: string; number: number }>();
   readonly #clusters = new Map<string, Cluster>();
+  #revision = 0;
   #saving: Promise<unknown> = Promise.resolve();
   #saveFailed: unknown;
 
@@ -42,6 +43,11 @@ export class ProfileStore {
     return store;
   }
 
+  /** Another number after each change that a rendering could show. */
+  get revision(): number {
+    return this.#revision;
+  }
+
   templates = (profile: string): ProfileTemplates => this.#templates.get(profile) ?? NO_TEMPLATES;
 
   async put(profile: string, templates: ProfileTemplates): Promise<void> {
@@ -52,6 +58,7 @@ export class ProfileStore {
       .onConflict((c) => c.column("profile").doUpdateSet({ text }))
       .execute();
     this.#templates.set(profile, templates);
+    this.#revision += 1;
   }
 
   /** All of a profile that is gone. */
@@ -61,6 +68,7 @@ export class ProfileStore {
       for (const table of ["template", "profileSecret", "member", "cluster"] as const)
         await trx.deleteFrom(table).where("profile", "=", profile).execute();
     });
+    this.#revision += 1;
     this.#templates.delete(profile);
     this.#secrets.delete(profile);
     this.#clusters.delete(profile);
@@ -84,6 +92,7 @@ export class ProfileStore {
       .onConflict((c) => c.columns(["profile", "name"]).doUpdateSet({ value, setMs }))
       .execute();
     this.#of(profile).set(name, { value, setMs });
+    this.#revision += 1;
   }
 
   async removeSecret(profile: string, name: string): Promise<void> {
@@ -99,6 +108,7 @@ export class ProfileStore {
       .where("name", "=", name)
       .execute();
     this.#of(profile).delete(name);
+    this.#revision += 1;
   }
 
   /**

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { openBook } from "../storage/book.ts";
 import { openJournal } from "./journal.ts";
-import { whyUnseeded } from "./node-seed.ts";
+import { seedCheck, whyUnseeded } from "./node-seed.ts";
 import { profileCommands } from "./profile-commands.ts";
 import { ProfileStore } from "./profile-store.ts";
 import { Registry } from "./registry.ts";
@@ -88,6 +88,26 @@ test("a secret goes in and never comes out: no view, event, error or file listin
   await assert.rejects(commands.removeSecret({ profile: "default", name: "key" }), {
     code: "SECRET_UNKNOWN",
   });
+});
+
+test("a board's profile is tried again when anything that it prints has changed, and only then", async (t) => {
+  const { commands, core, board } = await folder(t);
+  const node = board(1);
+  const check = seedCheck(core);
+  const why = (url = "http://10.0.0.1:8441") => check(node, url);
+  const line =
+    "{% if secret.key == 'x' %}{{ node.nope }}{% endif %}{% if node.name == 'bad' %}{{ nope }}{% endif %}";
+  await commands.setSecret({ profile: "default", name: "key", value: "y" });
+  await commands.setTemplates({ profile: "default", patch: { commands: [line] } });
+  assert.equal(why(), undefined);
+  await core.registry.patch(node, { name: "bad" });
+  assert.match(why() ?? "", /no value nope/);
+  await core.registry.patch(node, { name: "good" });
+  assert.equal(why(), undefined);
+  await core.profiles.setSecret("default", "key", "x", 1);
+  assert.match(why() ?? "", /no value node\.nope/);
+  await core.profiles.put("default", { ...core.profiles.templates("default"), commands: [] });
+  assert.equal(why(), undefined);
 });
 
 test("profile apply makes a shipped profile, numbers its nodes in the order given, and they keep their numbers", async (t) => {
