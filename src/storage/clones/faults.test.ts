@@ -1,48 +1,14 @@
 import assert from "node:assert/strict";
+import { readdirSync } from "node:fs";
 import { test } from "node:test";
 import { Die, rounds } from "../testing/die.ts";
+import type { Chain } from "./chain.ts";
 import { openClone } from "./clone.ts";
-import { HostFile, type HostMode, hostError } from "./host-file.ts";
+import type { HostMode } from "./host-file.ts";
 import { checkQcow2 } from "./testing/check.ts";
-import { offsetOf, place, SECTOR, SectorModel } from "./testing/sectors.ts";
+import { offsetOf, place, readSectors, SECTOR, SectorModel } from "./testing/sectors.ts";
+import { type Plan, SickFile } from "./testing/sick-file.ts";
 import { sectorWorkshop } from "./testing/workshop.ts";
-
-/** Disks of the host that are full or broken, at every single write. */
-type Trouble = "ENOSPC" | "EIO";
-
-/** One clock for all files of a clone: counts their writes and syncs, and fails from one on, `for` so many. */
-interface Plan {
-  count: number;
-  failAt: number;
-  for: number;
-  what: "write" | "sync";
-  trouble: Trouble;
-}
-
-class SickFile extends HostFile {
-  readonly #plan: Plan;
-  constructor(path: string, mode: HostMode, plan: Plan) {
-    super(path, mode);
-    this.#plan = plan;
-  }
-  #risk(what: Plan["what"]): void {
-    if (this.#plan.what !== what) return;
-    const n = this.#plan.count++;
-    if (n < this.#plan.failAt || n >= this.#plan.failAt + this.#plan.for) return;
-    throw hostError(
-      Object.assign(new Error("made to fail"), { code: this.#plan.trouble }),
-      `${what} ${this.path}`,
-    );
-  }
-  override write(from: Uint8Array, offset: number): void {
-    this.#risk("write");
-    super.write(from, offset);
-  }
-  override async sync(what: "contents" | "mapping"): Promise<void> {
-    this.#risk("sync");
-    await super.sync(what);
-  }
-}
 
 const codeOf = (error: unknown) => (error as { code?: string }).code;
 
@@ -124,6 +90,101 @@ async function everyPlace(
     }
   }
 }
+
+/** Every verb on a clone's files, with trouble in it: what failed has not happened, what was told of is there. */
+async function verbs(path: string, plan: Plan, model: SectorModel, kept: Map<string, Int32Array>) {
+  const said: string[] = [];
+  const attempt = async (act: () => unknown) => {
+    try {
+      await act();
+      return true;
+    } catch (error) {
+      said.push(codeOf(error) ?? String(error));
+      return false;
+    }
+  };
+  const die = new Die(plan.failAt + 1);
+  const clone = await openClone(path, {
+    timer: () => () => undefined,
+    hostFile: (at, mode) => new SickFile(at, mode, plan),
+    on: (event) => void (event.kind === "mergeFailed" && said.push(event.why.code)),
+  }).catch((error) => void said.push(codeOf(error) ?? String(error)));
+  if (!clone) return said;
+  const chain = clone.chain as Chain;
+  const write = async () => {
+    for (let i = 0; i < 6; i++) {
+      const { first, count } = place(die);
+      const bytes = model.write(first, count);
+      if (!(await attempt(() => clone.write(bytes, offsetOf(first))))) model.failed(first, count);
+    }
+  };
+  const snapshot = async (name: string) => {
+    const values = await readSectors(clone);
+    if (await attempt(() => chain.snapshot(name))) kept.set(name, values);
+  };
+  await write();
+  await snapshot("a");
+  await write();
+  await snapshot("b");
+  await write();
+  if (await attempt(() => chain.drop("a"))) kept.delete("a");
+  else if (!chain.list().some(({ name }) => name === "a")) kept.delete("a");
+  await attempt(() => chain.merge());
+  await attempt(() => chain.resize(clone.size + 70_000));
+  await write();
+  await snapshot("c");
+  const target = kept.get("b");
+  if (await attempt(() => chain.rollback("b"))) model.become(target as Int32Array);
+  await write();
+  await attempt(() => chain.merge());
+  await attempt(() => clone.close());
+  return said;
+}
+
+async function verbsEverywhere(plan: Omit<Plan, "count" | "failAt">, by: number, expected: string[]) {
+  for (let failAt = 0; ; failAt += by) {
+    const folder = await sectorWorkshop();
+    const path = folder.path("c.qcow2");
+    try {
+      const now: Plan = { ...plan, count: 0, failAt };
+      const model = new SectorModel();
+      const kept = new Map<string, Int32Array>();
+      const said = await verbs(path, now, model, kept);
+      const where = `${plan.trouble} at ${plan.what} ${failAt}: ${said.join(" ")}`;
+      for (const code of said) assert.ok([...expected, "SNAPSHOT_UNKNOWN"].includes(code), where);
+      const clone = await openClone(path, { merges: false });
+      const chain = clone.chain as Chain;
+      for (const [name, values] of kept) {
+        const { disk, release } = await chain.hold(name);
+        assert.deepEqual(await readSectors(disk), values, `${where}: snapshot ${name}`);
+        release();
+      }
+      const before = await readSectors(clone);
+      assert.deepEqual(model.accepts(before), { lost: 0, garbage: 0 }, where);
+      await chain.snapshot("after");
+      await chain.merge();
+      assert.deepEqual(await readSectors(clone), before, where);
+      await clone.close();
+      for (const name of readdirSync(folder.path("")).filter((one) => /^c\.qcow2(\.\d+)?$/.test(one)))
+        assert.deepEqual(checkQcow2(folder.path(name)).corruptions, [], `${where}: ${name}`);
+      if (failAt >= now.count) {
+        assert.deepEqual(said, [], "a plan that never struck");
+        return;
+      }
+    } finally {
+      folder.remove();
+    }
+  }
+}
+
+for (const [what, trouble, times, every, codes] of [
+  ["write", "ENOSPC", 1, 9, ["DISK_FULL"]],
+  ["write", "ENOSPC", 40, 9, ["DISK_FULL"]],
+  ["write", "EIO", 1, 9, ["DISK_IO"]],
+  ["sync", "EIO", 1, 3, ["DISK_IO"]],
+] as const)
+  test(`snapshots, drops, merges, growth, rollback with ${trouble} for ${times} ${what}s: an error or done, nothing in between`, () =>
+    verbsEverywhere({ what, trouble, for: times }, rounds(every, 1), [...codes]));
 
 const step = rounds(7, 1);
 
