@@ -90,10 +90,8 @@ function blockLimits(facts: UnitFacts): Uint8Array {
   const granularity = facts.physicalBlock / facts.blockSize;
   const transfer = MOST_TRANSFER / facts.blockSize;
   const w = new Writer(60).u8(0x01); // WSNZ: WRITE SAME of 0 blocks is refused
-  w.u8(LIMITS.compareBlocks)
-    .u16(granularity)
-    .u32(transfer)
-    .u32((1 << 20) / facts.blockSize);
+  w.u8(LIMITS.compareBlocks).u16(granularity).u32(transfer);
+  w.u32(0); // no OPTIMAL TRANSFER LENGTH: Linux would read ahead twice that, at every page fault too
   w.u32(transfer); // pre-fetch
   w.u32(LIMITS.unmapBlocks).u32(LIMITS.unmapDescriptors).u32(granularity).u32(0x8000_0000); // UGAVALID, alignment 0
   w.u64(BigInt(LIMITS.sameBlocks));
