@@ -6,6 +6,9 @@ import { bootOf, type Grants, type IscsiGrant } from "./grants.ts";
 import type { OpenClones } from "./open-clones.ts";
 import type { LogicalUnits } from "./units.ts";
 
+/** Of so many clients that are just logging in it is known whose disk they want. */
+const MOST_REFUSED = 1_000;
+
 export function iscsiDoors(parts: {
   clones: OpenClones;
   units: LogicalUnits;
@@ -25,6 +28,13 @@ export function iscsiDoors(parts: {
   const ping = async (target: string, timeoutMs: number) =>
     (await Promise.all(servers.map((server) => server.ping(target, timeoutMs)))).some((answered) => answered);
 
+  /** Whose disk a client asked for that was refused before it had a target: by its address and port. */
+  const askedFor = new Map<string, string>();
+  const remember = ({ address, port }: IscsiClient, name: string) => {
+    if (askedFor.size >= MOST_REFUSED) askedFor.clear();
+    askedFor.set(`${address} ${port}`, name);
+  };
+
   function refusal(grant: IscsiGrant, { address, initiator }: IscsiClient): string | undefined {
     if (initiator !== grant.initiator) return `${initiator} is not the initiator that this target belongs to`;
     if (grants.isFenced(grant, address))
@@ -38,6 +48,7 @@ export function iscsiDoors(parts: {
     if (stopping) return { refused: "the server stops: it is back soon" };
     const grant = await grants.find(target);
     if (grant?.kind !== "iscsi") return { refused: "no such target" };
+    remember(client, grant.name);
     const refused = refusal(grant, client);
     if (refused !== undefined) return { refused };
     const { address, initiator } = client;
@@ -102,7 +113,9 @@ export function iscsiDoors(parts: {
             grant.kind === "iscsi" && grant.address === address ? [grant.key] : [],
           ),
         on({ kind, target, client, why }) {
-          const name = target === undefined ? undefined : grants.peek(target)?.name;
+          const asked = `${client.address} ${client.port}`;
+          const name = target === undefined ? askedFor.get(asked) : grants.peek(target)?.name;
+          askedFor.delete(asked);
           if (kind === "refused") tell({ kind, address: client.address, why, ...(name && { name }) });
           else if (kind === "error")
             tell({
