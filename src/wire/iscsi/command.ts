@@ -46,7 +46,7 @@ export class Command {
   asked = 0;
   unsolicited = false;
   dataSN = 0;
-  bursts: Burst[] = NO_BURSTS;
+  bursts: Burst[] | undefined;
   /** The unit's name for it, and how many of the unit's orders the disk works on. */
   handle = 0;
   working = 0;
@@ -78,4 +78,3 @@ function extended(cdb: Uint8Array, extra: Uint8Array): Uint8Array {
 }
 
 const NOTHING = new Uint8Array(0);
-const NO_BURSTS: Burst[] = [];

@@ -149,13 +149,13 @@ export class Commands {
       command.dataSN += 1;
       command.unsolicited = !final;
     } else {
-      const burst = command.bursts[0]; // they come in the order asked for (DataSequenceInOrder)
+      const burst = command.bursts?.[0]; // they come in the order asked for (DataSequenceInOrder)
       if (!burst || burst.tag !== target || burst.dataSN !== dataSN || burst.at !== offset) return false;
       if (offset + data.length > burst.end || final !== (offset + data.length === burst.end)) return false;
       this.#place(command, offset, data);
       burst.at += data.length;
       burst.dataSN += 1;
-      if (final) command.bursts.shift();
+      if (final) command.bursts?.shift();
     }
     return true;
   }
@@ -197,11 +197,12 @@ export class Commands {
   #goOn(command: Command, orders: CommandOrder[]): void {
     if (command.unsolicited) return;
     if (command.got >= command.wanted) {
-      command.bursts = NO_BURSTS;
+      command.bursts = undefined;
       command.state = "begun";
       orders.push({ do: "command", command });
       return;
     }
+    command.bursts ??= [];
     while (command.asked < command.wanted && command.bursts.length < this.#terms.mostR2T) {
       const length = Math.min(this.#terms.maxBurst, command.wanted - command.asked);
       const tag = this.#nextTag;
@@ -212,7 +213,6 @@ export class Commands {
       r2t.view.setUint32(36, command.sent++);
       r2t.view.setUint32(40, command.asked);
       r2t.view.setUint32(44, length);
-      if (command.bursts === NO_BURSTS) command.bursts = [];
       command.bursts.push({ tag, at: command.asked, end: command.asked + length, dataSN: 0 });
       command.asked += length;
       orders.push({ do: "send", bytes: r2t.bytes, status: false });
@@ -220,6 +220,5 @@ export class Commands {
   }
 }
 
-const NO_BURSTS: Command["bursts"] = [];
 /** ABORTED COMMAND, PROTOCOL SERVICE CRC ERROR (11.4.7.2), in the fixed format. */
 const LOST_DATA = Uint8Array.of(0x70, 0, 0x0b, 0, 0, 0, 0, 10, 0, 0, 0, 0, 0x47, 0x05, 0, 0, 0, 0);

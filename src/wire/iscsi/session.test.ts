@@ -235,6 +235,29 @@ test("data is asked for in bursts, as many at a time as was agreed on", () => {
   assert.ok(peer.log.at(-1)?.endsWith(wrote));
 });
 
+test("commands ask for their data side by side, each for its own", () => {
+  const peer = full();
+  peer.say(command(1, 0, { cdb: write10(1), write: 512 }), command(2, 1, { cdb: write10(1), write: 512 }));
+  const other = full();
+  other.say(command(1, 0, { cdb: write10(1), write: 512 }));
+  assert.deepEqual(
+    peer.heard().map(({ opcode, tag, view }) => [opcode, tag, view.getUint32(20), view.getUint32(36)]),
+    [
+      [0x31, 1, 1, 0],
+      [0x31, 2, 2, 0],
+    ],
+  );
+  assert.equal(other.heard().length, 1);
+  peer.say(dataOut(2, blocks(1, 2), { transfer: 2 }), dataOut(1, blocks(1, 1), { transfer: 1 }));
+  assert.deepEqual(
+    peer.heard().map(({ opcode, tag }) => [opcode, tag]),
+    [
+      [0x21, 2],
+      [0x21, 1],
+    ],
+  );
+});
+
 test("data out of its turn ends its command, and nothing else", () => {
   for (const wrong of [
     dataOut(1, blocks(1), { dataSN: 1, offset: 512 }),
