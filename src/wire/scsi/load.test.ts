@@ -143,6 +143,46 @@ test("a random load leaves what a plain array would hold", () => {
   );
 });
 
+test("a counter that many raise by COMPARE AND WRITE counts every success, whatever the disk's order", () => {
+  const nexuses = ["a", "b", "c"];
+  const step = fc.record({
+    nexus: fc.constantFrom(...nexuses),
+    behind: fc.integer({ min: 0, max: 3 }), // guesses that are too low
+    attribute: fc.constantFrom<Task["attribute"]>("simple", "simple", "ordered", "head"),
+    run: fc.nat({ max: 3 }),
+    abort: fc.boolean(),
+  });
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 60 }), fc.infiniteStream(fc.nat()), (steps, dice) => {
+      const bench = new Bench({ size: 1 << 16 }).login(...nexuses);
+      const tags: [string, number][] = [];
+      const wins = () => tags.filter(([nexus, tag]) => bench.told(nexus, tag)?.status === 0).length;
+      let aborted = 0;
+      for (const [i, { nexus, behind, attribute, run, abort }] of steps.entries()) {
+        const guess = Math.max(0, (bench.disk[5 * 512] as number) + (i % 2) - behind);
+        const dataOut = Uint8Array.from([...block(guess), ...block(guess + 1)]);
+        const tag = bench.begin(nexus, caw(5), { dataOut, attribute });
+        tags.push([nexus, tag]);
+        if (abort && i % 7 === 0 && bench.unit.abort(nexus, tag)) {
+          bench.gone.add(`${nexus} ${tag}`);
+          aborted += 1;
+        }
+        for (let n = 0; n < run && bench.pending.length > 0; n++)
+          bench.runOne(dice.next().value % bench.pending.length);
+      }
+      bench.run((count) => dice.next().value % count);
+      const counter = bench.disk[5 * 512] as number;
+      assert.deepEqual(bench.disk.subarray(5 * 512, 6 * 512), block(counter), "no block is torn");
+      assert.ok(
+        counter >= wins() && counter <= wins() + aborted,
+        `${counter} after ${wins()} and ${aborted} aborted`,
+      );
+      assert.equal(tags.filter(([nexus, tag]) => bench.told(nexus, tag)).length, tags.length - aborted);
+    }),
+    { numRuns: 200 },
+  );
+});
+
 test("a thousand tasks that wait for each other cost milliseconds, not seconds", () => {
   const kinds: Task["attribute"][] = ["ordered", "simple", "head", "simple"];
   const bench = new Bench({ size: 1 << 16 }).login("a");
