@@ -1,0 +1,34 @@
+import assert from "node:assert/strict";
+import { endWriting, eventsOf, MEDDLING, meddle, startWriting, untouched } from "../bed/root-network.ts";
+import { SSH } from "../bed/ssh.ts";
+import { QEMU, type Scenario } from "../scenario.ts";
+
+const LEASE_SECONDS = 120;
+const MINUTES = 15;
+
+/** A quarter of an hour of writes over a lease of two minutes, with NetworkManager and systemd-networkd of a stock image meddling. */
+export const scenario: Scenario = {
+  name: "root-network",
+  tier: "full",
+  budgetSeconds: 1500,
+  needs: [
+    QEMU,
+    SSH,
+    { tool: "dnsmasq", package: "dnsmasq-base" },
+    { tool: "debugfs", package: "e2fsprogs" },
+    { tool: "qemu-img", package: "qemu-utils" },
+  ],
+  assets: ["pi-image", "agent-packages"],
+  async run(t) {
+    const writing = await startWriting(t, LEASE_SECONDS);
+    const started = Date.now();
+    await meddle(t, writing, { what: MEDDLING, restMs: 20_000 });
+    await new Promise((resolve) => setTimeout(resolve, started + MINUTES * 60_000 - Date.now()));
+    await untouched(writing, `${MINUTES} minutes`);
+    const renewed = (await eventsOf(writing.fleet)).filter(({ words }) => words.includes("renews its lease"));
+    const last = Math.max(...renewed.map(({ atMs }) => atMs));
+    assert.ok(renewed.length >= 10 && Date.now() - last < LEASE_SECONDS * 1000, `${renewed.length} renewals`);
+    t.say(`a lease of ${LEASE_SECONDS} s was renewed ${renewed.length} times`);
+    await endWriting(t, writing);
+  },
+};
