@@ -9,6 +9,7 @@ import { externalCommand } from "./cli/external.ts";
 import { imageCommands } from "./cli/images.ts";
 import { nodeCommands } from "./cli/nodes.ts";
 import { profileCommands } from "./cli/profiles.ts";
+import { serviceCommand } from "./cli/service.ts";
 import { simCommand } from "./cli/sim.ts";
 import { statusCommand } from "./cli/status.ts";
 import { upCommand } from "./cli/up.ts";
@@ -46,5 +47,6 @@ export function makeProgram(): Command {
   cardCommands(program);
   externalCommand(program);
   completionCommand(program);
+  serviceCommand(program);
   return program;
 }
