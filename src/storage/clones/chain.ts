@@ -228,7 +228,7 @@ export class Chain {
     const beside = Object.keys(this.#index.layers).map((n) => layerPath(this.#parts.path, Number(n)));
     return (
       open.reduce((sum, layer) => sum + layer.allocated(), 0) +
-      beside.filter((path) => !paths.has(path)).reduce((sum, path) => sum + this.#peek(path).bytes, 0)
+      beside.filter((path) => !paths.has(path)).reduce((sum, path) => sum + this.#allocated(path), 0)
     );
   }
 
@@ -348,6 +348,16 @@ export class Chain {
     return dirname(join(here, backing.file)) === join(here)
       ? layerNumber(this.#parts.path, basename(backing.file))
       : undefined;
+  }
+
+  #allocated(path: string): number {
+    if (this.#parts.host.folder.identity(path) === undefined) return 0;
+    const file = this.#parts.host.open(path, "read");
+    try {
+      return file.allocated();
+    } finally {
+      file.close();
+    }
   }
 
   #peek(path: string) {

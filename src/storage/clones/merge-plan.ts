@@ -48,7 +48,8 @@ export function nextStep(
     const free = !lower.wanted && children(lower.number).length === 1;
     return { upper, lower, free, cost: free ? Math.min(lower.bytes, upper.bytes) : lower.bytes };
   });
-  const cheapest = pairs.toSorted((a, b) => a.cost - b.cost)[0];
+  // Where it costs the same, better one file less than bytes that are there twice.
+  const cheapest = pairs.toSorted((a, b) => a.cost - b.cost || Number(b.free) - Number(a.free))[0];
   return cheapest && merge(cheapest.upper, cheapest.lower, cheapest.free);
 }
 

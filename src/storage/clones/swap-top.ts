@@ -26,8 +26,8 @@ export interface Swap {
 /**
  * Puts a new, empty overlay in the place of the clone's file while it is open. At any moment the clone's name leads to the old
  * file or to the new one, each complete, whatever kills us: the new file is durable before it gets the name, by a rename;
- * the old one has its second name before, and is flushed and marked as frozen. The journal is of the old file: the new one
- * says that it is open, so that a journal is taken up, only when that is empty. Writers wait for some syncs, without error.
+ * the old one is flushed, and marked and named as frozen, before. The journal speaks of the old file: it is emptied when all
+ * of it is committed, and before the new file has the name. Writers wait for some syncs, without error.
  */
 export async function swapTop(clone: OpenClone, swap: Swap): Promise<void> {
   const { path, host, freezeAs } = swap;
@@ -42,17 +42,19 @@ export async function swapTop(clone: OpenClone, swap: Swap): Promise<void> {
     }
     await clone.exclusive(async (now) => {
       if (freezeAs !== undefined) await freeze(now);
-      else await now.writer.commits.idle();
+      else await leave(now);
       let next: Top;
       try {
         next = openDraft(draft, swap, now);
         host.folder.rename(draft, path);
         done = true;
       } catch (error) {
-        now.writer.opened();
+        reopen(now);
         throw error;
       }
-      await settle(next, swap);
+      await host.folder.sync(path).catch((error) => {
+        next.writer.commits.fail(hostError(error, `sync ${path}`)); // whose name it is after a power cut nobody knows
+      });
       await now.writer.giveBack.close();
       if (freezeAs !== undefined) now.reading.path = freezeAs;
       if (!swap.onFrozen) {
@@ -69,7 +71,7 @@ export async function swapTop(clone: OpenClone, swap: Swap): Promise<void> {
     }
     throw hostError(error, `change the layers of ${path}`);
   }
-  await clone.flush(); // throws what settle() met
+  await clone.flush(); // throws what the folder's sync met
 }
 
 async function freeze({ writer }: Top): Promise<void> {
@@ -77,9 +79,28 @@ async function freeze({ writer }: Top): Promise<void> {
     await writer.commits.flush();
     await writer.freeze();
   } catch (error) {
-    if (!writer.commits.failed) writer.opened();
+    reopen({ writer });
     throw error;
   }
+}
+
+/** All stays as it was: the file says again that it is open, or a kill would lose what the journal holds. */
+function reopen({ writer }: Pick<Top, "writer">): void {
+  try {
+    writer.opened();
+  } catch (error) {
+    writer.commits.fail(hostError(error, `mark ${writer.file.path} as open`));
+  }
+}
+
+/** It is about to go. A full disk does not keep anybody from going back to what takes less. */
+async function leave({ writer }: Top): Promise<void> {
+  try {
+    await writer.commits.flush();
+  } catch (error) {
+    if (hostError(error, "flush").code !== "DISK_FULL") throw error;
+  }
+  await writer.commits.idle();
 }
 
 function openDraft(draft: string, { path, host, journal, quota, onFrozen }: Swap, now: Top): Top {
@@ -90,20 +111,12 @@ function openDraft(draft: string, { path, host, journal, quota, onFrozen }: Swap
     const reading = new QcowLayer({ path, header, file, mapping: new Mapping(file, header) }, below);
     const refcounts = new Refcounts(file, header);
     refcounts.buildFreeList();
-    return { reading, writer: new Writer(reading, refcounts, { journal, quota }) };
+    const writer = new Writer(reading, refcounts, { journal, quota });
+    journal?.clear();
+    writer.opened();
+    return { reading, writer };
   } catch (error) {
     file.close();
     throw error;
-  }
-}
-
-/** The new file has the name: what fails from here on is its own trouble, and it takes no writes. */
-async function settle({ writer }: Top, { path, host, journal }: Swap): Promise<void> {
-  try {
-    journal?.clear();
-    writer.opened();
-    await host.folder.sync(path);
-  } catch (error) {
-    writer.commits.fail(hostError(error, `swap ${path}`));
   }
 }
