@@ -62,11 +62,14 @@ export class BenchRun implements Bench {
     return path;
   }
 
-  compile(source: string): string {
+  compile(source: string, libraries: readonly string[] = []): string {
     const cc = this.tool("cc", "gcc");
     if (!cc) throw new Error(`${source} is the load generator of this case and needs cc: apt install gcc`);
     const binary = join(this.folder, basename(source, ".c"));
-    if (!existsSync(binary)) execFileSync(cc, ["-O2", "-w", "-o", binary, join(BENCH, "tools", source)]);
+    if (!existsSync(binary)) {
+      const linked = libraries.map((name) => `-l${name}`);
+      execFileSync(cc, ["-O2", "-w", "-o", binary, join(BENCH, "tools", source), ...linked]);
+    }
     return binary;
   }
 

@@ -71,8 +71,8 @@ export interface Bench {
   compare(cell: Cell): Promise<void>;
   /** The path of a program; undefined, and a loud line, if it is missing: leave that peer out. */
   tool(program: string, aptPackage: string): string | undefined;
-  /** Builds a C program of bench/tools and gives its path; needs cc. */
-  compile(source: string): string;
+  /** Builds a C program of bench/tools, linked with these libraries, and gives its path; needs cc. */
+  compile(source: string, libraries?: readonly string[]): string;
   /** Starts somebody's server; it is stopped at the run's end at the latest. */
   start(options: StartOptions): Promise<Server>;
   /** Starts bench/servers/NAME.ts in its own process, as the same kind of build as this one runs from. */
