@@ -134,7 +134,7 @@ export class Bench {
     this.done.push(
       order.do === "flush" || order.do === "save"
         ? order.do
-        : `${order.do} ${order.offset}+${lengthOf(order)}`,
+        : `${order.do} ${order.offset}+${lengthOf(order)}${keptOf(order)}`,
     );
     const code = this.faults.get(order.do);
     if (code) return { error: { code } };
@@ -177,6 +177,7 @@ export class Bench {
   }
 }
 
+const keptOf = (order: Work): string => (order.do === "zero" && order.keep ? " kept" : "");
 const lengthOf = (order: Work): number =>
   order.do === "write" ? order.bytes.length : "length" in order ? order.length : 0;
 
