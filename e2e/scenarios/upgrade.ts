@@ -22,7 +22,7 @@ export const scenario: Scenario = {
     const { root } = await miniUp(guest);
     assert.match(root, /^\/dev\/sda2 ext4$/);
     guest.type(WRITING);
-    await guest.saw(/ACK 20 /, 60);
+    await guest.saw(/ACK 10 /, 60);
 
     const began = performance.now();
     const old = fleet.bramble.server;
@@ -32,7 +32,7 @@ export const scenario: Scenario = {
     assert.ok(stopped - began < STOP_SECONDS * 1000, `the stop took ${stopped - began} ms`);
     await fleet.bramble.again();
     const back = performance.now();
-    await wrote(guest, 40, 60);
+    await wrote(guest, 15, 60);
     const { events } = await fleet.bramble.explain(pi.mac);
     await guest.stop("SIGKILL");
     await fleet.bramble.server.stop();
