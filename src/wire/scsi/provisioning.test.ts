@@ -85,6 +85,13 @@ test("GET LBA STATUS: from the LBA that was asked for, neighbours as one, as man
   assert.deepEqual(status(bench, 4, 23), []);
 });
 
+test("GET LBA STATUS: of a volume what was unmapped and what was never written are one", () => {
+  const bench = new Bench().login("a");
+  unmap(bench, [8, 8], [100, 1]);
+  assert.deepEqual(new Set(bench.kinds), new Set(["hole", "zero"]));
+  assert.deepEqual(status(bench, 0), [[0, 2048, 1]]);
+});
+
 test("GET LBA STATUS: a hole of a clone shows its image, so that it is mapped", () => {
   const bench = new Bench({ product: "CLONE" }).login("a");
   unmap(bench, [8, 8]);
