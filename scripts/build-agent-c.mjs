@@ -31,7 +31,8 @@ const into = process.argv[2] ?? fileURLToPath(new URL("../agent/bin/", import.me
 const sums = [];
 for (const [arch, { compiler, flags }] of Object.entries(TARGETS)) {
   mkdirSync(join(into, arch), { recursive: true });
-  const version = (...args) => execFileSync(compiler, args, { encoding: "utf8" }).split("\n")[0];
+  const version = (...args) =>
+    execFileSync(compiler, args, { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }).split("\n")[0];
   sums.push(`# ${arch}: ${version("--version")}, ${version("-Wl,--version")}`);
   for (const program of PROGRAMS) {
     const path = join(into, arch, program);
