@@ -9,8 +9,8 @@ import { rightFiles, smallData } from "../bed/small.ts";
 import { canBecomeOthers, PERSON, processStatus, publicPlace } from "../bed/sudo.ts";
 import type { Scenario, Stage } from "../scenario.ts";
 
-/** The data folder and its copy. */
-const PLACES = /\/mnt\/data(-copy)?/g;
+/** The data folder and its copy; volumes have a name of their own in there. */
+const PLACES = /\/mnt\/data(-copy)?(\/volumes\/[0-9a-f-]+)?/g;
 
 /** CAP_NET_BIND_SERVICE, CAP_NET_ADMIN, CAP_NET_RAW (linux/capability.h) */
 const THREE = ((1n << 10n) | (1n << 12n) | (1n << 13n)).toString(16).padStart(16, "0");
@@ -183,6 +183,32 @@ async function everyCommand(t: Stage, place: Place, subjects: Subjects): Promise
     [["explain", node]],
     [["clone", "list"]],
     [["clone", "show", node]],
+    [["clone", "snapshot", node, "one"]],
+    [["clone", "snapshot", node, "one"], /one/],
+    [["clone", "snapshots", node]],
+    [["clone", "rollback", node, "two"], /one/],
+    [["clone", "rollback", node, "one"]],
+    [["clone", "reset", node]],
+    [["clone", "drop", node, "one"]],
+    [["clone", "merge", node]],
+    [["clone", "quota", node, "1G"]],
+    [["clone", "quota", node, "-"]],
+    [["clone", "resize", node, "1M"], /./],
+    [["clone", "rebase", node]],
+    [["clone", "export", node, join(data, "../nowhere/disk.img")], /nowhere/],
+    [["volume", "create", "extra", "16M"]],
+    [["volume", "create", "extra", "16M"], /extra/],
+    [["volume", "attach", "extra", node, "--mount", "/srv/more"]],
+    [["volume", "list"]],
+    [["volume", "rm", "extra"], /detach/],
+    [["volume", "detach", "extra"]],
+    [["volume", "resize", "extra", "32M"]],
+    [["volume", "show", "extra"]],
+    [["volume", "rm", "extra"]],
+    [["volume", "show", "extra"], /extra/],
+    [["node", "set", node, "--ephemeral", "on", "--guard", "60,0", "--volume", "d:16M:ext4:/srv/d"]],
+    [["node", "set", node, "--volume", "d:16M:ext4:/etc"], /mount point/],
+    [["node", "set", node, "--ephemeral", "-", "--guard", "-", "--volume", "-"]],
     [["node", "show", "nobody"], /nobody/],
     [["image", "rm", "small-1"], /clone/],
     [["image", "add", image, "--name", "other:2"]],
@@ -268,7 +294,7 @@ function normal(out: Said["out"]): unknown {
   } catch {
     return out; // a file
   }
-  const volatile = new Set(["id", "addedAt", "atMs", "lastSeenMs"]);
+  const volatile = new Set(["id", "addedAt", "atMs", "lastSeenMs", "createdMs", "ownBytes", "sharedBytes"]);
   const text = JSON.stringify(json, (key, value) => (volatile.has(key) ? undefined : value));
   return JSON.parse(text.replaceAll(PLACES, "DATA"));
 }
