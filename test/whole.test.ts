@@ -189,6 +189,51 @@ test("a node's disk is open to its address and its secret only, and keeps what w
   await c.close();
 });
 
+test("a boot that was under way when Bramble stopped goes on: its files, its token, its session", async (t) => {
+  const b = await bramble(t);
+  const { pi, result } = await b.boot("4B");
+  await b.kernelRead(pi.serial);
+  const { bytes } = result.cmdline ?? {};
+  const body = `boot=${parameter(bytes, "boot")}\ntoken=${parameter(bytes, "token")}\n`;
+  const from = result.address ?? "";
+  await b.close();
+
+  const c = await bramble(t, { data: b.data });
+  const file = { path: `${pi.serial}/kernel8.img`, client: { address: from } };
+  assert.ok(await c.server.desk.find(file), "it may read its files again");
+  assert.equal((await c.commands.boots({ node: pi.serial })).length, 1, "and that is no new boot");
+  await assert.rejects(c.server.desk.find({ ...file, client: { address: "127.79.200.200" } }));
+  const first = await c.agent("/agent/hello", { from, body });
+  assert.equal(first.status, 200, utf8(first.body));
+  await c.close();
+
+  const d = await bramble(t, { data: b.data });
+  const thief = await d.agent("/agent/hello", { from: "127.79.200.200", body });
+  assert.equal(thief.status, 403, "the token was used elsewhere");
+  const again = await d.agent("/agent/hello", { from, body });
+  assert.equal(
+    again.status,
+    200,
+    "whether the answer came over is not known: the same address may ask again",
+  );
+  const session = lines(again.body).get("session") ?? "";
+  const report = (e: typeof d, step: string) =>
+    e.agent("/agent/report", { from, session, body: `step=${step}\ndetail=\nuptime=1\n` });
+  assert.equal((await report(d, "root-attached")).status, 204);
+  await d.close();
+
+  const e = await bramble(t, { data: b.data });
+  const late = await e.agent("/agent/hello", { from, body });
+  assert.equal(late.status, 403, "who has reported has had its answer: the token is spent");
+  assert.equal((await report(e, "booted")).status, 204);
+  const told = await e.commands.explain({ node: pi.serial });
+  assert.equal(told.boot?.outcome, "booted");
+  assert.ok(
+    told.boot?.steps.some((step) => step.result === "sent"),
+    "with its timeline from the beginning",
+  );
+});
+
 test("a second boot's login ends the first one's disk", async (t) => {
   if (!needs(t, "nbdinfo", "libnbd-bin")) return;
   const b = await bramble(t);

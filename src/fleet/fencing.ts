@@ -5,6 +5,7 @@ export const TOOLS = "tools";
 
 /** Somebody who has, or asks for, a disk. That the secret of the boot, or CHAP, is right is known elsewhere. */
 export interface Party {
+  node: string;
   boot: string;
   address: string;
   kind: "iscsi" | "nbd";
@@ -32,6 +33,10 @@ export function mayLogIn(holder: Holder | undefined, asking: Party): LoginVerdic
   if (!holder || isSame(holder, asking)) return { how: "take" };
   if (holder.alive === false)
     return { how: "takeOver", why: `the session from ${holder.address} does not answer any more` };
+  if (holder.node !== asking.node) {
+    const why = `it is ${holder.node}'s at ${holder.address}`; // a volume that was moved while it is in use
+    return holder.alive === undefined ? { how: "ping" } : { how: "refuse", why };
+  }
   if (holder.boot === TOOLS && asking.boot !== TOOLS)
     return { how: "takeOver", why: "the node itself asks for its disk: tools give way" };
   if (holder.boot !== asking.boot && asking.boot !== TOOLS)
@@ -46,6 +51,7 @@ export function mayLogIn(holder: Holder | undefined, asking: Party): LoginVerdic
 
 /** The same node in the same boot by the same way: it connects again, or once more. */
 const isSame = (one: Party, other: Party): boolean =>
+  one.node === other.node &&
   one.boot === other.boot &&
   one.address === other.address &&
   one.kind === other.kind &&

@@ -2,7 +2,7 @@
 import { type IscsiClient, type IscsiServer, type IscsiTarget, serveIscsi } from "../../serve/iscsi.ts";
 import type { DiskEvent } from "./disk-calls.ts";
 import type { Fence, OpenSession } from "./fence.ts";
-import { bootOf, type Grants, type IscsiGrant } from "./grants.ts";
+import { bootOf, type Grants, type IscsiGrant, nodeOf } from "./grants.ts";
 import type { OpenClones } from "./open-clones.ts";
 import type { LogicalUnits } from "./units.ts";
 
@@ -52,7 +52,7 @@ export function iscsiDoors(parts: {
     const refused = refusal(grant, client);
     if (refused !== undefined) return { refused };
     const { address, initiator } = client;
-    const party = { boot: bootOf(grant), address, kind: "iscsi" as const, initiator };
+    const party = { node: nodeOf(grant), boot: bootOf(grant), address, kind: "iscsi" as const, initiator };
     const answer = await fence.ask({ party, paths: grant.paths });
     if ("refused" in answer) return answer;
     for (const { from, why } of answer.tookOver)

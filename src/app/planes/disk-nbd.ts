@@ -4,7 +4,7 @@ import { TOOLS } from "../../fleet/fencing.ts";
 import { type NbdServer, serveNbd } from "../../serve/nbd.ts";
 import type { DiskEvent } from "./disk-calls.ts";
 import type { Fence, OpenSession } from "./fence.ts";
-import { bootOf, type Grants } from "./grants.ts";
+import { bootOf, type Grants, nodeOf } from "./grants.ts";
 import type { OpenClones } from "./open-clones.ts";
 
 export interface NbdDoor {
@@ -36,7 +36,7 @@ export function nbdDoors(parts: {
     // The secret went over the wire in the clear: whoever has it at another address may have heard it.
     if (grant.address !== address)
       return refuse(`${address} is not the node that this disk belongs to`, name);
-    const party = { boot: bootOf(grant), address, kind: "nbd" as const };
+    const party = { node: nodeOf(grant), boot: bootOf(grant), address, kind: "nbd" as const };
     const answer = await fence.ask({ party, paths: grant.paths });
     if ("refused" in answer) return refuse(answer.refused, name);
     for (const { from, why } of answer.tookOver)

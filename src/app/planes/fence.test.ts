@@ -6,6 +6,7 @@ import { Grants, type IscsiGrant, type NbdGrant } from "./grants.ts";
 
 const DISK = "/clones/n1.qcow2";
 const node = (more: Partial<Party> = {}): Party => ({
+  node: "n1",
   boot: "b1",
   address: "10.0.0.7",
   kind: "iscsi",
@@ -82,7 +83,10 @@ test("Fence holds the disk for a login that is on its way, for 15 s", async () =
 test("Fence lets tools wait while a node was there a moment ago", async () => {
   let now = 0;
   const fence = new Fence(() => now);
-  const tools = { party: { boot: TOOLS, address: "127.0.0.1", kind: "nbd" as const }, paths: [DISK] };
+  const tools = {
+    party: { node: "n1", boot: TOOLS, address: "127.0.0.1", kind: "nbd" as const },
+    paths: [DISK],
+  };
   const gone = fence.opened(session(node(), []));
   now = 5_000;
   gone();
@@ -162,4 +166,16 @@ test("Grants does not let a fenced boot back in from where it was", async () => 
   const back = iscsi("b3", "10.0.0.7");
   await grants.give(back, "newer");
   assert.equal(grants.isFenced(back, "10.0.0.7"), false, "its newest boot is at home there");
+});
+
+test("Grants does not take a volume from another node that has it open", async () => {
+  const log: string[] = [];
+  const fence = new Fence();
+  const grants = new Grants(fence);
+  fence.opened(session(node({ node: "n2", boot: "b7" }), log));
+  await assert.rejects(grants.give(iscsi("b1"), "newer"), {
+    code: "CLONE_BUSY",
+    message: /n2 has a disk of this node open/,
+  });
+  assert.deepEqual(log, []);
 });

@@ -95,6 +95,11 @@ export class Fence {
     return ending.map(({ party }) => party);
   }
 
+  /** Who of another node has one of these disks open. */
+  ofOthers(paths: readonly string[], node: string): Party | undefined {
+    return [...this.#sessions].find((s) => s.party.node !== node && overlap(s.paths, paths))?.party;
+  }
+
   /** Why tools may not have this disk now, as far as can be told without asking its holder; undefined: they may. */
   whyNotTools(path: string): string | undefined {
     const node = [...this.#sessions].find(({ party, paths }) => party.boot !== TOOLS && paths.includes(path));
@@ -138,4 +143,7 @@ export class Fence {
 const overlap = (some: readonly string[], others: readonly string[]): boolean =>
   some.some((path) => others.includes(path));
 const same = (one: Party, other: Party): boolean =>
-  one.boot === other.boot && one.address === other.address && one.kind === other.kind;
+  one.node === other.node &&
+  one.boot === other.boot &&
+  one.address === other.address &&
+  one.kind === other.kind;

@@ -1,4 +1,5 @@
 // To whom this thread opens disks: each node to its newest boot only, and to tools.
+import { BrambleError } from "../../base/errors.ts";
 import { type Party, TOOLS } from "../../fleet/fencing.ts";
 import type { Chap, Lun } from "./disk-calls.ts";
 import type { Fence } from "./fence.ts";
@@ -56,6 +57,15 @@ export class Grants {
       this.#byKey.set(grant.key, grant);
       return [];
     }
+    const other = this.#fence.ofOthers(grant.paths, nodeOf(grant));
+    if (other)
+      throw new BrambleError(
+        "CLONE_BUSY",
+        `${other.node} has a disk of this node open, from ${other.address}`,
+        {
+          hint: "switch that node off first: a volume has one writer",
+        },
+      );
     const older = [...this.#byKey.values()].filter(
       (known) => nodeOf(known) === nodeOf(grant) && known.key !== grant.key,
     );
@@ -64,7 +74,7 @@ export class Grants {
     if (replaced && !stays) older.push(replaced);
     for (const one of older) this.#end(one, grant);
     // The same boot asks once more: what it has open stays open.
-    const goes = (party: Party) => !stays || party.boot !== bootOf(grant);
+    const goes = (party: Party) => !(stays && party.boot === bootOf(grant));
     const clearing = this.#fence.clear(grant.paths, goes, why);
     this.#busy.set(grant.key, clearing);
     try {
