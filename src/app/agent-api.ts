@@ -4,6 +4,7 @@ import { pack } from "tar-stream";
 import { BrambleError } from "../base/errors.ts";
 import type { Boot, BootStage } from "../fleet/boots.ts";
 import type { Node } from "../fleet/node.ts";
+import type { SeedFile } from "../fleet/seeds.ts";
 import type { HttpAnswer, HttpRequest, Route } from "../serve/http.ts";
 import { diskOrders, type Line } from "./agent-orders.ts";
 import { sha256 } from "./boot-files.ts";
@@ -193,12 +194,20 @@ export function agentRoutes(hooks: AgentHooks): Route[] {
 
   async function seed(request: HttpRequest): Promise<HttpAnswer> {
     const { node } = session(request);
-    const files = seedFilesOf(core, node, {
+    const wish = {
       serverUrl: hooks.agentUrl(request.localAddress),
       address: request.address,
       instance: await instanceOf(core, node),
       cloudInit: request.query.get("cloudinit") === "1",
-    });
+    };
+    let files: SeedFile[];
+    try {
+      files = seedFilesOf(core, node, wish);
+    } catch (error) {
+      // it could be rendered when the board was answered: somebody has changed something since
+      core.journal.event("profile", node.id, `its seed cannot be made: ${(error as Error).message}`);
+      throw error;
+    }
     const tar = pack();
     for (const { path, mode, text } of files) tar.entry({ name: path, mode, mtime: new Date(0) }, text);
     tar.finalize();

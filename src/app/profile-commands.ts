@@ -182,6 +182,8 @@ export function profileCommands(
     const maker = profiles.cluster(node.profile)?.nodeId;
     const isFirst = maker === undefined ? number === 0 : maker === node.id;
     const does = cluster ? (isFirst ? "makes the cluster" : "joins the cluster") : "gets it";
-    return { node: node.name, number, does: `${does} at its next boot` };
+    const when =
+      node.state === "enrolled" ? "at its next boot" : `once it is enrolled: bramble node enrol ${node.name}`;
+    return { node: node.name, number, does: `${does} ${when}` };
   }
 }
