@@ -31,10 +31,16 @@ drop_in() {
   cat > "$units/$1.d/$2.conf"
 }
 
-# Someone gave a key to log in with: Raspberry Pi OS ships with ssh off, and without host keys, which it makes at a first boot
-# that a network boot has no part in.
+# Someone gave a key to log in with: Raspberry Pi OS ships with ssh off.
 want_ssh() {
   want ssh
+  host_keys
+}
+
+# Without host keys sshd does not start. Raspberry Pi OS makes them at a first boot that a network boot has no part in; an image made
+# of a node's disk was cleaned of that node's.
+host_keys() {
+  unit_in_root ssh.service || return 0
   [ -z "$(ls $etc/ssh/ssh_host_*_key 2>/dev/null)" ] || return 0
   # the image's own unit for it runs before ssh, where it is enabled: nothing is left to do then
   drop_in ssh.service host-keys <<'CONF'

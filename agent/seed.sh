@@ -35,6 +35,7 @@ seed_root() {
     words="hostname $seed_hostname, user ${seed_user:-none}"
   fi
   lay_files
+  host_keys
   [ ! -f /run/bramble/once ] || leave_once
   report seeded "$words"
   rm -rf /run/bramble/seed
