@@ -52,7 +52,7 @@ async function untar(tar: Buffer): Promise<Map<string, { mode: number; text: str
 }
 
 test("a node's seed is made of its profile for the session of its boot, at its address, and for nobody else", async (t) => {
-  const { commands, boot, agent } = await bramble(t);
+  const { commands, boot, agent, events } = await bramble(t);
   const key = "hunter2's";
   await commands.setSecret({ profile: "default", name: "key", value: key });
   await commands.setTemplates({
@@ -103,6 +103,14 @@ test("a node's seed is made of its profile for the session of its boot, at its a
       assert.doesNotMatch(utf8(refused.body), /hunter2|app\.yaml/);
     }
   }
+
+  await commands.removeSecret({ profile: "default", name: "key" });
+  const failed = await agent("/agent/seed?cloudinit=0", session, address);
+  assert.equal(failed.status, 503);
+  assert.match(
+    await events(/its seed cannot be made/),
+    /file \/etc\/app\.yaml:2:9: there is no value secret\.key/,
+  );
 });
 
 test("a board whose profile cannot be rendered is not booted, and its page says where the template is wrong", async (t) => {
