@@ -11,7 +11,7 @@ import { sha256 } from "./boot-files.ts";
 import { clusterRoutes } from "./cluster-api.ts";
 import type { Core } from "./core.ts";
 import type { IscsiRoot, NbdRoot } from "./node-disks.ts";
-import { instanceOf, seedFilesOf } from "./node-seed.ts";
+import { instanceOf, seedFilesOf, tokenInSeed } from "./node-seed.ts";
 
 /** A lost answer may be asked for again by the same address for this long; afterwards a token is spent. */
 const GRACE_MS = 60_000;
@@ -208,6 +208,8 @@ export function agentRoutes(hooks: AgentHooks): Route[] {
       core.journal.event("profile", node.id, `its seed cannot be made: ${(error as Error).message}`);
       throw error;
     }
+    const given = tokenInSeed(core, node);
+    if (given) core.journal.event("cluster", node.id, given);
     const tar = pack();
     for (const { path, mode, text } of files) tar.entry({ name: path, mode, mtime: new Date(0) }, text);
     tar.finalize();

@@ -1,6 +1,7 @@
 // What a node's profile gives it, rendered: for its boot files, for its seed, and beforehand to see whether it can be.
 import { createHash } from "node:crypto";
 import type { BrambleError } from "../base/errors.ts";
+import { clusterRole } from "../fleet/cluster.ts";
 import { type Node, resolveNode } from "../fleet/node.ts";
 import { onceScript } from "../fleet/once.ts";
 import { sampleFacts, type TemplateFacts, templateValues } from "../fleet/profile-values.ts";
@@ -64,10 +65,19 @@ export function seedFilesOf(core: Parts, node: Node, wish: SeedWish): SeedFile[]
   const facts = factsOf(core, node, serverUrl);
   const secrets = core.profiles.secrets(node.profile);
   const shown = new Map([...secrets.keys()].map((name) => [name, `SECRET-${name}`]));
+  const role = clusterRole({
+    profile: node.profile,
+    nodeId: node.id,
+    instance,
+    index: facts.index,
+    cluster: templates.cluster ? core.profiles.cluster(node.profile) : undefined,
+  });
+  const cluster = role.role === "join" ? { ...role, ...(masked && { token: "JOIN-TOKEN" }) } : undefined;
   const values = templateValues({
     ...facts,
     address: wish.address ?? facts.address,
     secrets: masked ? shown : secrets,
+    cluster,
   });
   const rendered = renderSeed(templates, values, renderTemplate);
   const own = resolveNode(node, core.registry.profile(node.profile)).seed;
@@ -80,6 +90,15 @@ export function seedFilesOf(core: Parts, node: Node, wish: SeedWish): SeedFile[]
     ...rendered.files.map(({ path, mode, text }) => ({ path: path.slice(1), mode, text })),
     ...(once === undefined ? [] : [{ path: ONCE_FILE, mode: 0o700, text: once }]),
   ];
+}
+
+/** For the record: whether its templates put the profile's join token into this node's seed. */
+export function tokenInSeed({ profiles }: Pick<Core, "profiles">, node: Node): string | undefined {
+  const cluster = profiles.cluster(node.profile);
+  const asks = /\bcluster\.token\b/.test(JSON.stringify(profiles.templates(node.profile)));
+  return cluster && cluster.nodeId !== node.id && asks
+    ? `its seed was given the join token of ${node.profile}`
+    : undefined;
 }
 
 /** Why this node's templates cannot be rendered, `name:line:column: what (hint)`; undefined where they can. */
@@ -120,7 +139,8 @@ export function checkWithSamples(
 ): void {
   for (const index of [0, 1]) {
     const facts: TemplateFacts = { ...sampleFacts(profile, index), values: templates.values };
+    const cluster = index > 0 ? { address: "192.0.2.10:1", token: "join-token" } : undefined;
     renderBootLines(templates, templateValues(facts), renderTemplate);
-    renderSeed(templates, templateValues({ ...facts, secrets }), renderTemplate);
+    renderSeed(templates, templateValues({ ...facts, secrets, cluster }), renderTemplate);
   }
 }

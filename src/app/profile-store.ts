@@ -153,11 +153,13 @@ export class ProfileStore {
       .onConflict((c) => c.column("profile").doUpdateSet(cluster))
       .execute();
     this.#clusters.set(profile, cluster);
+    this.#revision += 1;
   }
 
   async forgetCluster(profile: string): Promise<void> {
     await this.#book.deleteFrom("cluster").where("profile", "=", profile).execute();
     this.#clusters.delete(profile);
+    this.#revision += 1;
   }
 
   /** Ends when all is written; throws what went wrong on the way. */

@@ -4,8 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { openBook } from "../storage/book.ts";
+import { quoteShell } from "../storage/template-quotes.ts";
 import { openJournal } from "./journal.ts";
-import { seedCheck, whyUnseeded } from "./node-seed.ts";
+import { seedCheck, seedFilesOf, tokenInSeed, whyUnseeded } from "./node-seed.ts";
 import { profileCommands } from "./profile-commands.ts";
 import { ProfileStore } from "./profile-store.ts";
 import { Registry } from "./registry.ts";
@@ -139,6 +140,41 @@ test("profile apply makes a shipped profile, numbers its nodes in the order give
   await assert.rejects(again.commands.applyProfile({ profile: "swarm", nodes: [a.name] }), {
     code: "PROFILE_UNKNOWN",
   });
+});
+
+test("a member's templates know where to join, once there is a cluster, and people see no token", async (t) => {
+  const { commands, core, board, events } = await folder(t);
+  const [first, second, other] = [board(1), board(2), board(3)];
+  await commands.addProfile({ profile: "web" });
+  const line =
+    "{% if cluster.token %}join {{ cluster.address }} {{ cluster.token | shell }}{% else %}wait{% endif %}";
+  await commands.setTemplates({ profile: "web", patch: { commands: [line], cluster: true } });
+  await commands.applyProfile({ profile: "web", nodes: [first.name, second.name] });
+  await commands.applyProfile({ profile: "default", nodes: [other.name] });
+  const wish = { serverUrl: "http://10.0.0.1:8441", address: "10.0.0.3", instance: "i-1", cloudInit: false };
+  const lastLines = (node = second) =>
+    seedFilesOf(core, node, wish).find(({ path }) => path === "bramble-once")?.text;
+  assert.match(lastLines() ?? "", /sh -c 'wait'/);
+  const token = "SWMTKN-it's";
+  await core.profiles.setCluster("web", {
+    nodeId: first.id,
+    instance: "i-1",
+    address: "10.0.0.2:2377",
+    token,
+    atMs: 1,
+  });
+  assert.ok(lastLines()?.includes(quoteShell(`join 10.0.0.2:2377 ${quoteShell(token)}`)), lastLines());
+  assert.match(lastLines(first) ?? "", /sh -c 'wait'/, "it is its own");
+  assert.equal(lastLines(other), undefined);
+  const shown = JSON.stringify([
+    await commands.nodeSeed({ node: second.name }),
+    await commands.profile({ profile: "web" }),
+    await events(),
+  ]);
+  assert.match(shown, /JOIN-TOKEN/);
+  assert.doesNotMatch(shown, /SWMTKN/);
+  assert.equal(tokenInSeed(core, second), "its seed was given the join token of web");
+  assert.equal(tokenInSeed(core, first), undefined);
 });
 
 test("profiles are made, copied without secrets, and removed when no node has them", async (t) => {

@@ -16,11 +16,13 @@ export interface TemplateFacts {
   values: Readonly<Record<string, string | null>>;
   /** Undefined where secrets may not be printed. */
   secrets?: ReadonlyMap<string, string>;
+  /** Where this node joins its profile's cluster, and how: a secret too. Undefined: there is none yet, or it is not for this node. */
+  cluster?: { address: string; token: string } | undefined;
 }
 
 /** The names that a template may print. */
 export function templateValues(facts: TemplateFacts): TemplateValues {
-  const { node, index, secrets } = facts;
+  const { node, index, secrets, cluster } = facts;
   const [name = null, version = null] = facts.image?.split(":") ?? [];
   return {
     node: {
@@ -37,7 +39,10 @@ export function templateValues(facts: TemplateFacts): TemplateValues {
     first: index === 0,
     server: { url: facts.serverUrl, address: /^\w+:\/\/([^:/]+)/.exec(facts.serverUrl)?.[1] ?? null },
     value: { ...facts.values },
-    ...(secrets && { secret: Object.fromEntries(secrets) }),
+    ...(secrets && {
+      secret: Object.fromEntries(secrets),
+      cluster: { address: cluster?.address ?? null, token: cluster?.token ?? null },
+    }),
   };
 }
 
