@@ -12,7 +12,6 @@ import { type ImageManifest, imageFile } from "../storage/images/manifest.ts";
 import { findImage } from "../storage/images.ts";
 import type { Running } from "./commands.ts";
 import type { Core } from "./core.ts";
-import type { DiskFacts } from "./planes/disk-calls.ts";
 import { promote } from "./promote.ts";
 
 const FORMATS = ["raw", "qcow2", "xz"] as const;
@@ -20,8 +19,8 @@ const FORMATS = ["raw", "qcow2", "xz"] as const;
 /** The commands about clones. */
 export function cloneCommands(core: Core, running?: Running): CloneCommands {
   const { book, registry, data, journal, disks } = core;
-  const factsOf = (path: string) => disks.call<DiskFacts>("facts", { path });
-  const list = (path: string) => disks.call<SnapshotView[]>("listSnapshots", { path });
+  const factsOf = (path: string) => disks.call("facts", { path });
+  const list = (path: string) => disks.call("listSnapshots", { path });
   const resolved = (node: Node) => resolveNode(node, registry.profile(node.profile));
 
   async function view(row: Pick<Tables["clone"], "nodeId" | "imageSha" | "createdMs">): Promise<CloneView> {
@@ -93,7 +92,7 @@ export function cloneCommands(core: Core, running?: Running): CloneCommands {
       const { node: found, path } = await need(node);
       const secret = core.newSecret();
       await disks.call("export", { secret, name: `${found.id}/tools`, path, address: "127.0.0.1" });
-      const { port } = await disks.call<{ port: number }>("listen", { host: "127.0.0.1", port: 0 });
+      const { port } = await disks.call("listen", { host: "127.0.0.1", port: 0 });
       journal.event("clone", found.id, "its disk was opened on loopback for tools");
       return { uri: `nbd://127.0.0.1:${port}/${secret}` };
     },
@@ -118,7 +117,7 @@ export function cloneCommands(core: Core, running?: Running): CloneCommands {
       const { node: found, path } = await need(node);
       const { name } = needSnapshot(found, await list(path), snapshot);
       await idle(found, path, force, `its clone goes back to snapshot ${name}`);
-      const { image } = await disks.call<{ image?: string }>("rollbackClone", { path, name });
+      const { image } = await disks.call("rollbackClone", { path, name });
       if (image)
         await book.updateTable("clone").set({ imageSha: image }).where("nodeId", "=", found.id).execute();
       journal.event("clone", found.id, `its clone went back to snapshot ${name}; what came after is gone`);

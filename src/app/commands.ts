@@ -8,7 +8,6 @@ import { addImage, findImage, listImages, removeImage } from "../storage/images.
 import { cloneCommands } from "./clone-commands.ts";
 import type { Core } from "./core.ts";
 import { type AgentOf, agentToLookAt, treeOf, treeView } from "./node-tree.ts";
-import type { DiskFacts } from "./planes/disk-calls.ts";
 import type { PlaneState } from "./planes/spawn.ts";
 import { profileCommands } from "./profile-commands.ts";
 import { readSetting, writeSetting } from "./settings.ts";
@@ -73,7 +72,7 @@ export function localCommands(core: Core, running?: Running): Commands {
     return names;
   }
   const imagesOf = async (nodeId: string): Promise<string[]> =>
-    (await core.disks.call<DiskFacts>("facts", { path: data.clone(nodeId) })).images;
+    (await core.disks.call("facts", { path: data.clone(nodeId) })).images;
 
   /** What settings allow a clone is told to the disk plane at once. */
   async function quotasChanged(patch: SettingsPatch, nodes: readonly Node[]): Promise<void> {

@@ -13,7 +13,7 @@ import { type ImageManifest, imageFile } from "../storage/images/manifest.ts";
 import { findImage, listImages } from "../storage/images.ts";
 import { type DataFolder, dataFolder, lock } from "./data.ts";
 import { type Journal, openJournal } from "./journal.ts";
-import type { DiskFacts } from "./planes/disk-calls.ts";
+import type { DiskCalls } from "./planes/disk-calls.ts";
 import { DISK_LASTING, DISK_REPEATABLE } from "./planes/lasting.ts";
 import { type Plane, spawnPlane } from "./planes/spawn.ts";
 import { ProfileStore } from "./profile-store.ts";
@@ -27,7 +27,7 @@ export interface Core {
   /** What profiles have beside their settings: templates, secrets, clusters. */
   profiles: ProfileStore;
   journal: Journal;
-  disks: Plane;
+  disks: Plane<DiskCalls>;
   /** The image that a node is set to. Throws where none is set or there is no such image. */
   imageOf(node: Node): Promise<ImageManifest>;
   /** Makes the node's clone where it has none; a clone over another image than the node's stays until it is reset. */
@@ -79,7 +79,7 @@ export async function openCore(settings: CoreSettings): Promise<Core> {
     const journal = openJournal(book, (error) =>
       settings.warn(`the book could not be written: ${String(error)}`),
     );
-    const disks = spawnPlane("disk", {
+    const disks = spawnPlane<DiskCalls>("disk", {
       handlers: { disk: (event: never) => settings.onDisk?.(event) },
       lasting: DISK_LASTING,
       repeatable: DISK_REPEATABLE,
@@ -116,7 +116,7 @@ function coreOf(
 
   /** The clone's own file knows best: a rollback or rebase may have been killed before the book heard of it. */
   async function imageUnder(path: string, row: { nodeId: string; imageSha: string }): Promise<string> {
-    const { images } = await disks.call<DiskFacts>("facts", { path });
+    const { images } = await disks.call("facts", { path });
     const imageSha = images[0] ?? row.imageSha;
     if (imageSha !== row.imageSha)
       await book.updateTable("clone").set({ imageSha }).where("nodeId", "=", row.nodeId).execute();
@@ -231,9 +231,9 @@ function coreOf(
       const disk: ReadableDisk = ephemeral
         ? fileDisk(path)
         : {
-            size: (await disks.call<{ size: number }>("facts", { path })).size,
+            size: (await disks.call("facts", { path })).size,
             async read(into, offset) {
-              into.set(await disks.call<Uint8Array>("read", { path, offset, length: into.length }));
+              into.set(await disks.call("read", { path, offset, length: into.length }));
             },
           };
       const table = await readPartitions(disk);
@@ -259,7 +259,7 @@ function coreOf(
           return {
             partition: boot,
             tree: await openFat(slice(disk, boot.offset, boot.size)),
-            untouched: ephemeral || !(await disks.call<boolean>("owns", range)),
+            untouched: ephemeral || !(await disks.call("owns", range)),
           };
         },
         async firmware() {

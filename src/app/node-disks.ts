@@ -96,7 +96,7 @@ export function nodeDisks(core: Core, ports: { nbd(): number; iscsi(): number })
   async function giveNbd(node: Node, bootId: string, address: string, secretHash: string): Promise<void> {
     const name = nameOf(node, bootId);
     const path = data.clone(node.id);
-    const { ended } = await disks.call<{ ended: number }>("export", { secretHash, name, path, address });
+    const { ended } = await disks.call("export", { secretHash, name, path, address });
     opened(node, name, ended);
   }
 
@@ -107,7 +107,7 @@ export function nodeDisks(core: Core, ports: { nbd(): number; iscsi(): number })
   ): Promise<{ chap: Chap; luns: Lun[] }> {
     const name = nameOf(node, bootId);
     const [chap, luns] = await Promise.all([chapOf(node), lunsOf(node)]);
-    const { ended } = await disks.call<{ ended: number }>("exportIscsi", {
+    const { ended } = await disks.call("exportIscsi", {
       ...{ target: targetName(node), initiator: initiatorName(node) },
       ...{ name, address, chap, luns },
     });
@@ -131,7 +131,7 @@ export function nodeDisks(core: Core, ports: { nbd(): number; iscsi(): number })
     return (await core.ensureClone(node)).path;
   }
 
-  const sizeOf = async (path: string) => (await disks.call<{ size: number }>("facts", { path })).size;
+  const sizeOf = async (path: string) => (await disks.call("facts", { path })).size;
 
   return {
     /** Opens a node's clone to one address under a secret name; the boot before loses it. */

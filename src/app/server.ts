@@ -13,6 +13,7 @@ import { agentError, agentRoutes } from "./agent-api.ts";
 import { type AgentShelf, agentShelf } from "./agent-shelf.ts";
 import { bootDesk } from "./boot-desk.ts";
 import { openCore } from "./core.ts";
+import type { BootCalls } from "./planes/boot.ts";
 import type { DiskEvent } from "./planes/disk.ts";
 import { BOOT_LASTING, BOOT_REPEATABLE } from "./planes/lasting.ts";
 import { type Plane, spawnPlane } from "./planes/spawn.ts";
@@ -53,7 +54,7 @@ export interface ServerSettings {
 export interface RunningServer {
   core: Awaited<ReturnType<typeof openCore>>;
   /** The thread of TFTP; that of the disks is the core's. */
-  boot: Plane;
+  boot: Plane<BootCalls>;
   desk: ReturnType<typeof bootDesk>;
   agents: AgentShelf;
   ports: {
@@ -123,15 +124,14 @@ export async function startServer(
     await desk.restore();
     // Nodes wait for their disks: these doors open first, on the ports that they know.
     for (const host of settings.hosts) {
-      const listen = (call: "listen" | "listenIscsi", port: number) =>
-        core.disks.call<{ port: number }>(call, { host, port });
+      const listen = (call: "listen" | "listenIscsi", port: number) => core.disks.call(call, { host, port });
       ports.nbd = (await listen("listen", ports.nbd || settings.ports.nbd)).port;
       ports.iscsi = (await listen("listenIscsi", ports.iscsi || settings.ports.iscsi)).port;
     }
     const ticking = setInterval(() => desk.tick(), TICK_MS);
     closers.push(() => clearInterval(ticking));
 
-    const boot = spawnPlane("boot", {
+    const boot = spawnPlane<BootCalls>("boot", {
       handlers: { find: desk.find, tftp: desk.tftp } as never,
       lasting: BOOT_LASTING,
       repeatable: BOOT_REPEATABLE,
@@ -146,7 +146,7 @@ export async function startServer(
     const ram = ramRoots(core);
     const agentApi = agentRoutes({ core, ...desk.agentHooks, ramRoot: ram, now: Date.now });
     for (const host of settings.hosts) {
-      const files = await boot.call<{ port: number; warnings: string[] }>("listen", {
+      const files = await boot.call("listen", {
         host,
         port: settings.ports.tftp,
       });

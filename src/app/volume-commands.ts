@@ -5,7 +5,6 @@ import { type Node, resolveNode } from "../fleet/node.ts";
 import type { Tables } from "../storage/book.ts";
 import type { Running } from "./commands.ts";
 import type { Core } from "./core.ts";
-import type { DiskFacts } from "./planes/disk-calls.ts";
 import { attach, makeVolume } from "./volumes.ts";
 
 type Row = Tables["volume"];
@@ -24,7 +23,7 @@ export function volumeCommands(core: Core, running?: Running): VolumeCommands {
       hint: names.length > 0 ? `there are: ${names.join(", ")}` : "make one: bramble volume create NAME SIZE",
     });
   }
-  const facts = (row: Row) => disks.call<DiskFacts>("facts", { path: data.volume(row.id) });
+  const facts = (row: Row) => disks.call("facts", { path: data.volume(row.id) });
 
   async function view(row: Row): Promise<VolumeView> {
     const { ownBytes, busy } = await facts(row);

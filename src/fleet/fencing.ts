@@ -18,7 +18,7 @@ export interface Holder extends Party {
   alive?: boolean;
 }
 
-export type LoginVerdict =
+type LoginVerdict =
   | { how: "take" }
   /** First drop and drain the holder's sessions, then let this one in. */
   | { how: "takeOver"; why: string }

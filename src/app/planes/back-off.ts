@@ -1,7 +1,7 @@
 /** Deaths of a plane older than this are forgotten. */
-export const WITHIN_MS = 60_000;
+const WITHIN_MS = 60_000;
 /** One more death than this within that time, and starting anew does not help. */
-export const MOST_DEATHS = 5;
+const MOST_DEATHS = 5;
 const FIRST_MS = 100;
 const LONGEST_MS = 5_000;
 

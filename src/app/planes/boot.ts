@@ -2,12 +2,18 @@
 import { parentPort } from "node:worker_threads";
 import { BrambleError } from "../../base/errors.ts";
 import { serveTftp, type TftpEvent } from "../../serve/tftp.ts";
+import type { Faults } from "./disk-calls.ts";
 import { faults } from "./faults.ts";
 import { connect } from "./rpc.ts";
 
 export interface FoundFile {
   bytes: SharedArrayBuffer;
   size: number;
+}
+
+/** What the control side may ask of the boot plane. */
+export interface BootCalls extends Faults {
+  listen(args: { host: string; port: number }): { port: number; warnings: string[] };
 }
 
 const port = parentPort;

@@ -1,4 +1,5 @@
 // What the control side may ask of the disk plane, and what that plane tells by itself. Types only.
+import type { DiskVerbs } from "./disk-verbs.ts";
 
 export interface Chap {
   user: string;
@@ -14,7 +15,7 @@ export interface Lun {
 }
 
 /** What is known of a clone or a volume. */
-export interface DiskFacts {
+interface DiskFacts {
   size: number;
   /** Bytes of its own file. */
   ownBytes: number;
@@ -79,3 +80,12 @@ export type DiskEvent =
   /** Something to be known about a disk. */
   | { kind: "notice"; name?: string; path?: string; words: string }
   | { kind: "quota"; path: string; ownBytes: number; quota: number };
+
+/** Everything that can be asked of it; in tests also to fail (faults.ts). */
+export type DiskCalls = DiskPlane & DiskVerbs & Faults;
+
+/** Only where the environment asks for it. */
+export interface Faults {
+  fault(args: { how: "throw" | "heap" }): void;
+  hang(args: object): never;
+}

@@ -7,7 +7,7 @@ import type { Fence, OpenSession } from "./fence.ts";
 import { bootOf, type Grants, nodeOf } from "./grants.ts";
 import type { OpenClones } from "./open-clones.ts";
 
-export interface NbdDoor {
+interface NbdDoor {
   server: NbdServer;
   host: string;
 }

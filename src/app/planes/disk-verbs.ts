@@ -141,3 +141,4 @@ export function diskVerbs({ clones }: DiskVerbsDeps) {
     },
   } satisfies Handlers;
 }
+export type DiskVerbs = ReturnType<typeof diskVerbs>;

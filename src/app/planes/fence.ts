@@ -11,15 +11,15 @@ export interface OpenSession {
   drop(why: string): Promise<void>;
 }
 
-export interface Wish {
+interface Wish {
   party: Party;
   paths: readonly string[];
 }
 
-export type Answer = { refused: string } | { tookOver: { from: Party; why: string }[] };
+type Answer = { refused: string } | { tookOver: { from: Party; why: string }[] };
 
 /** A session that gives no sign of life for so long is dead. */
-export const PING_MS = 5_000;
+const PING_MS = 5_000;
 /** A login that was let in must be through by then; until then nobody else is let in. */
 const LOGIN_MS = 15_000;
 /** A node that had its disk so lately may be on its way back to it (a cable, a restart of ours): tools wait. */

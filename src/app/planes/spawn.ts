@@ -7,7 +7,7 @@ import { faultLimits } from "./faults.ts";
 import { Kept, type Lasting } from "./kept.ts";
 import { connect, type Handlers, type Peer, type Progress } from "./rpc.ts";
 
-export type PlaneName = "disk" | "boot";
+type PlaneName = "disk" | "boot";
 
 export interface PlaneState {
   name: PlaneName;
@@ -17,13 +17,23 @@ export interface PlaneState {
   lastWhy?: string;
 }
 
-export interface Plane extends Pick<Peer, "call" | "tell"> {
+/** What a plane can be asked, by name: one argument each, or none. */
+// biome-ignore lint/suspicious/noExplicitAny: what a handler takes, whatever that is
+type Calls<C> = { [N in keyof C]: (args: any, progress: any) => unknown };
+
+export interface Plane<C extends Calls<C>> {
+  /** An error there is a BrambleError here, with its code. `progress` hears of long jobs. */
+  call<N extends keyof C & string>(
+    name: N,
+    args: Parameters<C[N]>[0],
+    progress?: Progress,
+  ): Promise<Awaited<ReturnType<C[N]>>>;
   state(): PlaneState;
   /** Asks the plane to close its things, then ends the thread. */
   end(): Promise<void>;
 }
 
-export interface PlaneOptions {
+interface PlaneOptions {
   handlers: Handlers;
   /** What a new thread is told again. */
   lasting: Lasting;
@@ -56,7 +66,7 @@ const LIMITS: Record<PlaneName, ResourceLimits> = {
   boot: { ...YOUNG, maxOldGenerationSizeMb: heapMb(0.25, 1024) },
 };
 
-export function spawnPlane(name: PlaneName, options: PlaneOptions): Plane {
+export function spawnPlane<C extends Calls<C>>(name: PlaneName, options: PlaneOptions): Plane<C> {
   const kept = new Kept(options.lasting);
   const deaths: number[] = [];
   const ended: number[] = []; // threads of this plane that are no more
@@ -149,7 +159,6 @@ export function spawnPlane(name: PlaneName, options: PlaneOptions): Plane {
   life.ready = true; // it reads its messages when it has started
   return {
     call: ask,
-    tell: (event, args) => life.peer.tell(event, args),
     state: () => ({ ...state }),
     async end() {
       wanted = true;

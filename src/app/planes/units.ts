@@ -8,7 +8,7 @@ import type { HeldClone, OpenClones } from "./open-clones.ts";
 import { readReservations, saveReservations } from "./reservations.ts";
 
 /** What VPD pages 80h and 83h say of a disk: it follows from the id in its file's header, so it is the same for the file's life. */
-export function identity(id: string): { serial: string; naa: bigint } {
+function identity(id: string): { serial: string; naa: bigint } {
   const digest = createHash("sha256").update(id).digest();
   return {
     serial: id.replaceAll("-", "").slice(0, 16),
