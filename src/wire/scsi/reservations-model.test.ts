@@ -85,29 +85,21 @@ test("any requests: answers, keys, holder and attentions are the model's; what i
   const step = fc.record({
     nexus: fc.constantFrom(...nexuses),
     verb: fc.constantFrom<keyof typeof VERB>(
-      "register",
-      "ignore",
-      "ignore",
-      "reserve",
-      "reserve",
-      "release",
-      "clear",
-      "preempt",
-      "preempt",
-      "preempt",
-      "preemptAndAbort",
+      ...(["ignore", "ignore", "ignore", "reserve", "reserve", "release", "register"] as const),
+      ...(["preempt", "preempt", "preemptAndAbort", "clear"] as const),
     ),
-    right: fc.integer({ min: 0, max: 9 }), // of ten keys nine are the right one
+    right: fc.integer({ min: 0, max: 9 }), // of ten keys nine are the right one, and so many types at RELEASE
     key: fc.bigInt({ min: 0n, max: 3n }),
-    action: fc.bigInt({ min: 0n, max: 3n }),
+    action: fc.bigInt({ min: 0n, max: 2n }),
     wanted: fc.constantFrom(1, 3, 5, 6, 7, 8),
     aptpl: fc.boolean(),
   });
   fc.assert(
-    fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
+    fc.property(fc.array(step, { minLength: 20, maxLength: 40, size: "max" }), (steps) => {
       const bench = new Bench().login(...nexuses);
       const model: Model = { keys: [], type: 0, owner: "" };
-      for (const { right, aptpl, ...one } of steps) {
+      for (const { right, aptpl, ...asked } of steps) {
+        const one = { ...asked, wanted: asked.verb === "release" && right ? model.type || 1 : asked.wanted };
         const key = right ? (model.keys.find(([name]) => name === one.nexus)?.[1] ?? 0n) : one.key;
         const what = `${one.nexus} ${one.verb} key ${key} action ${one.action} type ${one.wanted}`;
         const { answer, told } = play(model, { ...one, key });
@@ -134,6 +126,6 @@ test("any requests: answers, keys, holder and attentions are the model's; what i
         if (bench.saved) assert.equal(saved(restored(bench.saved)), bench.saved);
       }
     }),
-    { numRuns: 300 },
+    { numRuns: 100 },
   );
 });
