@@ -208,7 +208,7 @@ async function everyCommand(t: Stage, place: Place, subjects: Subjects): Promise
     [["volume", "show", "extra"], /extra/],
     [["node", "set", node, "--ephemeral", "on", "--guard", "60,0", "--volume", "d:16M:ext4:/srv/d"]],
     [["node", "set", node, "--volume", "d:16M:ext4:/etc"], /mount point/],
-    [["node", "set", node, "--ephemeral", "-", "--guard", "-", "--volume", "-"]],
+    [["node", "set", node, "--ephemeral", "-", "--quota", "-", "--guard", "-", "--volume", "-"]],
     [["node", "show", "nobody"], /nobody/],
     [["image", "rm", "small-1"], /clone/],
     [["image", "add", image, "--name", "other:2"]],
