@@ -82,7 +82,7 @@ export const scenario: Scenario = {
 
     await tokenIsKept(fleet, first, second);
     for (const { guest } of booted) await guest.stop();
-    await cli("clone", "reset", first);
+    await cli("clone", "reset", "--force", first); // its power went while it ran
     const again = await bootNode(t, fleet, pis[0], machine);
     const words = await said(
       fleet,
