@@ -173,6 +173,7 @@ const SAID: [string, string, Uint8Array | undefined, string, string][] = [
   ],
   ["SANITIZE OVERWRITE, which we do not know", "48 01", undefined, "05/24/00", "SBC-3 5.22"],
   ["SANITIZE EXIT FAILURE MODE", "48 1f", undefined, "", "SBC-3 5.22.5"],
+  ["INQUIRY with CMDDT", "12 02 00 00ff", undefined, "05/24/00", "SPC-4 6.6.1: obsolete"],
   ["INQUIRY of an unknown page", "12 01 77 00ff", undefined, "05/24/00", "SPC-4 6.6.1"],
   ["INQUIRY with a page, without EVPD", "12 00 01 0100", undefined, "05/24/00", "SPC-4 6.6.1"],
   ["MODE SENSE(6) of saved values", "1a 00 c8 00 ff", undefined, "05/39/00", "SPC-4 6.11.1"],
