@@ -4,7 +4,6 @@ import { join } from "node:path";
 import type { ImageView } from "../../src/api/contract.ts";
 import { openBook } from "../../src/storage/book.ts";
 import { lookAtClone } from "../bed/clone-look.ts";
-import { output } from "../bed/commands.ts";
 import {
   bootNode,
   type Fleet,
@@ -16,6 +15,7 @@ import {
   sha256,
   standUp,
 } from "../bed/fleet.ts";
+import { ada, SSH } from "../bed/ssh.ts";
 import { QEMU, type Scenario, type Stage } from "../scenario.ts";
 
 const MINI = pi4(1);
@@ -28,13 +28,8 @@ const SESSION =
 export const scenario: Scenario = {
   name: "iscsi-root",
   tier: "ci",
-  budgetSeconds: 240,
-  needs: [
-    QEMU,
-    { tool: "ssh", package: "openssh-client" },
-    { tool: "qemu-img", package: "qemu-utils" },
-    { tool: "debugfs", package: "e2fsprogs" },
-  ],
+  budgetSeconds: 300,
+  needs: [QEMU, SSH, { tool: "qemu-img", package: "qemu-utils" }, { tool: "debugfs", package: "e2fsprogs" }],
   assets: ["mini-image", "pi-image", "agent-packages"],
   async run(t) {
     const fleet = await standUp(t, "mini-image");
@@ -86,21 +81,18 @@ async function mini(t: Stage, fleet: Fleet): Promise<string> {
   checkSession(text, MINI.serial);
   assert.match(text, /@iscsid/);
   await guest.stop();
-  t.say(`mini: root ${up.root}, switch_root ${up.boots}. boot: ${boot.verdict ?? boot.outcome}`);
+  t.say(`mini: a system of one program, root ${up.root}; its boot: ${boot.verdict ?? boot.outcome}`);
   return guest.text();
 }
 
 async function big(t: Stage, fleet: Fleet): Promise<string> {
-  const key = join(t.folder, "key");
-  await output("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-f", key]);
-  await fleet.bramble.cli("profile", "set", "--image", "big:1", "--user", "ada", "--ssh-key", `${key}.pub`);
+  const shellOn = await ada(t, fleet.bramble);
+  await fleet.bramble.cli("profile", "set", "--image", "big:1");
   const { fetched, guest } = await bootNode(t, fleet, BIG, { memoryMb: 1024, cores: 2 });
   const boot = await reached(fleet, BIG, "booted", 200);
   assert.equal(boot.outcome, "booted");
   const took = (boot.steps.at(-1)?.atMs ?? 0) - boot.startedMs;
-  const known = ["StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "LogLevel=ERROR"];
-  const options = ["-i", key, ...known.flatMap((one) => ["-o", one]), `ada@${fetched.boot.address}`];
-  const ask = (command: string) => output("ssh", [...options, command]);
+  const { ask } = shellOn(fetched.boot.address ?? "");
   const text = await ask(
     `findmnt -no SOURCE /; findmnt -no SOURCE /boot/firmware; sudo sh -c '${SESSION}'; cat /proc/$(pgrep -f ^@iscsid)/cgroup; ` +
       `systemctl is-enabled iscsid.socket iscsid.service open-iscsi.service; ls /var/lib/ran-* 2>&1; ls /usr/sbin/iscsi* 2>&1; ` +
