@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { cmdlineValue, splitCmdline } from "../formats/cmdline.ts";
-import { nodeCmdline } from "./cmdline.ts";
+import { foreignWord, nodeCmdline } from "./cmdline.ts";
 
 const PI_GEN =
   "console=serial0,115200 console=tty1 root=PARTUUID=b2a3b1e5-02 rootfstype=ext4 fsck.repair=yes rootwait resize init=/usr/lib/raspberrypi-sys-mods/firstboot\n";
@@ -42,4 +42,19 @@ test("any command line goes through as one line", () => {
       assert.doesNotMatch(nodeCmdline(text, new Map()).line.replace(/"[^"]*"?/g, ""), /\n/);
     }),
   );
+});
+
+test("what the agent does on a failure may be chosen; none of its other parameters", () => {
+  const { line, removed } = nodeCmdline(
+    "bramble.server=http://10.0.0.9 bramble.onfail=reboot quiet",
+    new Map(),
+  );
+  assert.equal(line, "bramble.onfail=reboot quiet");
+  assert.deepEqual(
+    removed.map(({ word }) => word),
+    ["bramble.server=http://10.0.0.9"],
+  );
+  assert.equal(foreignWord("bramble.onfail=reboot"), undefined);
+  for (const word of ["bramble.onfail=sh;x", "bramble.onfail=", "bramble.root=shell", "bramble.token=x"])
+    assert.ok(foreignWord(word), word);
 });

@@ -1,5 +1,8 @@
 import { splitCmdline, wordName } from "../formats/cmdline.ts";
 
+/** What the agent does when it cannot go on: of its own parameters the one that a person may choose. */
+const ON_FAILURE = /^bramble\.onfail=(shell|reboot)$/;
+
 /** Parameters of an image that cannot hold on a network root, with the reason that the node's page shows (spec pi-boot.md 5.2). */
 const FOREIGN: { test: (word: string) => boolean; why: string }[] = [
   {
@@ -17,7 +20,7 @@ const FOREIGN: { test: (word: string) => boolean; why: string }[] = [
     why: "an SD card's first run",
   },
   { test: (w) => w === "systemd.unit=kernel-command-line.target", why: "an SD card's first run" },
-  { test: (w) => w.startsWith("bramble."), why: "only the server sets these" },
+  { test: (w) => w.startsWith("bramble.") && !ON_FAILURE.test(w), why: "only the server sets these" },
 ];
 
 export interface Cmdline {
