@@ -48,8 +48,8 @@ interface PlaneOptions {
 interface Life {
   worker: Worker;
   peer: Peer;
-  /** It has been told again what lasts, and may be asked. */
-  ready: boolean;
+  /** `ready`: it has been told again what lasts, and may be asked. */
+  stage: "starting" | "ready" | "over";
 }
 
 const MIB = 2 ** 20;
@@ -87,14 +87,14 @@ export function spawnPlane<C extends Calls<C>>(name: PlaneName, options: PlaneOp
     });
     const { threadId } = worker;
     const peer = connect(worker, options.handlers);
-    const born: Life = { worker, peer, ready: false };
+    const born: Life = { worker, peer, stage: "starting" };
     let why = "it ended";
     worker.on("error", (error) => {
       why = reason(error);
     });
     worker.on("exit", () => {
       ended.push(threadId);
-      born.ready = false;
+      born.stage = "over";
       if (!wanted) died(why);
       peer.broken(gone(name));
     });
@@ -129,21 +129,25 @@ export function spawnPlane<C extends Calls<C>>(name: PlaneName, options: PlaneOp
       await next.worker.terminate();
       return;
     }
-    next.ready = true;
+    // Its last answers may reach us together with its end.
+    if ((next.stage as Life["stage"]) === "over") return;
+    next.stage = "ready";
     options.told(
       `the ${name} plane failed (${why}) and was started anew after ${Date.now() - diedMs} ms; nothing that was acknowledged is lost`,
     );
     for (const one of waiting.splice(0)) one.go();
   }
 
+  /** May the thread be asked now? Throws where no other one will come. */
+  function standing(): boolean {
+    if (over) throw over;
+    if (wanted) throw gone(name);
+    return life.stage === "ready";
+  }
+
   async function ask<T>(what: string, args: unknown, progress: Progress | undefined): Promise<T> {
     for (let tries = 1; ; tries++) {
-      if (over) throw over;
-      if (wanted) throw gone(name);
-      if (!life.ready) {
-        await new Promise<void>((go, stop) => waiting.push({ go, stop }));
-        continue;
-      }
+      while (!standing()) await new Promise<void>((go, stop) => waiting.push({ go, stop }));
       try {
         const answer = await life.peer.call<T>(what, args, progress);
         kept.answered(what, args, answer);
@@ -156,7 +160,7 @@ export function spawnPlane<C extends Calls<C>>(name: PlaneName, options: PlaneOp
   }
 
   life = start();
-  life.ready = true; // it reads its messages when it has started
+  life.stage = "ready"; // it reads its messages when it has started
   return {
     call: ask,
     state: () => ({ ...state }),
@@ -166,7 +170,7 @@ export function spawnPlane<C extends Calls<C>>(name: PlaneName, options: PlaneOp
       for (const one of waiting.splice(0)) one.stop(gone(name));
       const { peer, worker } = life;
       try {
-        if (life.ready) await peer.call("close");
+        if (life.stage === "ready") await peer.call("close");
       } finally {
         await worker.terminate();
       }
