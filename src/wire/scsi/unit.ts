@@ -162,7 +162,7 @@ export class LogicalUnit {
 
   /**
    * LOGICAL UNIT RESET (SAM-5 6.3.3): all tasks aborted; those of other nexuses than the one that asks end with TASK ABORTED (TAS). RESERVE is
-   * released, mode pages are as made, everybody is told (29h/03h), but for who asked.
+   * released, mode pages are as made, everybody is told (29h/03h), who asked as well: SAM-5 excepts nobody, initiators wait for it.
    */
   reset(asking?: string): UnitDo[] {
     const orders: UnitDo[] = [];
@@ -173,7 +173,7 @@ export class LogicalUnit {
     }
     this.#state.reservedBy = undefined;
     this.#state.stopped = false;
-    attend(this.#state, SENSE.UNIT_RESET, asking);
+    attend(this.#state, SENSE.UNIT_RESET);
     return orders;
   }
 
