@@ -179,7 +179,7 @@ async function verbsEverywhere(plan: Omit<Plan, "count" | "failAt">, by: number,
 
 for (const [what, trouble, times, every, codes] of [
   ["write", "ENOSPC", 1, 9, ["DISK_FULL"]],
-  ["write", "ENOSPC", 40, 9, ["DISK_FULL"]],
+  ["write", "ENOSPC", 40, 9, ["DISK_FULL", "DISK_IO"]],
   ["write", "EIO", 1, 9, ["DISK_IO"]],
   ["sync", "EIO", 1, 3, ["DISK_IO"]],
 ] as const)

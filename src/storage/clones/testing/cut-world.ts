@@ -117,9 +117,14 @@ export class CutWorld {
     return this.#lies(what);
   }
 
-  /** The power goes: nothing is written any more. Gives a folder, made in `into`, as the disk may hold it then. */
+  /** The power goes: nothing is written any more. */
   cut(die: Die, into: string): void {
     this.isOff = true;
+    this.leave(die, into);
+  }
+
+  /** Makes a folder as the disk may hold it if the power went now; the world goes on. */
+  leave(die: Die, into: string): void {
     mkdirSync(into);
     const rest = this.#nameLog.length - this.#durableNames;
     let kept = this.#durableNames + die.below(rest + 1);
