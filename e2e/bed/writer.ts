@@ -2,11 +2,14 @@ import assert from "node:assert/strict";
 import type { CloneLook } from "./clone-look.ts";
 import type { Running } from "./commands.ts";
 
+/** More than a first burst: the server asks for the rest of it. */
+const BLOCK = 256 << 10;
+
 /**
- * A loop for a guest's shell: each turn a block of 16 KiB and a line of a list, both with fsync, and only then a line on the terminal. Ends when /stop
+ * A loop for a guest's shell: each turn a block and a line of a list, both with fsync, and only then a line on the terminal. Ends when /stop
  * is there. Numbers are doubled by words: `ACK n seconds` or `ERR n`.
  */
-export const WRITING = `n=0; mkdir -p /written; while [ ! -e /stop ]; do n=$((n+1)); if yes "block $n" | head -c 16384 | dd of=/written/$((n%8)) bs=16384 iflag=fullblock conv=fsync 2>/dev/null && echo "$n" | dd of=/written/list oflag=append conv=notrunc,fsync 2>/dev/null; then echo "AC""K $n $(cut -d' ' -f1 /proc/uptime)"; else echo "ER""R $n"; fi; sleep 0.1; done; echo "STOP""PED"`;
+export const WRITING = `n=0; mkdir -p /written; while [ ! -e /stop ]; do n=$((n+1)); if yes "block $n" | head -c ${BLOCK} | dd of=/written/$((n%8)) bs=${BLOCK} iflag=fullblock conv=fsync 2>/dev/null && echo "$n" | dd of=/written/list oflag=append conv=notrunc,fsync 2>/dev/null; then echo "AC""K $n $(cut -d' ' -f1 /proc/uptime)"; else echo "ER""R $n"; fi; sleep 0.1; done; echo "STOP""PED"`;
 
 export interface Writes {
   /** Numbers that the guest saw acknowledged. */
@@ -51,7 +54,7 @@ export async function allOnClone(clone: CloneLook, { acknowledged }: Writes): Pr
   assert.deepEqual(list.slice(0, last), acknowledged);
   for (let n = Math.max(1, last - 5); n <= last; n++) {
     const block = (await clone.cat(`/written/${n % 8}`)).toString();
-    const expected = `block ${n}\n`.repeat(16384).slice(0, 16384);
+    const expected = `block ${n}\n`.repeat(BLOCK / 8).slice(0, BLOCK);
     assert.ok(block === expected, `block ${n} begins with ${JSON.stringify(block.slice(0, 20))}`);
   }
 }

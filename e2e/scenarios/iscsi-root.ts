@@ -43,6 +43,8 @@ export const scenario: Scenario = {
 
     const small = await lookAtClone(t, fleet, MINI.serial);
     assert.equal((await small.cat("/mark")).toString(), "written over iSCSI\n");
+    const [, sum] = /([0-9a-f]{64}) {2}\/large/.exec(consoles[0] ?? "") ?? [];
+    assert.equal(sha256(await small.cat("/large")), sum, "sixteen megabytes, as the guest has them");
     const large = await lookAtClone(t, fleet, BIG.serial);
     assert.equal((await large.cat("/home/ada/mark")).toString(), "written by systemd's root\n");
     assert.ok(large.wasClean, "the system unmounted its root, or made it read-only, before the power went");
@@ -75,7 +77,7 @@ async function mini(t: Stage, fleet: Fleet): Promise<string> {
     boot.steps.map(({ words }) => words).join("\n"),
   );
   guest.type(
-    `echo written over iSCSI > /mark; sync; (${SESSION}); cat /proc/[0-9]*/cmdline | busybox tr '\\0' ' '; echo LOO''KED`,
+    `dd if=/dev/urandom of=/large bs=64k count=256; sync; echo 3 > /proc/sys/vm/drop_caches; sha256sum /large; echo written over iSCSI > /mark; sync; (${SESSION}); cat /proc/[0-9]*/cmdline | busybox tr '\\0' ' '; echo LOO''KED`,
   );
   const [text] = await guest.saw(/targetname=\S+:1[\s\S]*LOOKED/, 60);
   checkSession(text, MINI.serial);
