@@ -56,6 +56,7 @@ step() {
     exit 1
   fi
   echo "$key" >> $state/done
+  sync # a power cut must not have it done twice
   did=$((did + 1))
 }
 here() {
