@@ -120,6 +120,35 @@ for (const how of ["SIGKILL", "SIGTERM"] as const) {
   });
 }
 
+test("a client with its disk open over iSCSI goes on when the disk plane dies, and nothing acknowledged is lost", async (t) => {
+  if (!clients(t)) return;
+  process.env["BRAMBLE_TEST_PLANE_FAULTS"] = "ask";
+  t.after(() => delete process.env["BRAMBLE_TEST_PLANE_FAULTS"]);
+  const b = await bramble(t);
+  const disk = await b.giveIscsi();
+  const client = spawn(which("qemu-io") ?? "qemu-io", [...disk.object, "--image-opts", disk.options], {
+    stdio: ["pipe", "pipe", "inherit"],
+  });
+  t.after(() => client.kill("SIGKILL"));
+  const said = listen(client);
+  const order = (words: string, answer: RegExp) => {
+    client.stdin.write(`${words}\n`);
+    return said(answer);
+  };
+  const wrote = /wrote 65536\/65536|write failed/;
+  assert.match(await order("write -P 0x41 33M 64k", wrote), /wrote/);
+  await b.disks.call("fault", { how: "throw" });
+  assert.match(await order("write -P 0x42 34M 64k", wrote), /wrote/);
+  await b.events(/the disk plane failed/);
+  for (const [at, byte] of [
+    [33, 41],
+    [34, 42],
+  ]) {
+    const answer = await order(`read -P 0x${byte} ${at}M 64k`, /read 65536\/65536|Pattern|read failed/);
+    assert.match(answer, /read 65536/);
+  }
+});
+
 test("CHAP keeps strangers out, and no secret is on a page", async (t) => {
   if (!clients(t)) return;
   const b = await bramble(t);
