@@ -3,7 +3,7 @@ import { connect, type Socket } from "node:net";
 import type { TestContext } from "node:test";
 import type { Disk } from "../base/disk.ts";
 import { HEADER, padded } from "../wire/iscsi/pdu.ts";
-import { FINAL_LOGIN, type Heard, INITIATOR, login, TARGET } from "../wire/iscsi/testing.ts";
+import { command, FINAL_LOGIN, type Heard, INITIATOR, login, TARGET } from "../wire/iscsi/testing.ts";
 import { LogicalUnit } from "../wire/scsi/unit.ts";
 import { type IscsiEvent, type IscsiOptions, type IscsiServer, serveIscsi } from "./iscsi.ts";
 
@@ -129,3 +129,10 @@ const lba = (block: number, blocks: number) =>
 export const read10 = (block: number, blocks: number): string => `2800${lba(block, blocks)}`;
 export const write10 = (block: number, blocks: number, fua = false): string =>
   `2a${fua ? "08" : "00"}${lba(block, blocks)}`;
+
+/** The first command of a nexus meets a unit attention (29h): answered, and out of the way. */
+export async function ready(client: Client): Promise<Client> {
+  client.say(command(1, 0, { cdb: "00" }));
+  await client.heard();
+  return client;
+}

@@ -5,13 +5,14 @@ import { createServer, type Socket } from "node:net";
 import type { ChapTools } from "../wire/iscsi/chap.ts";
 import { Allowance, type Limits } from "../wire/nbd/limits.ts";
 import type { LogicalUnit } from "../wire/scsi/unit.ts";
-import { Connection, type House, type IscsiClient, peerOf } from "./iscsi-connection.ts";
+import { Connection } from "./iscsi-connection.ts";
+import { type House, type IscsiClient, peerOf } from "./iscsi-house.ts";
 import { type Lun, RunningUnit } from "./iscsi-unit.ts";
 import { HalfOpen, type Patience, watch } from "./iscsi-watch.ts";
 import { Slabs } from "./outbox.ts";
 import { deferred, throttled } from "./throttle.ts";
 
-export type { IscsiClient, IscsiTarget } from "./iscsi-connection.ts";
+export type { IscsiClient, IscsiTarget } from "./iscsi-house.ts";
 
 /** What happened at an iSCSI server. Of `refused` and `error`, one a second for each address, with the number of the others. */
 export interface IscsiEvent {
