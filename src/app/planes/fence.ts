@@ -49,6 +49,7 @@ export class Fence {
       if (conflicts.length === 0) {
         const expected = wish.party.boot === TOOLS ? this.#expected(wish.paths) : undefined;
         if (expected !== undefined) return { refused: expected };
+        this.#through(wish.party); // one line for each party, however often it comes
         this.#logins.add({ ...wish, untilMs: this.#now() + LOGIN_MS });
         return { tookOver };
       }
@@ -68,12 +69,16 @@ export class Fence {
 
   /** The login is through. Gives back what to call when nothing of the session touches a disk any more. */
   opened(session: OpenSession): () => void {
-    for (const login of this.#logins) if (same(login.party, session.party)) this.#logins.delete(login);
+    this.#through(session.party);
     this.#sessions.add(session);
     return () => {
       this.#sessions.delete(session);
       if (session.party.boot !== TOOLS) this.expect(session.paths);
     };
+  }
+
+  #through(party: Party): void {
+    for (const login of this.#logins) if (same(login.party, party)) this.#logins.delete(login);
   }
 
   /** A node may come for these disks at any moment. */
