@@ -1,14 +1,14 @@
-import { basename, dirname, join } from "node:path";
+import { basename } from "node:path";
 import { BrambleError } from "../../base/errors.ts";
 import { type CloneRecord, cloneRecord, type ImageRef, type Overlay, overImage } from "./create.ts";
 import type { OpenClone } from "./engine.ts";
 import { growDisk } from "./grow.ts";
-import { readHeader } from "./header-edit.ts";
 import type { Journal } from "./journal.ts";
 import { type Host, type LayerEntry, type LayersIndex, readIndex, writeIndex } from "./layers-index.ts";
-import { chainOf, type PlannedLayer } from "./merge-plan.ts";
+import { bytesOfAll, type KnownLayer, layerBelow, lookAtLayers } from "./layers-look.ts";
+import { chainOf } from "./merge-plan.ts";
 import { Merging } from "./merging.ts";
-import { layerNumber, layerPath, openLayer, type QcowLayer } from "./open-layers.ts";
+import { layerPath, openLayer, type QcowLayer } from "./open-layers.ts";
 import type { Quota, QuotaEvent } from "./quota.ts";
 import { swapTop } from "./swap-top.ts";
 
@@ -53,12 +53,6 @@ export interface ChainParts {
   quota: Quota;
   on: (event: ChainEvent) => void;
   now: () => number;
-}
-
-interface KnownLayer extends PlannedLayer {
-  entry: LayerEntry;
-  size: number;
-  record: CloneRecord | undefined;
 }
 
 const NAME = /^[a-z0-9][a-z0-9._-]{0,62}$/i;
@@ -223,13 +217,8 @@ export class Chain {
 
   /** Bytes that only this clone takes on the host's disk. */
   ownBytes(): number {
-    const open = this.#parts.clone.layers();
-    const paths = new Set(open.map(({ path }) => path));
-    const beside = Object.keys(this.#index.layers).map((n) => layerPath(this.#parts.path, Number(n)));
-    return (
-      open.reduce((sum, layer) => sum + layer.allocated(), 0) +
-      beside.filter((path) => !paths.has(path)).reduce((sum, path) => sum + this.#allocated(path), 0)
-    );
+    const { clone, path, host } = this.#parts;
+    return bytesOfAll(path, clone.layers(), this.#index, host);
   }
 
   space(): CloneSpace {
@@ -325,48 +314,11 @@ export class Chain {
 
   #top() {
     const top = this.#parts.clone.layers()[0] as QcowLayer;
-    return { on: this.#under(top.header.backing), bytes: top.allocated() };
+    return { on: layerBelow(this.#parts.path, top.header.backing), bytes: top.allocated() };
   }
-
   #layers(): KnownLayer[] {
-    return Object.entries(this.#index.layers).flatMap(([n, entry]) => {
-      const number = Number(n);
-      const at = layerPath(this.#parts.path, number);
-      // On its way to be made, or to go: whoever lists layers does not wait for that.
-      if (this.#parts.host.folder.identity(at) === undefined) return [];
-      const { header, bytes } = this.#peek(at);
-      const wanted = entry.name !== undefined || (this.#held.get(number) ?? 0) > 0;
-      const due = entry.due === true;
-      const on = this.#under(header.backing);
-      return { number, on, wanted, due, bytes, entry, size: header.size, record: cloneRecord(header) };
-    });
-  }
-
-  #under(backing: { file: string; format?: string } | undefined): number | undefined {
-    if (backing?.format !== "qcow2") return undefined;
-    const here = dirname(this.#parts.path);
-    return dirname(join(here, backing.file)) === join(here)
-      ? layerNumber(this.#parts.path, basename(backing.file))
-      : undefined;
-  }
-
-  #allocated(path: string): number {
-    if (this.#parts.host.folder.identity(path) === undefined) return 0;
-    const file = this.#parts.host.open(path, "read");
-    try {
-      return file.allocated();
-    } finally {
-      file.close();
-    }
-  }
-
-  #peek(path: string) {
-    const file = this.#parts.host.open(path, "read");
-    try {
-      return { header: readHeader(file, path, false), bytes: file.allocated() };
-    } finally {
-      file.close();
-    }
+    const { path, host } = this.#parts;
+    return lookAtLayers(path, this.#index, host, (number) => (this.#held.get(number) ?? 0) > 0);
   }
 
   #save(): Promise<void> {
