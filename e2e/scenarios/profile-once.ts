@@ -26,7 +26,7 @@ export const scenario: Scenario = {
         reports,
         "first=$(cat /etc/app.conf) mode=$(stat -c %a.%u /etc/app.conf) unit=$(systemctl is-active network-online.target)",
       ),
-      "test -e /var/ready || { touch /var/ready; exit 3; }",
+      "test -e /var/ready || { touch /var/ready; sync; exit 3; }",
       say(reports, "third=$(ls /var/lib/bramble/once | wc -l)"),
     ];
     const lines = commands.flatMap((line) => ["--command", line]);
