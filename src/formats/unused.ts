@@ -1,7 +1,8 @@
 // Where a file system keeps nothing: free blocks and clusters, and the log of a journal that was left clean. What was deleted lies there still.
 import type { ReadableDisk } from "../base/disk.ts";
 import { BrambleError } from "../base/errors.ts";
-import { decodeSuperblock, SUPERBLOCK_AT, SUPERBLOCK_SIZE } from "./ext4/superblock.ts";
+import type { Group } from "./ext4/groups.ts";
+import { decodeSuperblock, SUPERBLOCK_AT, SUPERBLOCK_SIZE, type Superblock } from "./ext4/superblock.ts";
 import { Volume } from "./ext4/volume.ts";
 import { Clusters } from "./fat/clusters.ts";
 import { fatGeometry } from "./fat/geometry.ts";
@@ -24,13 +25,14 @@ export async function* unusedExt4(disk: ReadableDisk): AsyncGenerator<Range> {
   const volume = new Volume(disk, sb);
   const unit = sb.clusterBlocks * sb.blockSize;
   for (let group = 0; group < sb.groups; group++) {
-    const { blockBitmap, bitmapUnwritten, freeClusters } = await volume.group(group);
+    const known = await volume.group(group);
+    const { blockBitmap, bitmapUnwritten, freeClusters } = known;
     if (freeClusters === 0) continue;
     const start = sb.firstBlock + group * sb.blocksPerGroup;
     const clusters = Math.ceil(Math.min(sb.blocksPerGroup, sb.blocks - start) / sb.clusterBlocks);
-    if (bitmapUnwritten) continue; // no block of this group was ever given out: nothing was written there
-    const bitmap = new Uint8Array(sb.blockSize);
-    await disk.read(bitmap, blockBitmap * sb.blockSize);
+    let bitmap = new Uint8Array(sb.blockSize);
+    if (bitmapUnwritten) bitmap = impliedBitmap(known, { start, clusters }, sb);
+    else await disk.read(bitmap, blockBitmap * sb.blockSize);
     let free = 0;
     for (const run of clearRuns(bitmap, clusters)) {
       free += run.count;
@@ -44,6 +46,33 @@ export async function* unusedExt4(disk: ReadableDisk): AsyncGenerator<Range> {
     }
   }
   if (sb.journalInode !== 0) yield* log(volume, sb.journalInode);
+}
+
+/**
+ * A group from which no file has a block has no bitmap: in use is what describes the file system, its own bitmaps and inode table where
+ * they lie in it, and at its beginning copies of the superblock (ext4_init_block_bitmap in fs/ext4/balloc.c).
+ */
+function impliedBitmap(
+  { blockBitmap, inodeBitmap, inodeTable, freeClusters }: Group,
+  { start, clusters }: { start: number; clusters: number },
+  sb: Superblock,
+): Uint8Array<ArrayBuffer> {
+  const bitmap = new Uint8Array(sb.blockSize);
+  let used = 0;
+  const use = (cluster: number) => {
+    if (cluster < 0 || cluster >= clusters || (bitmap[cluster >> 3] as number) & (1 << (cluster & 7))) return;
+    bitmap[cluster >> 3] = (bitmap[cluster >> 3] as number) | (1 << (cluster & 7));
+    used += 1;
+  };
+  const tableBlocks = Math.ceil((sb.inodesPerGroup * sb.inodeSize) / sb.blockSize);
+  for (const block of [
+    blockBitmap,
+    inodeBitmap,
+    ...Array.from({ length: tableBlocks }, (_, i) => inodeTable + i),
+  ])
+    use(Math.floor((block - start) / sb.clusterBlocks));
+  for (let cluster = 0; used < clusters - freeClusters && cluster < clusters; cluster++) use(cluster);
+  return bitmap;
 }
 
 /** The blocks of a journal behind its superblock. A clean journal's log starts anew: nobody reads it. */

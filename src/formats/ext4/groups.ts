@@ -9,6 +9,7 @@ export interface Group {
   freeClusters: number;
   /** Block that holds the bits of the group's clusters. */
   blockBitmap: number;
+  inodeBitmap: number;
   /** Nothing was ever given out in this group: the bitmap is not there yet (BLOCK_UNINIT). */
   bitmapUnwritten: boolean;
 }
@@ -41,6 +42,7 @@ export function decodeGroup(bytes: Uint8Array, group: number, sb: Superblock): G
     inodeTable,
     freeClusters: u16(bytes, 0xc) + (wide ? u16(bytes, 0x2c) * 65536 : 0),
     blockBitmap: u32(bytes, 0x0) + (wide ? u32(bytes, 0x20) * 2 ** 32 : 0),
+    inodeBitmap: u32(bytes, 0x4) + (wide ? u32(bytes, 0x24) * 2 ** 32 : 0),
     bitmapUnwritten: sb.groupChecksum !== "none" && (u16(bytes, 0x12) & 0x2) !== 0,
   };
 }

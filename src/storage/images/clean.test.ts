@@ -197,13 +197,16 @@ test("a root that was left in the middle is replayed first; one that cannot be r
     cleanImage(disk, { keep: [], rootPartition: undefined }),
     refused("FORMAT_UNSUPPORTED", /--no-clean/),
   );
-  // needs_recovery, and a journal that says there is something in it
+  // needs_recovery, and a journal with a block in it
+  const block = `${disk}.block`;
+  writeFileSync(block, "JOURNALLED".padEnd(4096, "."));
   execFileSync(which("debugfs") ?? "debugfs", ["-w", "-f", "-", `${disk}?offset=${ROOT_AT}`], {
-    input: "jo -c\njw -b 5000 /dev/null\njc\n",
+    input: `jo -c\njw -b 15000 ${block}\njc\n`,
     stdio: ["pipe", "ignore", "ignore"],
   });
   assert.match(run("dumpe2fs", ["-h", `${disk}?offset=${ROOT_AT}`]), /needs_recovery/);
+  assert.ok(holds(disk, "JOURNALLED"));
   await cleanImage(disk, { keep: [], rootPartition: 2 });
   check(disk);
-  for (const word of SECRETS) assert.ok(!holds(disk, word), `${word} is still there`);
+  for (const word of [...SECRETS, "JOURNALLED"]) assert.ok(!holds(disk, word), `${word} is still there`);
 });

@@ -67,6 +67,7 @@ export async function cleanImage(
     await copyOut(path, apart, root, signal);
     await cleanRoot(apart, rules, signal);
     if (wants(rules, "free-space")) await wipe(apart, 0, unusedExt4, signal);
+    await tool("e2fsck", ["-f", "-n", apart], [0], signal);
     await copyBack(apart, path, root, signal);
   } finally {
     await rm(apart, { force: true });
@@ -143,7 +144,6 @@ async function removeInodes(apart: string, inodes: readonly number[], signal?: A
     await rm(script, { force: true });
   }
   await tool("e2fsck", ["-f", "-y", "-D", apart], [0, 1, 2, 3], signal);
-  await tool("e2fsck", ["-f", "-n", apart], [0], signal);
 }
 
 async function tool(
