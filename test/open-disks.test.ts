@@ -11,6 +11,9 @@ import { fileURLToPath } from "node:url";
 import { type iscsiDisk, loopback } from "./planes-server.ts";
 import { needs, run, which } from "./tools.ts";
 
+/** A client that hangs is a failure, not a wait without end. */
+const PATIENCE = { timeout: 180_000 };
+
 type IscsiDisk = ReturnType<typeof iscsiDisk>;
 
 const qemuIo = (disk: IscsiDisk, ...commands: string[]) =>
@@ -78,78 +81,86 @@ async function start(t: TestContext, data: string, ports?: Ready) {
 }
 
 for (const how of ["SIGKILL", "SIGTERM"] as const) {
-  test(`a client with its disk open over iSCSI goes on after ${how} and a new start: a pause, no error`, async (t) => {
+  test(
+    `a client with its disk open over iSCSI goes on after ${how} and a new start: a pause, no error`,
+    PATIENCE,
+    async (t) => {
+      if (!clients(t)) return;
+      const data = mkdtempSync(join(tmpdir(), "open-disks-"));
+      t.after(() => rmSync(data, { recursive: true, force: true }));
+      const first = await start(t, data);
+      const { disk } = first.ready;
+      if (!disk) throw new Error("no disk was opened");
+      const page80 = () => run("iscsi-inq", ["-i", `${disk.initiator}`, "-e", "1", "-c", "128", disk.uri]);
+      const serial = page80();
+      const client = spawn(which("qemu-io") ?? "qemu-io", [...disk.object, "--image-opts", disk.options], {
+        stdio: ["pipe", "pipe", "inherit"],
+      });
+      t.after(() => client.kill("SIGKILL"));
+      const said = listen(client);
+      const order = async (words: string, answer: RegExp) => {
+        client.stdin.write(`${words}\n`);
+        return said(answer);
+      };
+      const wrote = /wrote 65536\/65536|write failed/;
+      for (let i = 1; i <= 4; i++) {
+        assert.match(await order(`write -P 0x5${i} ${32 + i}M 64k`, wrote), /^.*wrote/);
+      }
+      first.child.kill(how);
+      const [code] = (await once(first.child, "exit")) as [number | null];
+      if (how === "SIGTERM") assert.equal(code, 0);
+      const later = order("write -P 0x55 37M 64k", wrote); // in the middle of nowhere
+      const second = await start(t, data, first.ready);
+      assert.equal(second.ready.disk, undefined, "the control side gave it nothing anew");
+      assert.match(await later, /wrote/);
+      for (let i = 1; i <= 5; i++) {
+        const answer = await order(`read -P 0x5${i} ${32 + i}M 64k`, /read 65536\/65536|Pattern|read failed/);
+        assert.match(answer, /read 65536/, "what was acknowledged is there, flushed or not");
+      }
+      client.stdin.end("quit\n");
+      await once(client, "exit");
+      assert.equal(page80(), serial, "it is the same disk to udev");
+      second.child.kill("SIGTERM");
+      await once(second.child, "exit");
+      assert.match(run("qemu-img", ["check", join(data, "clones/10000001.qcow2")]), /No errors were found/);
+    },
+  );
+}
+
+test(
+  "a client with its disk open over iSCSI goes on when the disk plane dies, and nothing acknowledged is lost",
+  PATIENCE,
+  async (t) => {
     if (!clients(t)) return;
-    const data = mkdtempSync(join(tmpdir(), "open-disks-"));
-    t.after(() => rmSync(data, { recursive: true, force: true }));
-    const first = await start(t, data);
-    const { disk } = first.ready;
-    if (!disk) throw new Error("no disk was opened");
-    const page80 = () => run("iscsi-inq", ["-i", `${disk.initiator}`, "-e", "1", "-c", "128", disk.uri]);
-    const serial = page80();
+    process.env["BRAMBLE_TEST_PLANE_FAULTS"] = "ask";
+    t.after(() => delete process.env["BRAMBLE_TEST_PLANE_FAULTS"]);
+    const b = await bramble(t);
+    const disk = await b.giveIscsi();
     const client = spawn(which("qemu-io") ?? "qemu-io", [...disk.object, "--image-opts", disk.options], {
       stdio: ["pipe", "pipe", "inherit"],
     });
     t.after(() => client.kill("SIGKILL"));
     const said = listen(client);
-    const order = async (words: string, answer: RegExp) => {
+    const order = (words: string, answer: RegExp) => {
       client.stdin.write(`${words}\n`);
       return said(answer);
     };
     const wrote = /wrote 65536\/65536|write failed/;
-    for (let i = 1; i <= 4; i++) {
-      assert.match(await order(`write -P 0x5${i} ${32 + i}M 64k`, wrote), /^.*wrote/);
+    assert.match(await order("write -P 0x41 33M 64k", wrote), /wrote/);
+    await b.disks.call("fault", { how: "throw" });
+    assert.match(await order("write -P 0x42 34M 64k", wrote), /wrote/);
+    await b.events(/the disk plane failed/);
+    for (const [at, byte] of [
+      [33, 41],
+      [34, 42],
+    ]) {
+      const answer = await order(`read -P 0x${byte} ${at}M 64k`, /read 65536\/65536|Pattern|read failed/);
+      assert.match(answer, /read 65536/);
     }
-    first.child.kill(how);
-    const [code] = (await once(first.child, "exit")) as [number | null];
-    if (how === "SIGTERM") assert.equal(code, 0);
-    const later = order("write -P 0x55 37M 64k", wrote); // in the middle of nowhere
-    const second = await start(t, data, first.ready);
-    assert.equal(second.ready.disk, undefined, "the control side gave it nothing anew");
-    assert.match(await later, /wrote/);
-    for (let i = 1; i <= 5; i++) {
-      const answer = await order(`read -P 0x5${i} ${32 + i}M 64k`, /read 65536\/65536|Pattern|read failed/);
-      assert.match(answer, /read 65536/, "what was acknowledged is there, flushed or not");
-    }
-    client.stdin.end("quit\n");
-    await once(client, "exit");
-    assert.equal(page80(), serial, "it is the same disk to udev");
-    second.child.kill("SIGTERM");
-    await once(second.child, "exit");
-    assert.match(run("qemu-img", ["check", join(data, "clones/10000001.qcow2")]), /No errors were found/);
-  });
-}
+  },
+);
 
-test("a client with its disk open over iSCSI goes on when the disk plane dies, and nothing acknowledged is lost", async (t) => {
-  if (!clients(t)) return;
-  process.env["BRAMBLE_TEST_PLANE_FAULTS"] = "ask";
-  t.after(() => delete process.env["BRAMBLE_TEST_PLANE_FAULTS"]);
-  const b = await bramble(t);
-  const disk = await b.giveIscsi();
-  const client = spawn(which("qemu-io") ?? "qemu-io", [...disk.object, "--image-opts", disk.options], {
-    stdio: ["pipe", "pipe", "inherit"],
-  });
-  t.after(() => client.kill("SIGKILL"));
-  const said = listen(client);
-  const order = (words: string, answer: RegExp) => {
-    client.stdin.write(`${words}\n`);
-    return said(answer);
-  };
-  const wrote = /wrote 65536\/65536|write failed/;
-  assert.match(await order("write -P 0x41 33M 64k", wrote), /wrote/);
-  await b.disks.call("fault", { how: "throw" });
-  assert.match(await order("write -P 0x42 34M 64k", wrote), /wrote/);
-  await b.events(/the disk plane failed/);
-  for (const [at, byte] of [
-    [33, 41],
-    [34, 42],
-  ]) {
-    const answer = await order(`read -P 0x${byte} ${at}M 64k`, /read 65536\/65536|Pattern|read failed/);
-    assert.match(answer, /read 65536/);
-  }
-});
-
-test("CHAP keeps strangers out, and no secret is on a page", async (t) => {
+test("CHAP keeps strangers out, and no secret is on a page", PATIENCE, async (t) => {
   if (!clients(t)) return;
   const b = await bramble(t);
   const disk = await b.giveIscsi();
@@ -169,7 +180,7 @@ test("CHAP keeps strangers out, and no secret is on a page", async (t) => {
   assert.equal((await b.giveIscsi()).uri, disk.uri, "the node's secret stays");
 });
 
-test("NBD beside iSCSI is refused while one of them is open, and tools are told why", async (t) => {
+test("NBD beside iSCSI is refused while one of them is open, and tools are told why", PATIENCE, async (t) => {
   if (!clients(t)) return;
   const b = await bramble(t);
   const disk = await b.giveIscsi();

@@ -68,9 +68,11 @@ export async function loopback(options: LoopbackOptions = {}) {
   const giveIscsi = async () => iscsiDisk(await server.desk.agentHooks.exportIscsi(node, "127.0.0.1"));
   /** All events, when one of them says this: threads tell of things a moment later. */
   const events = async (what = /^/) => {
+    const until = Date.now() + 60_000;
     for (;;) {
       const words = (await commands.events({})).map((one) => one.words).join("\n");
       if (what.test(words)) return words;
+      if (Date.now() > until) throw new Error(`no event says ${what}: ${words}`);
       await new Promise(setImmediate);
     }
   };
