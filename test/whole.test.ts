@@ -162,6 +162,7 @@ test("the token opens one session, from one address; the second use is refused a
 test("a node's disk is open to its address and its secret only, and keeps what was written over a restart", async (t) => {
   if (!needs(t, "qemu-io", "qemu-utils")) return;
   const b = await bramble(t);
+  await b.commands.setProfile({ profile: "default", patch: { root: "nbd" } });
   const { pi, result } = await b.boot("4B");
   const { bytes } = result.cmdline ?? {};
   const body = `boot=${parameter(bytes, "boot")}\ntoken=${parameter(bytes, "token")}\n`;
@@ -237,6 +238,7 @@ test("a boot that was under way when Bramble stopped goes on: its files, its tok
 test("a second boot's login ends the first one's disk", async (t) => {
   if (!needs(t, "nbdinfo", "libnbd-bin")) return;
   const b = await bramble(t);
+  await b.commands.setProfile({ profile: "default", patch: { root: "nbd" } });
   const login = async () => {
     const { result } = await b.boot("4B");
     const { bytes } = result.cmdline ?? {};

@@ -48,12 +48,12 @@ async function noRoot(t: Stage, fleet: Fleet): Promise<void> {
   const { guest } = await bootNode(t, fleet, pi, { beforeKernel });
   const boot = await outcome(fleet, pi, 90);
   assert.deepEqual([boot.outcome, boot.stage], ["failed", "agent"]);
-  const why = /the agent failed: mounting \/dev\/nbd0p2 \(ext4\): .*Invalid argument/;
+  const why = /the agent failed: mounting \/dev\/sda2 \(ext4\): .*Invalid argument/;
   assert.match(boot.verdict ?? "", why);
   assert.match(boot.steps.at(-1)?.words ?? "", why, "the timeline's last line says what failed");
   await guest.saw(/press Enter for a shell/, 30);
   guest.type("");
-  guest.type("echo sum $((6 * 7)) as $(id -u) on $(cat /sys/block/nbd0/size)");
+  guest.type("echo sum $((6 * 7)) as $(id -u) on $(cat /sys/block/sda/size)");
   const [line] = await guest.saw(/sum 42 as 0 on [1-9]\d*/, 60);
   t.say(`no root: ${boot.verdict}; its shell: ${line}`);
 }

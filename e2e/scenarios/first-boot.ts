@@ -94,7 +94,7 @@ export const scenario: Scenario = {
         "hostname; cat /etc/machine-id; findmnt -no SOURCE /; systemctl is-system-running --wait; sudo id -u",
       )
     ).split("\n");
-    assert.deepEqual([hostname, root, write], [nodeName(pi), "/dev/nbd0p2", "0"]);
+    assert.deepEqual([hostname, root, write], [nodeName(pi), "/dev/sda2", "0"]);
     assert.notEqual(id, "0123456789abcdef0123456789abcdef");
     assert.match(state ?? "", /running|degraded/);
     t.say(`ssh ada@${hostname}: root on ${root}, system ${state}`);

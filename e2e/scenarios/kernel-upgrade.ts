@@ -17,7 +17,7 @@ export const scenario: Scenario = {
     await miniUp(first.guest);
     const work = [
       "for m in vfat nls_cp437 nls_ascii nls_utf8; do modprobe $m; done",
-      "mount -t vfat /dev/nbd0p1 /boot/firmware && cd /boot/firmware",
+      "mount -t vfat /dev/sda1 /boot/firmware && cd /boot/firmware",
       // another kernel file that is the same kernel: what follows a gzip stream is passed over
       "cat kernel8.img > /tmp/kernel && echo upgraded >> /tmp/kernel && cat /tmp/kernel > kernel8.img",
       "sed -i 's/$/ upgraded=yes/' cmdline.txt",

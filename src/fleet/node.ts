@@ -4,7 +4,7 @@ import { allVolumes, type Guard, type VolumeSpec } from "./disk-settings.ts";
 /** Life-cycle states that run today; names of the table in docs/lifecycle. Home use: discovered → enrolled by rule. */
 export type NodeState = "discovered" | "enrolled";
 /**
- * How a node gets its root. `auto` follows the release: NBD for now. `inventory`: none, it tells what it is and powers off. `shell`: none, a
+ * How a node gets its root. `auto` follows the release: iSCSI. `inventory`: none, it tells what it is and powers off. `shell`: none, a
  * person at its console looks around.
  */
 export type RootMode = "auto" | "iscsi" | "nbd" | "ram" | "inventory" | "shell";
@@ -67,7 +67,7 @@ export function resolveNode(node: Node, profile: Profile) {
   const root = node.root ?? profile.root;
   return {
     image: node.image ?? profile.image,
-    root: root === "auto" ? ("nbd" as const) : root,
+    root: root === "auto" ? ("iscsi" as const) : root,
     firmware: node.firmware ?? profile.firmware,
     seed: { ...profile.seed, ...node.seed },
     ephemeral: node.ephemeral ?? profile.ephemeral ?? false,
