@@ -44,7 +44,11 @@ export function diskNews(options: DiskNewsOptions): (told: DiskEvent) => void {
         return;
       case "quota": {
         const percent = Math.floor((told.ownBytes / told.quota) * 100);
-        event("quota", options.ownerOf(told.path), `its disk has used ${percent} % of its quota`);
+        const then =
+          percent < 100
+            ? ""
+            : ": new writes fail until files are deleted and trimmed, or the quota is raised";
+        event("quota", options.ownerOf(told.path), `its disk has used ${percent} % of its quota${then}`);
         return;
       }
       default: {
