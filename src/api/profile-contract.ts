@@ -1,5 +1,6 @@
 // What the CLI and the page may ask about profiles, templates, secrets and seeds: a part of the contract.
 import type { ProfileFile, ProfileTemplates } from "../fleet/profiles.ts";
+import type { PatchOfTemplates } from "../fleet/templates-patch.ts";
 import type { ProfileView, Route } from "./contract.ts";
 
 export interface SecretView {
@@ -17,19 +18,7 @@ export interface ProfileDetail extends ProfileView {
   cluster?: { first: string; address: string; atMs: number };
 }
 
-/** Null clears; lists are given whole; files by their paths, one with a null text goes. */
-export interface TemplatesPatch {
-  userData?: string | null;
-  metaData?: string | null;
-  networkConfig?: string | null;
-  files?: (Omit<ProfileFile, "text"> & { text: string | null })[] | null;
-  packages?: string[] | null;
-  commands?: string[] | null;
-  cmdline?: string[] | null;
-  config?: string[] | null;
-  values?: Record<string, string | null>;
-  cluster?: boolean;
-}
+export type TemplatesPatch = PatchOfTemplates;
 
 export interface SeedView {
   node: string;
