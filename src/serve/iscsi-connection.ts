@@ -16,6 +16,8 @@ import { Outbox, type Piece } from "./outbox.ts";
 import { receiveInto } from "./receive.ts";
 
 const RECEIVE = 256 << 10;
+/** Long answers need not wait for the rest of their batch: the initiator reads while we do the next one. */
+const ENOUGH = 64 << 10;
 const KEEP_ALIVE_MS = 30_000;
 const NO_UNITS: ReadonlyMap<number, RunningUnit> = new Map();
 
@@ -32,7 +34,7 @@ export class Connection {
   #work: Work | undefined;
   /** Has the login ever succeeded? */
   opened = false;
-  #writing = false;
+  #writes = 0; // that the socket has not called back for
   #scheduled = false;
   #paused = false;
   #closing: string | undefined;
@@ -78,7 +80,7 @@ export class Connection {
   }
   /** Does it wait for the initiator: the rest of a PDU, data-out, or room for answers? */
   get awaitsClient(): boolean {
-    return this.#writing || this.#session.awaitsData;
+    return this.stuck || this.#session.awaitsData;
   }
   /** Has anything come? Who connects and leaves in silence is no event. */
   get spoke(): boolean {
@@ -86,7 +88,7 @@ export class Connection {
   }
   /** Does it take no answers now? */
   get stuck(): boolean {
-    return this.#writing;
+    return this.#socket.writableLength > 0;
   }
   /** Goes on with commands that had to wait. */
   next(): void {
@@ -147,6 +149,7 @@ export class Connection {
       switch (order.do) {
         case "command":
           if (order.command.state === "begun") this.#work?.perform(order.command);
+          if (this.#outbox.gathered >= ENOUGH) this.#flush();
           break;
         case "fail":
           this.#work?.answer(order.command, { status: CHECK_CONDITION, sense: order.sense });
@@ -269,11 +272,11 @@ export class Connection {
     });
   }
 
-  /** One write at a time: while the initiator does not take it, answers gather here and, by their cost, hold commands back. */
+  /** While the initiator does not take what was written, answers gather here and, by their cost, hold commands back. */
   #flush(): void {
-    if (this.#writing || this.#gone) return;
+    if (this.#gone || this.stuck) return;
     if (this.#outbox.empty) {
-      if (this.#closing !== undefined) this.end(this.#closing);
+      if (this.#closing !== undefined && this.#writes === 0) this.end(this.#closing);
       return;
     }
     let batch = { answers: 0, cost: 0 };
@@ -285,7 +288,7 @@ export class Connection {
       return;
     }
     const pieces = this.#outbox.take();
-    this.#writing = true;
+    this.#writes += 1;
     const sent = () => this.#sent(pieces, batch);
     if (pieces.length > 1) this.#socket.cork();
     pieces.forEach(({ slab, from, to }, i) => {
@@ -297,7 +300,7 @@ export class Connection {
   }
 
   #sent(pieces: Piece[], batch: { answers: number; cost: number }): void {
-    this.#writing = false;
+    this.#writes -= 1;
     this.progress += 1;
     this.#outbox.free(pieces);
     if (this.#over) return; // the session has given back everything already

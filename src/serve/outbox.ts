@@ -47,6 +47,11 @@ export class Outbox {
     return this.#pieces.length === 0 && this.#from === this.#at;
   }
 
+  /** Bytes that could leave now, of the open run; those before it count as much. */
+  get gathered(): number {
+    return this.#pieces.length > 0 ? SLAB : this.#at - this.#from;
+  }
+
   /** Takes `length` bytes at the end of the open run: fill slab's bytes from `at` on before anything else is called. */
   room(length: number): { slab: Slab; at: number } {
     let slab = this.#slab;
