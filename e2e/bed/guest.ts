@@ -17,6 +17,8 @@ export interface GuestOptions {
   memoryMb?: number;
   /** 1; a system of many processes is up sooner with 2. */
   cores?: number;
+  /** A disk, in QEMU's words (-drive). */
+  drive?: string;
 }
 
 export interface Guest extends Running {
@@ -57,6 +59,7 @@ export async function bootGuest(options: GuestOptions): Promise<Guest> {
     "-device",
     "virtio-rng-pci",
   ];
+  const drive = options.drive === undefined ? [] : ["-drive", options.drive];
   const boot = [
     "-kernel",
     path("kernel"),
@@ -67,7 +70,7 @@ export async function bootGuest(options: GuestOptions): Promise<Guest> {
   ];
   const running = start(
     "qemu-system-aarch64",
-    [...machine, ...speed, ...plain, ...network, ...card, ...boot],
+    [...machine, ...speed, ...plain, ...network, ...card, ...drive, ...boot],
     { onText: stamp, stdio: ["pipe", "pipe", "pipe"] },
   );
   void running.ended.then(() => log.end());
