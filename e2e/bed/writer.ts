@@ -9,7 +9,7 @@ const BLOCK = 256 << 10;
  * A loop for a guest's shell: each turn a block and a line of a list, both with fsync, and only then a line on the terminal. Ends when /stop
  * is there. Numbers are doubled by words: `ACK n seconds` or `ERR n`.
  */
-export const WRITING = `n=0; mkdir -p /written; while [ ! -e /stop ]; do n=$((n+1)); if yes "block $n" | head -c ${BLOCK} | dd of=/written/$((n%8)) bs=${BLOCK} iflag=fullblock conv=fsync 2>/dev/null && echo "$n" | dd of=/written/list oflag=append conv=notrunc,fsync 2>/dev/null; then echo "AC""K $n $(cut -d' ' -f1 /proc/uptime)"; else echo "ER""R $n"; fi; sleep 0.1; done; echo "STOP""PED"`;
+export const WRITING = `n=0; mkdir -p /written; while [ ! -e /stop ]; do n=$((n+1)); if { printf %16s "block $n"; dd if=/dev/zero bs=${BLOCK - 32} count=1 2>/dev/null; printf %16s "end $n"; } | dd of=/written/$((n%8)) bs=${BLOCK} iflag=fullblock conv=fsync 2>/dev/null && echo "$n" | dd of=/written/list oflag=append conv=notrunc,fsync 2>/dev/null; then echo "AC""K $n $(cut -d' ' -f1 /proc/uptime)"; else echo "ER""R $n"; fi; sleep 0.1; done; echo "STOP""PED"`;
 
 export interface Writes {
   /** Numbers that the guest saw acknowledged. */
@@ -53,8 +53,10 @@ export async function allOnClone(clone: CloneLook, { acknowledged }: Writes): Pr
   );
   assert.deepEqual(list.slice(0, last), acknowledged);
   for (let n = Math.max(1, last - 5); n <= last; n++) {
-    const block = (await clone.cat(`/written/${n % 8}`)).toString();
-    const expected = `block ${n}\n`.repeat(BLOCK / 8).slice(0, BLOCK);
-    assert.ok(block === expected, `block ${n} begins with ${JSON.stringify(block.slice(0, 20))}`);
+    const block = await clone.cat(`/written/${n % 8}`);
+    const expected = Buffer.alloc(BLOCK);
+    expected.write(`block ${n}`.padStart(16), 0);
+    expected.write(`end ${n}`.padStart(16), BLOCK - 16);
+    assert.ok(block.equals(expected), `block ${n} begins with ${block.subarray(0, 20).toString("latin1")}`);
   }
 }
