@@ -47,6 +47,7 @@ export async function powerCuts(t: Stage, options: { turns: number; cuts: number
     await replay(recorded, folder, { seed, journal: seed % 2 === 0, cuts }, (cut) =>
       judge.judge(cut, { files: true }).catch((error: unknown) => keep(t, cut, error)),
     );
+    if (judge.count.cuts % 100 === 0) t.say(`${judge.count.cuts} cuts after ${judging()} s, all right`);
   }
   const { cuts, opened, checkClean, leaky, fsckClean, journalsReplayed, promisesKept } = judge.count;
   t.say(
