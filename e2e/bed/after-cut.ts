@@ -6,9 +6,11 @@ import { output } from "./commands.ts";
 import { keptPromises } from "./fsync-load.ts";
 import type { Cut } from "./power-cuts.ts";
 import type { RecordedDisk } from "./recorded-guest.ts";
-import { judgeSector, SECTOR } from "./sector-history.ts";
+import { judgeSector, SECTOR, writtenWith } from "./sector-history.ts";
 
 const CHUNK = 65_536;
+/** Where ext4 keeps its superblock: two sectors, the checksum in the second. */
+const SUPERBLOCK = 1024;
 
 /** What is counted over all cuts. */
 const tally = () => ({
@@ -18,6 +20,7 @@ const tally = () => ({
   leaky: 0,
   fsckClean: 0,
   journalsReplayed: 0,
+  superblocksTorn: 0,
   promisesKept: 0,
   flushedBytes: 0,
   ownBytes: 0,
@@ -109,7 +112,27 @@ export class Judge {
       const until = Math.min(offset + length, image.size);
       if (from < until) await into?.write(found, from - offset, until - from, from - rootOffset);
     }
+    if (into) await this.#wholeSuperblock(cut, into);
     await into?.close();
+  }
+
+  /**
+   * ext4 writes its superblock in place, outside its journal, and counts on a disk that keeps its two sectors together. Ours may not, so that
+   * all else is tried as hard as can be: a torn one becomes the whole one that its second sector is of.
+   */
+  async #wholeSuperblock(cut: Cut, root: FileHandle): Promise<void> {
+    const first = (this.#recorded.rootOffset + SUPERBLOCK) / SECTOR;
+    const [one, two] = [cut.allowed.get(first), cut.allowed.get(first + 1)];
+    if (!one || !two) return;
+    const [found, image] = [Buffer.alloc(2 * SECTOR), Buffer.alloc(2 * SECTOR)];
+    await root.read(found, 0, found.length, SUPERBLOCK);
+    await this.#image.read(image, 0, image.length, first * SECTOR);
+    const held = { found: found.subarray(SECTOR), image: image.subarray(SECTOR) };
+    const value = writtenWith(one, two, held);
+    const whole = value === "image" ? image.subarray(0, SECTOR) : value;
+    if (!whole || Buffer.compare(whole, found.subarray(0, SECTOR)) === 0) return;
+    await root.write(whole, 0, SECTOR, SUPERBLOCK);
+    this.count.superblocksTorn += 1;
   }
 
   /** The journal is replayed and orphans are removed, as at a mount; then e2fsck has nothing to say, and fsync's promises hold. */

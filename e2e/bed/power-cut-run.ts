@@ -47,11 +47,12 @@ export async function powerCuts(t: Stage, options: { turns: number; cuts: number
     await replay(recorded, folder, { seed, journal: seed % 2 === 0, cuts }, (cut) =>
       judge.judge(cut, { files: true }).catch((error: unknown) => keep(t, cut, error)),
     );
-    if (judge.count.cuts % 100 === 0) t.say(`${judge.count.cuts} cuts after ${judging()} s, all right`);
+    if (judge.count.cuts % 100 === 0) t.say(`after ${judging()} s: ${JSON.stringify(judge.count)}`);
   }
-  const { cuts, opened, checkClean, leaky, fsckClean, journalsReplayed, promisesKept } = judge.count;
+  const { cuts, opened, checkClean, leaky, fsckClean, journalsReplayed, superblocksTorn, promisesKept } =
+    judge.count;
   t.say(
-    `${cuts} cuts in ${judging()} s: ${opened} opened, ${checkClean} qemu-img check clean (${leaky} with leaks), ${fsckClean} e2fsck clean (${journalsReplayed} journals replayed), ${promisesKept} kept every fsync`,
+    `${cuts} cuts in ${judging()} s: ${opened} opened, ${checkClean} qemu-img check clean (${leaky} with leaks), ${fsckClean} e2fsck clean (${journalsReplayed} journals replayed, ${superblocksTorn} torn superblocks made whole), ${promisesKept} kept every fsync`,
   );
   t.say(`${judge.count.flushedBytes} flushed bytes compared, ${judge.count.ownBytes} in all, none foreign`);
   assert.deepEqual([cuts, opened, checkClean, fsckClean, promisesKept], Array(5).fill(options.cuts));

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { fsyncLoad, keptPromises } from "./fsync-load.ts";
-import { judgeSector, SECTOR, SectorHistory } from "./sector-history.ts";
+import { judgeSector, SECTOR, SectorHistory, writtenWith } from "./sector-history.ts";
 
 const full = (byte: number) => Buffer.alloc(SECTOR, byte);
 const IMAGE = full(9);
@@ -24,6 +24,18 @@ test("SectorHistory: before a flush ends old and new are right, after it only th
   history.add({ do: "trim", offset: 4 * SECTOR, length: SECTOR });
   history.flushing()();
   assert.deepEqual([verdict(1), verdict(2), verdict(0)], ["lost", "right", "right"]);
+});
+
+test("writtenWith() says what the other half of a torn write was", () => {
+  const history = new SectorHistory();
+  const both = (one: number, two: number) =>
+    history.add({ do: "write", offset: 4 * SECTOR, bytes: Buffer.concat([full(one), full(two)]) });
+  both(1, 11);
+  both(2, 12);
+  const [one, two] = [4, 5].map((n) => history.allowed().get(n));
+  assert.ok(one && two);
+  const other = (found: number) => writtenWith(one, two, { found: full(found), image: IMAGE });
+  assert.deepEqual([other(12), other(11), other(9), other(7)], [full(2), full(1), "image", undefined]);
 });
 
 test("keptPromises() sees a lost line, a lost file, a file that came back and foreign bytes", () => {

@@ -79,3 +79,15 @@ export function judgeSector(sector: Sector | undefined, found: Uint8Array, image
     return floor > 0 && end === floor + 1 ? "flushed" : "right";
   return values.slice(0, floor).some(({ bytes }) => is(bytes)) ? "lost" : "foreign";
 }
+
+/** What was written to `sector` by the write that `neighbour` holds the bytes of; undefined where that is not known. */
+export function writtenWith(
+  sector: Sector,
+  neighbour: Sector,
+  held: { found: Uint8Array; image: Uint8Array },
+): Buffer | "image" | undefined {
+  const is = (bytes: Buffer | "image") =>
+    Buffer.compare(held.found, bytes === "image" ? held.image : bytes) === 0;
+  const at = neighbour.values.slice(neighbour.floor, neighbour.end).findLast(({ bytes }) => is(bytes))?.at;
+  return sector.values.find((value) => value.at === at)?.bytes;
+}
