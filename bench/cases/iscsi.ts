@@ -1,12 +1,11 @@
 // A node's disk over iSCSI: our server on a real clone, against tgt on a plain file.
-import { execFile, execFileSync } from "node:child_process";
-import { randomFillSync } from "node:crypto";
-import { closeSync, copyFileSync, mkdtempSync, openSync, rmSync, writeSync } from "node:fs";
+import { execFile } from "node:child_process";
+import { copyFileSync, mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { createClone } from "../../src/storage/clones/clone.ts";
-import type { Bench, BenchCase, Cell, Sample } from "../harness/case.ts";
-import { freePort, type Server } from "../harness/server.ts";
+import type { BenchCase, Cell, Sample } from "../harness/case.ts";
+import { iscsiOf, makeClones, makeImage, type Served, tgtOf } from "../harness/disks.ts";
+import type { Server } from "../harness/server.ts";
 
 const IMAGE_BYTES = 512 << 20;
 /** What a cell works on. */
@@ -57,10 +56,9 @@ export const bench: BenchCase = {
   describe:
     "a clone over iSCSI against tgt on a plain file: 4k random, 64k and 1M sequential, 1 to 30 sessions",
   async run(ctx) {
-    const image = join(ctx.folder, "iscsi-image.raw");
-    makeImage(image);
+    const image = makeImage(join(ctx.folder, "iscsi-image.raw"), IMAGE_BYTES);
     const storm = ctx.compile("iscsistorm.c", ["iscsi"]);
-    const tgt = tgtOf(ctx, image);
+    const tgt = tgtOf(ctx, TARGET);
     for (const [name, load] of Object.entries(CELLS)) {
       const contender = (serve: Serve) => async () => {
         const folder = mkdtempSync(join(ctx.folder, "iscsi-"));
@@ -72,50 +70,21 @@ export const bench: BenchCase = {
           rmSync(folder, { recursive: true });
         }
       };
-      const contenders: Cell["contenders"] = { ours: contender((folder) => serveOurs(ctx, image, folder)) };
-      if (tgt) contenders["tgt"] = contender(tgt);
+      const contenders: Cell["contenders"] = {
+        ours: contender(async (folder) => iscsiOf(ctx, TARGET, await makeClones(image, folder))),
+      };
+      if (tgt)
+        contenders["tgt"] = contender((folder) => {
+          const file = join(folder, "disk.raw"); // it is written in place: a copy for each measurement
+          copyFileSync(image.path, file);
+          return tgt(file);
+        });
       await ctx.compare({ name, unit: load.block > 4096 ? "MB/s" : "IOPS", contenders });
     }
   },
 };
 
-type Serve = (folder: string) => Promise<{ server: Server; port: number }>;
-
-/** Random bytes all over, in the page cache: what an image in use looks like. */
-function makeImage(path: string): void {
-  const chunk = randomFillSync(Buffer.allocUnsafe(16 << 20));
-  const fd = openSync(path, "w");
-  for (let at = 0; at < IMAGE_BYTES; at += chunk.length) writeSync(fd, chunk);
-  closeSync(fd);
-}
-
-async function serveOurs(ctx: Bench, image: string, folder: string): ReturnType<Serve> {
-  const path = join(folder, "clone.qcow2");
-  await createClone({ path, image: { path: image, size: IMAGE_BYTES, sha256: "0".repeat(64) } });
-  const server = await ctx.ours("iscsi", [path, TARGET]);
-  return { server, port: (server.ready as { port: number }).port };
-}
-
-/** tgtd with its file, which it writes in place: a copy for each measurement. */
-function tgtOf(ctx: Bench, image: string): Serve | undefined {
-  const tgtd = ctx.tool("tgtd", "tgt");
-  const tgtadm = ctx.tool("tgtadm", "tgt");
-  if (!tgtd || !tgtadm) return undefined;
-  return async (folder) => {
-    const port = await freePort();
-    const control = 1 + (port % 1000);
-    const file = join(folder, "disk.raw");
-    copyFileSync(image, file);
-    const args = ["-f", "-C", String(control), "--iscsi", `portal=127.0.0.1:${port}`];
-    const server = await ctx.start({ command: tgtd, args, port });
-    const admin = (...words: string[]) =>
-      execFileSync(tgtadm, ["-C", String(control), "--lld", "iscsi", ...words]);
-    admin("--op", "new", "--mode", "target", "--tid", "1", "-T", TARGET);
-    admin("--op", "new", "--mode", "logicalunit", "--tid", "1", "--lun", "1", "-b", file);
-    admin("--op", "bind", "--mode", "target", "--tid", "1", "-I", "ALL");
-    return { server, port };
-  };
-}
+type Serve = (folder: string) => Promise<Served>;
 
 interface Measurement {
   storm: string;

@@ -1,11 +1,10 @@
 // A node's disk over NBD: our server on a real clone, against nbdkit's cow filter and qemu-nbd on a qcow2 overlay.
-import { execFile, execFileSync } from "node:child_process";
-import { randomFillSync } from "node:crypto";
-import { closeSync, mkdtempSync, openSync, rmSync, writeSync } from "node:fs";
+import { execFile } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { createClone } from "../../src/storage/clones/clone.ts";
 import type { Bench, BenchCase, Cell, Sample } from "../harness/case.ts";
+import { type Image, makeClones, makeImage, makeOverlay, nbdOf, type Served } from "../harness/disks.ts";
 import { freePort, type Server } from "../harness/server.ts";
 
 const IMAGE_BYTES = 1 << 30;
@@ -26,19 +25,18 @@ interface Load {
 /** Megabytes (10^6) a second for large requests, requests a second for small ones. */
 const CELLS: Record<string, Load> = {
   "randread-4k-d32": { operation: "read", block: 4096, depth: 32, before: "read" },
-  "randwrite-4k-d32": { operation: "write", block: 4096, depth: 32, before: "write" },
+  "rewrite-4k-d32": { operation: "write", block: 4096, depth: 32, before: "write" },
   "first-write-4k-d32": { operation: "write", block: 4096, depth: 32 },
   "read-64k-d8": { operation: "read", block: 65536, depth: 8, sequential: true, before: "read" },
-  "write-64k-d8": { operation: "write", block: 65536, depth: 8, sequential: true },
-  "randwrite-4k-d32-flush16": { operation: "write", block: 4096, depth: 32, before: "write", flushEach: 16 },
+  "first-write-64k-d8": { operation: "write", block: 65536, depth: 8, sequential: true },
+  "rewrite-4k-d32-flush16": { operation: "write", block: 4096, depth: 32, before: "write", flushEach: 16 },
 };
 
 export const bench: BenchCase = {
   name: "nbd",
   describe: "a clone over NBD, one connection, against nbdkit cow and qemu-nbd qcow2 (64K and extended_l2)",
   async run(ctx) {
-    const image = join(ctx.folder, "image.raw");
-    makeImage(image);
+    const image = makeImage(join(ctx.folder, "image.raw"), IMAGE_BYTES);
     const storm = ctx.compile("nbdstorm.c");
     const peers = peersOf(ctx, image);
     for (const [name, load] of Object.entries(CELLS)) {
@@ -52,31 +50,18 @@ export const bench: BenchCase = {
           rmSync(folder, { recursive: true });
         }
       };
-      const contenders: Cell["contenders"] = { ours: contender((folder) => serveOurs(ctx, image, folder)) };
+      const contenders: Cell["contenders"] = {
+        ours: contender(async (folder) => nbdOf(ctx, await makeClones(image, folder))),
+      };
       for (const [peer, serve] of Object.entries(peers)) contenders[peer] = contender(serve);
       await ctx.compare({ name, unit: load.block > 4096 ? "MB/s" : "IOPS", contenders });
     }
   },
 };
 
-type Serve = (folder: string) => Promise<{ server: Server; port: number }>;
+type Serve = (folder: string) => Promise<Served>;
 
-/** Random bytes all over, in the page cache: what an image in use looks like. */
-function makeImage(path: string): void {
-  const chunk = randomFillSync(Buffer.allocUnsafe(16 << 20));
-  const fd = openSync(path, "w");
-  for (let at = 0; at < IMAGE_BYTES; at += chunk.length) writeSync(fd, chunk);
-  closeSync(fd);
-}
-
-async function serveOurs(ctx: Bench, image: string, folder: string): ReturnType<Serve> {
-  const path = join(folder, "clone.qcow2");
-  await createClone({ path, image: { path: image, size: IMAGE_BYTES, sha256: "0".repeat(64) } });
-  const server = await ctx.ours("nbd", [path]);
-  return { server, port: (server.ready as { port: number }).port };
-}
-
-function peersOf(ctx: Bench, image: string): Record<string, Serve> {
+function peersOf(ctx: Bench, image: Image): Record<string, Serve> {
   const peers: Record<string, Serve> = {};
   const start = async (command: string, args: (port: number) => string[], folder: string) => {
     const port = await freePort();
@@ -87,7 +72,7 @@ function peersOf(ctx: Bench, image: string): Record<string, Serve> {
     peers["nbdkit-cow"] = (folder) =>
       start(
         nbdkit,
-        (port) => ["-f", "-i", "127.0.0.1", "-p", String(port), "--filter=cow", "file", image],
+        (port) => ["-f", "-i", "127.0.0.1", "-p", String(port), "--filter=cow", "file", image.path],
         folder,
       );
   const qemuNbd = ctx.tool("qemu-nbd", "qemu-utils");
@@ -99,19 +84,7 @@ function peersOf(ctx: Bench, image: string): Record<string, Serve> {
     ] as const)
       peers[peer] = (folder) => {
         const overlay = join(folder, "overlay.qcow2");
-        execFileSync(qemuImg, [
-          "create",
-          "-q",
-          "-f",
-          "qcow2",
-          "-o",
-          layout,
-          "-F",
-          "raw",
-          "-b",
-          image,
-          overlay,
-        ]);
+        makeOverlay(qemuImg, image, overlay, layout);
         return start(
           qemuNbd,
           (port) => ["-b", "127.0.0.1", "-p", String(port), "-t", "-f", "qcow2", overlay],
