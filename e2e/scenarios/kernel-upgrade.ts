@@ -7,7 +7,7 @@ import { QEMU, type Scenario } from "../scenario.ts";
 export const scenario: Scenario = {
   name: "kernel-upgrade",
   tier: "ci",
-  budgetSeconds: 150,
+  budgetSeconds: 400,
   needs: [QEMU],
   assets: ["mini-image", "agent-packages"],
   async run(t) {

@@ -10,7 +10,7 @@ const LEASE_SECONDS = 20;
 export const scenario: Scenario = {
   name: "root-network-short",
   tier: "ci",
-  budgetSeconds: 240,
+  budgetSeconds: 600,
   needs: [
     QEMU,
     SSH,
