@@ -36,7 +36,7 @@ pid=$$"
 /** dockerd with overlay2 on a netbooted root runs a container from a local tar, as the node's profile wants it. */
 export const scenario: Scenario = {
   name: "docker",
-  tier: "full",
+  tier: "ci",
   budgetSeconds: 480,
   needs: [QEMU, { tool: "debugfs", package: "e2fsprogs" }, { tool: "qemu-img", package: "qemu-utils" }],
   assets: ["docker-image", "agent-packages"],

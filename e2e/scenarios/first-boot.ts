@@ -53,7 +53,7 @@ export const scenario: Scenario = {
     const [listed] = await bramble.cli<ImageView[]>("image", "list");
     const key = join(t.folder, "key");
     await output("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-f", key]);
-    await bramble.cli("profile", "set", "--root", "nbd", "--user", "ada", "--ssh-key", `${key}.pub`);
+    await bramble.cli("profile", "set", "--user", "ada", "--ssh-key", `${key}.pub`);
 
     const pi = pi4(1);
     const { fetched, guest } = await bootNode(t, fleet, pi, { memoryMb: 1024, cores: 2 });
@@ -94,7 +94,7 @@ export const scenario: Scenario = {
         "hostname; cat /etc/machine-id; findmnt -no SOURCE /; systemctl is-system-running --wait; sudo id -u",
       )
     ).split("\n");
-    assert.deepEqual([hostname, root, write], [nodeName(pi), "/dev/nbd0p2", "0"]);
+    assert.deepEqual([hostname, root, write], [nodeName(pi), "/dev/sda2", "0"]);
     assert.notEqual(id, "0123456789abcdef0123456789abcdef");
     assert.match(state ?? "", /running|degraded/);
     t.say(`ssh ada@${hostname}: root on ${root}, system ${state}`);

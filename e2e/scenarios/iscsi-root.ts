@@ -27,7 +27,7 @@ const SESSION =
 /** Roots over Bramble's own iSCSI target: a system of one program, and a stock systemd image without open-iscsi. */
 export const scenario: Scenario = {
   name: "iscsi-root",
-  tier: "full",
+  tier: "ci",
   budgetSeconds: 720,
   needs: [QEMU, SSH, { tool: "qemu-img", package: "qemu-utils" }, { tool: "debugfs", package: "e2fsprogs" }],
   assets: ["mini-image", "pi-image", "agent-packages"],
