@@ -51,7 +51,7 @@ export async function startWriting(t: Stage, leaseSeconds: number): Promise<Writ
   const shellOn = await ada(t, bramble);
   await bramble.cli("profile", "set", "--root", "nbd");
   const { fetched, guest } = await bootNode(t, fleet, PI, { memoryMb: 1024, cores: 2 });
-  const boot = await reached(fleet, PI, "booted", 500);
+  const boot = await reached(fleet, PI, "booted", 300);
   t.say(
     `booted ${(((boot.steps.at(-1)?.atMs ?? 0) - boot.startedMs) / 1000).toFixed(0)} s after its first DHCP message`,
   );

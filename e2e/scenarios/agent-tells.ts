@@ -8,7 +8,7 @@ import { QEMU, type Scenario, type Stage } from "../scenario.ts";
 export const scenario: Scenario = {
   name: "agent-tells",
   tier: "ci",
-  budgetSeconds: 240,
+  budgetSeconds: 120,
   needs: [QEMU, { tool: "qemu-io", package: "qemu-utils" }],
   assets: ["mini-image", "agent-packages"],
   async run(t) {

@@ -18,7 +18,7 @@ const SEED = {
 export const scenario: Scenario = {
   name: "agent",
   tier: "ci",
-  budgetSeconds: 300,
+  budgetSeconds: 150,
   needs: [
     QEMU,
     { tool: "qemu-nbd", package: "qemu-utils" },

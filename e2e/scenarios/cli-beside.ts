@@ -19,7 +19,7 @@ const THREE = ((1n << 10n) | (1n << 12n) | (1n << 13n)).toString(16).padStart(16
 export const scenario: Scenario = {
   name: "cli-beside",
   tier: "ci",
-  budgetSeconds: 300,
+  budgetSeconds: 150,
   needs: [
     { tool: "setpriv", package: "util-linux" },
     { tool: "qemu-img", package: "qemu-utils" },

@@ -37,7 +37,7 @@ pid=$$"
 export const scenario: Scenario = {
   name: "docker",
   tier: "ci",
-  budgetSeconds: 480,
+  budgetSeconds: 200,
   needs: [QEMU, { tool: "debugfs", package: "e2fsprogs" }, { tool: "qemu-img", package: "qemu-utils" }],
   assets: ["docker-image", "agent-packages"],
   async run(t) {
@@ -66,7 +66,7 @@ export const scenario: Scenario = {
     const started = Date.now();
     const up = await miniUp(guest);
     assert.match(up.root, /^\/dev\/sd[a-z]2 ext4$/, "an iSCSI disk");
-    const said = await reports.until((all) => all.find(({ path }) => path === "/container"), 300);
+    const said = await reports.until((all) => all.find(({ path }) => path === "/container"), 150);
     t.say(`a container reported ${((Date.now() - started) / 1000).toFixed(0)} s after the kernel started`);
     assert.deepEqual(Object.fromEntries([...said.said].filter(([name]) => name !== "key")), {
       node: nodeName(pi),

@@ -42,7 +42,7 @@ async function holdsNothingOfOurs(path: string): Promise<void> {
 export const scenario: Scenario = {
   name: "first-boot",
   tier: "ci",
-  budgetSeconds: 700,
+  budgetSeconds: 400,
   needs: [QEMU, { tool: "ssh", package: "openssh-client" }, { tool: "mcopy", package: "mtools" }],
   assets: ["pi-image", "agent-packages"],
   async run(t) {
@@ -69,7 +69,7 @@ export const scenario: Scenario = {
     }
     await unexecuted(t.folder, image, fetched.files);
 
-    const boot = await reached(fleet, pi, "booted", 500);
+    const boot = await reached(fleet, pi, "booted", 300);
     assert.equal(boot.outcome, "booted");
     const took = boot.steps.map(({ atMs }) => atMs - boot.startedMs).at(-1) ?? 0;
     t.say(`booted ${(took / 1000).toFixed(0)} s after its first DHCP message`);

@@ -28,7 +28,7 @@ const SESSION =
 export const scenario: Scenario = {
   name: "iscsi-root",
   tier: "ci",
-  budgetSeconds: 720,
+  budgetSeconds: 300,
   needs: [QEMU, SSH, { tool: "qemu-img", package: "qemu-utils" }, { tool: "debugfs", package: "e2fsprogs" }],
   assets: ["mini-image", "pi-image", "agent-packages"],
   async run(t) {
@@ -70,7 +70,7 @@ async function mini(t: Stage, fleet: Fleet): Promise<string> {
   const { guest } = await bootNode(t, fleet, MINI);
   const up = await miniUp(guest);
   assert.deepEqual([up.boots, up.root], [1, "/dev/sda2 ext4"]);
-  const boot = await outcome(fleet, MINI, 60);
+  const boot = await outcome(fleet, MINI, 10);
   assert.deepEqual([boot.stage, boot.outcome], ["switched-root", "switched-root"]);
   assert.ok(
     boot.steps.some(({ words }) => words.includes("over iSCSI")),
@@ -91,7 +91,7 @@ async function big(t: Stage, fleet: Fleet): Promise<string> {
   const shellOn = await ada(t, fleet.bramble);
   await fleet.bramble.cli("profile", "set", "--image", "big:1");
   const { fetched, guest } = await bootNode(t, fleet, BIG, { memoryMb: 1024, cores: 2 });
-  const boot = await reached(fleet, BIG, "booted", 450);
+  const boot = await reached(fleet, BIG, "booted", 200);
   assert.equal(boot.outcome, "booted");
   const took = (boot.steps.at(-1)?.atMs ?? 0) - boot.startedMs;
   const { ask } = shellOn(fetched.boot.address ?? "");

@@ -29,7 +29,7 @@ const UNFAIR = {
 export const scenario: Scenario = {
   name: "iscsi-suite",
   tier: "ci",
-  budgetSeconds: 300,
+  budgetSeconds: 180,
   needs: [
     { tool: "iscsi-test-cu", package: "libiscsi-bin" },
     { tool: "qemu-img", package: "qemu-utils" },

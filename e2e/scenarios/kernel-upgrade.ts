@@ -7,7 +7,7 @@ import { QEMU, type Scenario } from "../scenario.ts";
 export const scenario: Scenario = {
   name: "kernel-upgrade",
   tier: "ci",
-  budgetSeconds: 400,
+  budgetSeconds: 150,
   needs: [QEMU],
   assets: ["mini-image", "agent-packages"],
   async run(t) {

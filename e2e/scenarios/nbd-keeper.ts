@@ -11,7 +11,7 @@ const OUTAGE_SECONDS = 5;
 export const scenario: Scenario = {
   name: "nbd-keeper",
   tier: "ci",
-  budgetSeconds: 300,
+  budgetSeconds: 120,
   needs: [
     QEMU,
     { tool: "nbdkit", package: "nbdkit" },

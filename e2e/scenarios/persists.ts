@@ -16,7 +16,7 @@ const KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFDqcDTtYxbxz2zNBIAuRUGWnDxiwlC
 export const scenario: Scenario = {
   name: "persists",
   tier: "ci",
-  budgetSeconds: 240,
+  budgetSeconds: 150,
   needs: [QEMU, TCPDUMP],
   assets: ["mini-image", "agent-packages"],
   async run(t) {

@@ -47,7 +47,7 @@ const OFF = ["delayed-offer", "frame-before-offer", "pinned-neighbour"];
 export const scenario: Scenario = {
   name: "pi3-bugs",
   tier: "ci",
-  budgetSeconds: 300,
+  budgetSeconds: 180,
   needs: [{ tool: "dnsmasq", package: "dnsmasq-base" }],
   assets: ["agent-packages"],
   async run(t) {

@@ -5,7 +5,7 @@ import { QEMU, type Scenario } from "../scenario.ts";
 export const scenario: Scenario = {
   name: "power-cut-short",
   tier: "ci",
-  budgetSeconds: 300,
+  budgetSeconds: 180,
   needs: [QEMU, ...CUT_NEEDS],
   assets: ["mini-image"],
   run: (t) => powerCuts(t, { turns: 10, cuts: 40 }),

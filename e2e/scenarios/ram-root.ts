@@ -6,7 +6,7 @@ import { QEMU, type Scenario } from "../scenario.ts";
 export const scenario: Scenario = {
   name: "ram-root",
   tier: "ci",
-  budgetSeconds: 400,
+  budgetSeconds: 230,
   needs: [QEMU],
   assets: ["mini-image", "agent-packages"],
   async run(t) {

@@ -10,7 +10,7 @@ const OUTAGE_SECONDS = 5;
 export const scenario: Scenario = {
   name: "restart-under-load",
   tier: "ci",
-  budgetSeconds: 300,
+  budgetSeconds: 150,
   needs: [QEMU, { tool: "qemu-img", package: "qemu-utils" }, { tool: "debugfs", package: "e2fsprogs" }],
   assets: ["mini-image", "agent-packages"],
   async run(t) {

@@ -10,7 +10,7 @@ const LEASE_SECONDS = 20;
 export const scenario: Scenario = {
   name: "root-network-short",
   tier: "ci",
-  budgetSeconds: 600,
+  budgetSeconds: 240,
   needs: [
     QEMU,
     SSH,

@@ -12,7 +12,7 @@ const PI = pi4(1);
 export const scenario: Scenario = {
   name: "snapshot-rollback",
   tier: "ci",
-  budgetSeconds: 360,
+  budgetSeconds: 150,
   needs: [QEMU, { tool: "qemu-img", package: "qemu-utils" }, { tool: "debugfs", package: "e2fsprogs" }],
   assets: ["mini-image", "agent-packages"],
   async run(t) {

@@ -8,7 +8,7 @@ import { QEMU, type Scenario } from "../scenario.ts";
 export const scenario: Scenario = {
   name: "two-nodes",
   tier: "ci",
-  budgetSeconds: 240,
+  budgetSeconds: 120,
   needs: [QEMU],
   assets: ["mini-image", "agent-packages"],
   async run(t) {

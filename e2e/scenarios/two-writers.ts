@@ -14,7 +14,7 @@ import type { Scenario, Stage } from "../scenario.ts";
 export const scenario: Scenario = {
   name: "two-writers",
   tier: "ci",
-  budgetSeconds: 120,
+  budgetSeconds: 60,
   needs: [
     { tool: "qemu-io", package: "qemu-utils" },
     { tool: "iscsi-ls", package: "libiscsi-bin" },

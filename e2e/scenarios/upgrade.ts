@@ -11,7 +11,7 @@ const STOP_SECONDS = 30;
 export const scenario: Scenario = {
   name: "upgrade",
   tier: "ci",
-  budgetSeconds: 300,
+  budgetSeconds: 120,
   needs: [QEMU, { tool: "qemu-img", package: "qemu-utils" }, { tool: "debugfs", package: "e2fsprogs" }],
   assets: ["mini-image", "agent-packages"],
   async run(t) {

@@ -13,7 +13,7 @@ const PI = pi4(1);
 export const scenario: Scenario = {
   name: "volumes",
   tier: "ci",
-  budgetSeconds: 300,
+  budgetSeconds: 120,
   needs: [QEMU, { tool: "qemu-img", package: "qemu-utils" }, { tool: "debugfs", package: "e2fsprogs" }],
   assets: ["mini-image", "agent-packages"],
   async run(t) {
@@ -72,7 +72,7 @@ export const scenario: Scenario = {
 };
 
 async function steps(fleet: Fleet): Promise<string> {
-  const boot = await outcome(fleet, PI, 60);
+  const boot = await outcome(fleet, PI, 10);
   assert.equal(boot.outcome, "switched-root", boot.verdict);
   return boot.steps.map(({ words }) => words).join("\n");
 }
