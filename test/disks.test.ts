@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import type { Progress } from "../src/api/contract.ts";
+import type { Progress } from "../src/api/route.ts";
 import { localCommands } from "../src/app/commands.ts";
 import { openCore } from "../src/app/core.ts";
 import { nodeVolumes } from "../src/app/volumes.ts";

@@ -2,6 +2,7 @@ import { request as httpRequest } from "node:http";
 import { createInterface } from "node:readline";
 import { BrambleError, type Code } from "../base/errors.ts";
 import { type Commands, ROUTES } from "./contract.ts";
+import type { Context } from "./route.ts";
 import { API } from "./routes.ts";
 
 /** The commands of a running Bramble, through its Unix socket. Errors there are the same errors here. */
@@ -64,8 +65,10 @@ export function connectCommands(socketPath: string): Commands {
   return Object.fromEntries(
     (Object.keys(ROUTES) as (keyof Commands)[]).map((name) => [
       name,
-      (args: Record<string, unknown>, progress?: (value: never) => void, signal?: AbortSignal) =>
-        call(name, args, progress, signal),
+      (args: Record<string, unknown>, told?: Context | ((value: never) => void), signal?: AbortSignal) =>
+        typeof told === "object"
+          ? call(name, args, told.progress, told.signal)
+          : call(name, args, told, signal),
     ]),
   ) as unknown as Commands;
 }

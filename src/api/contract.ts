@@ -5,6 +5,7 @@ import type { BootStage, Outcome, Step } from "../fleet/boots.ts";
 import type { Guard, VolumeFilesystem, VolumeSpec } from "../fleet/disk-settings.ts";
 import type { NodeState, RootMode } from "../fleet/node.ts";
 import { PROFILE_ROUTES, type ProfileCommands } from "./profile-contract.ts";
+import type { DescribedRoute, Progress, RouteFacts } from "./route.ts";
 
 export interface NodeView extends DiskSettingsView {
   id: string;
@@ -210,13 +211,6 @@ export interface NodeSettingsPatch extends SettingsPatch {
   address?: string | null;
 }
 
-export interface Progress {
-  phase: string;
-  bytes: number;
-  /** Undefined where the source does not say. */
-  total?: number;
-}
-
 type Long = [progress: (progress: Progress) => void, signal: AbortSignal];
 
 export interface Commands extends CloneCommands, VolumeCommands, ProfileCommands {
@@ -294,15 +288,7 @@ export interface VolumeCommands {
   removeVolume(args: { volume: string }): Promise<{ name: string }>;
 }
 
-export interface Route {
-  method: "GET" | "POST" | "PATCH" | "PUT" | "DELETE";
-  /** Under /api/v1; `:name` parts are taken from the arguments. */
-  path: string;
-  /** Answers with lines of JSON: {progress} any number of times, then {result} or {error}. */
-  stream?: boolean;
-}
-
-export const ROUTES: { [C in keyof Commands]: Route } = {
+export const ROUTES: { [C in keyof Commands]: RouteFacts | DescribedRoute } = {
   status: { method: "GET", path: "/status" },
   nodes: { method: "GET", path: "/nodes" },
   node: { method: "GET", path: "/nodes/:node" },

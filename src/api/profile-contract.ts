@@ -1,7 +1,8 @@
 // What the CLI and the page may ask about profiles, templates, secrets and seeds: a part of the contract.
 import type { ProfileFile, ProfileTemplates } from "../fleet/profiles.ts";
 import type { PatchOfTemplates } from "../fleet/templates-patch.ts";
-import type { ProfileView, Route } from "./contract.ts";
+import type { ProfileView } from "./contract.ts";
+import type { RouteFacts } from "./route.ts";
 
 export interface SecretView {
   name: string;
@@ -50,7 +51,7 @@ export interface ProfileCommands {
   nodeSeed(args: { node: string; cloudInit?: boolean }): Promise<SeedView>;
 }
 
-export const PROFILE_ROUTES: { [C in keyof ProfileCommands]: Route } = {
+export const PROFILE_ROUTES: { [C in keyof ProfileCommands]: RouteFacts } = {
   profile: { method: "GET", path: "/profiles/:profile" },
   addProfile: { method: "POST", path: "/profiles" },
   removeProfile: { method: "DELETE", path: "/profiles/:profile" },

@@ -1,6 +1,8 @@
 import { PassThrough } from "node:stream";
 import { BrambleError } from "../base/errors.ts";
+import { LOCAL } from "../fleet/actor.ts";
 import { type Commands, ROUTES } from "./contract.ts";
+import type { Context } from "./route.ts";
 
 /** One request as the HTTP edge gives it; the same shape as serve/http.ts, which may not be imported from here. */
 interface Request {
@@ -14,7 +16,7 @@ export const API = "/api/v1";
 /** JSON bodies: ssh keys and patches, no images. */
 const BODY_LIMIT = 256 * 1024;
 
-type Call = (args: object, progress: (value: unknown) => void, signal: AbortSignal) => Promise<unknown>;
+type Call = (args: object, context: unknown, signal?: AbortSignal) => Promise<unknown>;
 
 /** The routes of the API. `only` leaves out everything but these methods: a listener that a browser can reach reads only. */
 export function apiRoutes(commands: Commands, only?: readonly string[]) {
@@ -22,7 +24,11 @@ export function apiRoutes(commands: Commands, only?: readonly string[]) {
     .filter((name) => !only || only.includes(ROUTES[name].method))
     .map((name) => {
       const route = ROUTES[name];
-      const call = commands[name].bind(commands) as Call;
+      const bound = commands[name].bind(commands) as Call;
+      const call = (args: object, progress: Context["progress"], signal: AbortSignal) =>
+        "summary" in route
+          ? bound(args, { by: LOCAL, progress, signal } satisfies Context)
+          : bound(args, progress, signal);
       return {
         method: route.method,
         path: API + route.path,

@@ -2,7 +2,8 @@
 import { randomUUID } from "node:crypto";
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import type { Progress, PromotedView } from "../api/contract.ts";
+import type { PromotedView } from "../api/contract.ts";
+import type { Progress } from "../api/route.ts";
 import { BrambleError } from "../base/errors.ts";
 import type { Node } from "../fleet/node.ts";
 import { checkKeep, cleanImage } from "../storage/images/clean.ts";

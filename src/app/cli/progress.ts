@@ -1,4 +1,4 @@
-import type { Progress } from "../../api/contract.ts";
+import type { Progress } from "../../api/route.ts";
 import { bytes } from "./print.ts";
 
 /** Does what takes long: with a line that says how far it is, and ended by Ctrl-C. */

@@ -1,6 +1,8 @@
 import type { Command } from "commander";
 import { connectCommands } from "../../api/client.ts";
 import type { Commands } from "../../api/contract.ts";
+import type { Context } from "../../api/route.ts";
+import { LOCAL } from "../../fleet/actor.ts";
 import { localCommands } from "../commands.ts";
 import { openCore } from "../core.ts";
 import { dataFolder, dataPath, tryLock } from "../data.ts";
@@ -36,3 +38,11 @@ export async function withCommands<T>(
     await core.close();
   }
 }
+
+/** What a call from this terminal brings along. */
+export const fromHere = (more: Partial<Context> = {}): Context => ({
+  by: LOCAL,
+  progress() {},
+  signal: new AbortController().signal,
+  ...more,
+});

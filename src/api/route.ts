@@ -1,0 +1,47 @@
+import type { Static, TObject, TSchema } from "typebox";
+import type { Actor } from "../fleet/actor.ts";
+
+/** Least role that may call; a tenant reaches its own nodes only. */
+export type Role = "viewer" | "tenant" | "operator" | "admin";
+
+/** How far a long call has come. */
+export interface Progress {
+  phase: string;
+  bytes: number;
+  /** Undefined where the source does not say. */
+  total?: number;
+}
+
+/** What a call knows beside its arguments. */
+export interface Context {
+  by: Actor;
+  progress(progress: Progress): void;
+  signal: AbortSignal;
+}
+
+export interface RouteFacts {
+  method: "GET" | "POST" | "PATCH" | "PUT" | "DELETE";
+  /** Under /api/v1; `:name` parts are taken from the arguments. */
+  path: string;
+  /** Answers with lines of JSON: {progress} any number of times, then {result} or {error}. */
+  stream?: boolean;
+}
+
+/** A route that describes itself: OpenAPI, checks of what comes in and the types of UI and CLI are made from it. */
+export interface DescribedRoute<A extends TObject = TObject, R extends TSchema = TSchema> extends RouteFacts {
+  /** One sentence for the API's page. */
+  summary: string;
+  role: Role;
+  /** Path, query and body together; `additionalProperties: false`. */
+  args: A;
+  result: R;
+}
+
+export const route = <A extends TObject, R extends TSchema>(described: DescribedRoute<A, R>) => described;
+
+/** The functions behind described routes. */
+export type CommandsOf<Routes> = {
+  [Name in keyof Routes]: Routes[Name] extends DescribedRoute<infer A, infer R>
+    ? (args: Static<A>, context: Context) => Promise<Static<R>>
+    : never;
+};

@@ -1,0 +1,40 @@
+import type { EventView } from "../api/contract.ts";
+
+/** That something changed: who shows it asks for it anew. `event` carries itself, and stands in the book already. */
+export type News =
+  | { about: "event"; event: EventView }
+  | {
+      about:
+        | "node"
+        | "boot"
+        | "image"
+        | "clone"
+        | "volume"
+        | "profile"
+        | "group"
+        | "switch"
+        | "power"
+        | "task"
+        | "user"
+        | "setting";
+      id: string;
+    };
+
+export interface NewsDesk {
+  tell(news: News): void;
+  /** Ends with the function that it returns. A listener may not throw, and may not wait. */
+  listen(listener: (news: News) => void): () => void;
+}
+
+export function newsDesk(): NewsDesk {
+  const listeners = new Set<(news: News) => void>();
+  return {
+    tell(news) {
+      for (const listener of listeners) listener(news);
+    },
+    listen(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+  };
+}
