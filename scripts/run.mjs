@@ -1,6 +1,15 @@
 // Makes a checkout ready (npm packages, then the build) and runs a script of it: run.mjs [--build | SCRIPT ARGS...]
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 
@@ -84,9 +93,18 @@ function isAlive(pid) {
   }
 }
 
+/** `npm ci` through a link would empty the other checkout's packages. */
+function refuseLink() {
+  if (!lstatSync(join(root, "node_modules"), { throwIfNoEntry: false })?.isSymbolicLink()) return;
+  throw new Error(
+    "node_modules is a link to packages of another lock file: make that checkout ready first (npm run build there), or remove the link",
+  );
+}
+
 async function makeReady() {
   const lock = lockWanted();
   if (text("node_modules/.bramble-lock") !== lock) {
+    refuseLink();
     const quiet = ["--no-audit", "--no-fund", "--loglevel=error"];
     step("Installing npm packages…", "npm", ["ci", "--include=dev", ...quiet]);
     writeFileSync(join(root, "node_modules/.bramble-lock"), lock);
