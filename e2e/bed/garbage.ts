@@ -118,10 +118,10 @@ const hugeOption = concat([toLatin1("IHAVEOPT"), Uint8Array.of(0, 0, 0, 7, 255, 
 
 const open = [...(await silent(AGENT, "POST /agent/hello HTT")), ...(await silent(NBD, "\0\0"))];
 const sent = await datagrams();
-const header = await tell(
-  AGENT,
-  toLatin1(`GET / HTTP/1.1\r\nhost: a\r\nx-long: ${"x".repeat(1 << 20)}\r\n\r\n`),
-);
+const longHeader = (bytes: number) =>
+  tell(AGENT, toLatin1(`GET / HTTP/1.1\r\nhost: a\r\nx-long: ${"x".repeat(bytes)}\r\n\r\n`));
+const header = await longHeader(8_192);
+const hugeHeader = await longHeader(1 << 20);
 const option = await tell(NBD, clientFlags, hugeOption, random(65_536));
 const noise = await Promise.all(
   [AGENT, NBD].flatMap((port) =>
@@ -130,5 +130,5 @@ const noise = await Promise.all(
 );
 for (let n = 0; n < 50; n++) await reset();
 for (const socket of open) socket.destroy();
-console.log(JSON.stringify({ sent, open: open.length, header, option, noise: noise.length }));
+console.log(JSON.stringify({ sent, open: open.length, header, hugeHeader, option, noise: noise.length }));
 process.exit(0);
