@@ -35,6 +35,16 @@ export type Code =
   | "PROFILE_TAKEN" // another profile has that name
   | "PROFILE_IN_USE" // nodes are set to it, or it is the default one
   | "SECRET_UNKNOWN" // a profile has no secret of that name
+  | "SELECTOR_BAD" // a selector that cannot be read
+  | "HOSTLIST_BAD" // a list of nodes that cannot be read
+  | "GROUP_UNKNOWN"
+  | "GROUP_TAKEN" // another group has that name
+  | "GROUP_IN_USE" // nodes are in it
+  | "PLACE_TAKEN" // another node is in that slot, or on that switch port
+  | "ADDRESS_TAKEN" // another node has that address
+  | "ADDRESS_POOL_UNKNOWN"
+  | "ADDRESS_POOL_TAKEN" // another pool has that name, or some of its addresses
+  | "TEMPLATE_VERSION_UNKNOWN" // a profile never had that version of its templates, or it is no longer kept
   | "TEMPLATE_BAD" // a profile's template names something that is not there, or would break what it writes
   | "IMAGE_NO_BOOT" // an image without a boot partition
   | "TOKEN_REFUSED" // an agent without a valid token or session
