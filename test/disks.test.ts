@@ -11,7 +11,6 @@ import { parseVolumeSpec } from "../src/fleet/disk-settings.ts";
 import { makeDemoImage } from "../src/storage/demo-image.ts";
 import { needs, run } from "./tools.ts";
 
-const SIGNAL = new AbortController().signal;
 const MIB = 1 << 20;
 
 /** A data folder with the demo image and one node that has a clone; commands as the CLI does them without a server. */
@@ -29,7 +28,7 @@ async function folder(t: TestContext, data = mkdtempSync(join(tmpdir(), "disks-"
   const commands = localCommands(core);
   if ((await commands.images({})).length === 0) {
     await makeDemoImage(join(data, "demo-1.img"));
-    await commands.addImage({ source: join(data, "demo-1.img"), name: "demo:1" }, () => {}, SIGNAL);
+    await commands.addImage({ source: join(data, "demo-1.img"), name: "demo:1" });
   }
   const node = core.registry.see({ serial: "10000001" }, 1)?.node;
   if (!node) throw new Error("no room for a node");
@@ -60,7 +59,7 @@ test("snapshot, rollback and reset do to the bytes what they say", async (t) => 
   await commands.rollbackClone({ ...its, snapshot: "good" });
   await tool("read -P 1 42M 64k");
   await commands.dropSnapshot({ ...its, snapshot: "good" });
-  await commands.mergeClone(its, () => {}, SIGNAL);
+  await commands.mergeClone(its);
   await tool("read -P 1 42M 64k");
   assert.match(await events(), /snapshot good was taken[\s\S]*went back to snapshot good[\s\S]*was reset/);
 });
@@ -74,24 +73,17 @@ test("exports are the disk byte for byte, of now and of then", async (t) => {
   await tool("write -P 2 42M 64k", "flush");
   const told: Progress[] = [];
   const to = (name: string) => join(data, name);
-  await commands.exportClone({ ...its, to: to("now.img"), format: "raw" }, (p) => told.push(p), SIGNAL);
-  await commands.exportClone({ ...its, to: to("now.qcow2"), format: "qcow2" }, () => {}, SIGNAL);
-  await commands.exportClone(
-    { ...its, to: to("then.img"), format: "raw", snapshot: "then" },
-    () => {},
-    SIGNAL,
-  );
+  await commands.exportClone({ ...its, to: to("now.img"), format: "raw" }, { progress: (p) => told.push(p) });
+  await commands.exportClone({ ...its, to: to("now.qcow2"), format: "qcow2" });
+  await commands.exportClone({ ...its, to: to("then.img"), format: "raw", snapshot: "then" });
   const last = told.at(-1);
   assert.deepEqual([last?.phase, last?.bytes], ["export", last?.total]);
   const byte = (name: string) => readFileSync(to(name))[42 * MIB];
   assert.deepEqual([byte("now.img"), byte("then.img")], [2, 1]);
   const stopped = AbortSignal.abort();
-  await assert.rejects(
-    commands.exportClone({ ...its, to: to("no.xz"), format: "xz" }, () => {}, stopped),
-    {
-      code: "CANCELLED",
-    },
-  );
+  await assert.rejects(commands.exportClone({ ...its, to: to("no.xz"), format: "xz" }, { signal: stopped }), {
+    code: "CANCELLED",
+  });
   assert.ok(!existsSync(to("no.xz")));
   const clone = core.data.clone(node.id);
   await close();
@@ -104,7 +96,7 @@ test("a promoted disk is the next version of its image, and a clone of it has wh
   const { data, commands, node, tool } = await folder(t);
   const its = { node: node.id };
   await tool("write -P 7 41M 64k", "flush");
-  const made = await commands.promoteClone({ ...its, clean: false }, () => {}, SIGNAL);
+  const made = await commands.promoteClone({ ...its, clean: false });
   const { image } = made;
   assert.equal(`${image.name}:${image.version}`, "demo:2");
   assert.match(image.source, /the disk of pi-10000001, made of demo:1/);
@@ -122,7 +114,7 @@ test("an image that a snapshot stands on is not removed", async (t) => {
   const its = { node: node.id };
   await commands.snapshotClone({ ...its, name: "old" });
   await tool("write -P 7 41M 64k", "flush");
-  await commands.promoteClone({ ...its, name: "next:1", clean: false }, () => {}, SIGNAL);
+  await commands.promoteClone({ ...its, name: "next:1", clean: false });
   await commands.rebaseClone({ ...its, image: "next:1", discardChanges: true });
   await assert.rejects(commands.removeImage({ image: "demo:1" }), {
     code: "IMAGE_IN_USE",

@@ -43,7 +43,7 @@ export async function loopback(options: LoopbackOptions = {}) {
   if ((await commands.images({})).length === 0) {
     const source = join(data, "demo-1.img");
     await makeDemoImage(source);
-    await commands.addImage({ source }, () => {}, new AbortController().signal);
+    await commands.addImage({ source });
   }
   const sighting = { serial: "10000001", mac: "dc:a6:32:00:00:01" };
   const node = core.registry.see(sighting, Date.now())?.node as Node;

@@ -47,11 +47,7 @@ async function bramble(
   });
   if ((await server.commands.images({})).length === 0) {
     await makeDemoImage(join(data, "demo-1.img"));
-    await server.commands.addImage(
-      { source: join(data, "demo-1.img") },
-      () => {},
-      new AbortController().signal,
-    );
+    await server.commands.addImage({ source: join(data, "demo-1.img") });
   }
   const fleet = (model: Model, signal?: AbortSignal) => ({
     count: 1,
@@ -299,10 +295,7 @@ test("the socket gives the same answers and the same errors as the process itsel
   }
   await assert.rejects(beside.node({ node: "nobody" }), { code: "NODE_UNKNOWN" });
   await assert.rejects(beside.removeImage({ image: "demo-1" }), { code: "IMAGE_IN_USE" });
-  await assert.rejects(
-    beside.addImage({ source: "/does/not/exist.img" }, () => {}, new AbortController().signal),
-    { code: "FILE_UNKNOWN" },
-  );
+  await assert.rejects(beside.addImage({ source: "/does/not/exist.img" }), { code: "FILE_UNKNOWN" });
   await assert.rejects(beside.setNode({ node: "pi", patch: { user: "Not A User" } }), { code: "BAD_INPUT" });
 });
 

@@ -1,17 +1,16 @@
 import { request as httpRequest } from "node:http";
 import { createInterface } from "node:readline";
 import { BrambleError, type Code } from "../base/errors.ts";
-import { type Commands, ROUTES } from "./contract.ts";
-import type { Context } from "./route.ts";
+import { type Calls, ROUTES } from "./contract.ts";
+import type { Context, Progress } from "./route.ts";
 import { API } from "./routes.ts";
 
 /** The commands of a running Bramble, through its Unix socket. Errors there are the same errors here. */
-export function connectCommands(socketPath: string): Commands {
+export function connectCommands(socketPath: string): Calls {
   const call = (
-    name: keyof Commands,
+    name: keyof Calls,
     args: Record<string, unknown>,
-    progress?: (value: never) => void,
-    signal?: AbortSignal,
+    { progress, signal }: Partial<Context> = {},
   ) => {
     const route = ROUTES[name];
     const rest = { ...args };
@@ -40,15 +39,15 @@ export function connectCommands(socketPath: string): Commands {
           let last: { result?: unknown; error?: Problem } | undefined;
           let text = "";
           for await (const line of createInterface({ input: response })) {
-            if (!route.stream || response.statusCode !== 200) text += line;
+            if (!route.long || response.statusCode !== 200) text += line;
             else {
-              const value = JSON.parse(line) as { progress?: never; result?: unknown; error?: Problem };
+              const value = JSON.parse(line) as { progress?: Progress; result?: unknown; error?: Problem };
               if (value.progress !== undefined) progress?.(value.progress);
               else last = value;
             }
           }
           if (response.statusCode !== 200) reject(asError(JSON.parse(text) as Problem));
-          else if (!route.stream) resolve(JSON.parse(text));
+          else if (!route.long) resolve(JSON.parse(text));
           else if (last?.error) reject(asError(last.error));
           else if (last) resolve(last.result);
           else reject(new BrambleError("SERVER_GONE", "Bramble ended in the middle of its answer"));
@@ -63,14 +62,11 @@ export function connectCommands(socketPath: string): Commands {
     });
   };
   return Object.fromEntries(
-    (Object.keys(ROUTES) as (keyof Commands)[]).map((name) => [
+    (Object.keys(ROUTES) as (keyof Calls)[]).map((name) => [
       name,
-      (args: Record<string, unknown>, told?: Context | ((value: never) => void), signal?: AbortSignal) =>
-        typeof told === "object"
-          ? call(name, args, told.progress, told.signal)
-          : call(name, args, told, signal),
+      (args: Record<string, unknown>, context?: Partial<Context>) => call(name, args, context),
     ]),
-  ) as unknown as Commands;
+  ) as unknown as Calls;
 }
 
 interface Problem {

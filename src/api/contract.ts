@@ -5,7 +5,7 @@ import type { BootStage, Outcome, Step } from "../fleet/boots.ts";
 import type { Guard, VolumeFilesystem, VolumeSpec } from "../fleet/disk-settings.ts";
 import type { NodeState, RootMode } from "../fleet/node.ts";
 import { PROFILE_ROUTES, type ProfileCommands } from "./profile-contract.ts";
-import type { DescribedRoute, Progress, RouteFacts } from "./route.ts";
+import type { CallsOf, Context, DescribedRoute, RouteFacts } from "./route.ts";
 
 export interface NodeView extends DiskSettingsView {
   id: string;
@@ -211,7 +211,7 @@ export interface NodeSettingsPatch extends SettingsPatch {
   address?: string | null;
 }
 
-type Long = [progress: (progress: Progress) => void, signal: AbortSignal];
+type Long = [context: Context];
 
 export interface Commands extends CloneCommands, VolumeCommands, ProfileCommands {
   status(args: object): Promise<StatusView>;
@@ -229,11 +229,7 @@ export interface Commands extends CloneCommands, VolumeCommands, ProfileCommands
   events(args: { node?: string; limit?: number }): Promise<EventView[]>;
   images(args: object): Promise<ImageView[]>;
   image(args: { image: string }): Promise<ImageView>;
-  addImage(
-    args: { source: string; name?: string; sha256?: string },
-    progress: (progress: Progress) => void,
-    signal: AbortSignal,
-  ): Promise<ImageView>;
+  addImage(args: { source: string; name?: string; sha256?: string }, context: Context): Promise<ImageView>;
   removeImage(args: { image: string }): Promise<{ name: string }>;
   firmwares(args: object): Promise<FirmwareView[]>;
   addFirmware(args: { source: string; name?: string }): Promise<FirmwareView>;
@@ -242,6 +238,9 @@ export interface Commands extends CloneCommands, VolumeCommands, ProfileCommands
   setProfile(args: { profile: string; patch: SettingsPatch }): Promise<ProfileView>;
   setEnrol(args: { rule: string }): Promise<{ rule: string }>;
 }
+
+/** The commands as the CLI and tests call them. */
+export type Calls = CallsOf<Commands>;
 
 export interface CloneCommands {
   clones(args: object): Promise<CloneView[]>;
@@ -303,7 +302,7 @@ export const ROUTES: { [C in keyof Commands]: RouteFacts | DescribedRoute } = {
   events: { method: "GET", path: "/events" },
   images: { method: "GET", path: "/images" },
   image: { method: "GET", path: "/images/:image" },
-  addImage: { method: "POST", path: "/images", stream: true },
+  addImage: { method: "POST", path: "/images", long: true },
   removeImage: { method: "DELETE", path: "/images/:image" },
   firmwares: { method: "GET", path: "/firmware" },
   addFirmware: { method: "POST", path: "/firmware" },
@@ -316,12 +315,12 @@ export const ROUTES: { [C in keyof Commands]: RouteFacts | DescribedRoute } = {
   snapshotClone: { method: "POST", path: "/clones/:node/snapshots" },
   dropSnapshot: { method: "DELETE", path: "/clones/:node/snapshots/:snapshot" },
   rollbackClone: { method: "POST", path: "/clones/:node/rollback" },
-  exportClone: { method: "POST", path: "/clones/:node/export", stream: true },
-  promoteClone: { method: "POST", path: "/clones/:node/promote", stream: true },
+  exportClone: { method: "POST", path: "/clones/:node/export", long: true },
+  promoteClone: { method: "POST", path: "/clones/:node/promote", long: true },
   rebaseClone: { method: "POST", path: "/clones/:node/rebase" },
   resizeClone: { method: "POST", path: "/clones/:node/resize" },
   setCloneQuota: { method: "PUT", path: "/clones/:node/quota" },
-  mergeClone: { method: "POST", path: "/clones/:node/merge", stream: true },
+  mergeClone: { method: "POST", path: "/clones/:node/merge", long: true },
   volumes: { method: "GET", path: "/volumes" },
   volume: { method: "GET", path: "/volumes/:volume" },
   createVolume: { method: "POST", path: "/volumes" },

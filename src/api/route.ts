@@ -23,8 +23,8 @@ export interface RouteFacts {
   method: "GET" | "POST" | "PATCH" | "PUT" | "DELETE";
   /** Under /api/v1; `:name` parts are taken from the arguments. */
   path: string;
-  /** Answers with lines of JSON: {progress} any number of times, then {result} or {error}. */
-  stream?: boolean;
+  /** It takes long: a listener answers 202 and a task, whose progress, end and result are at /tasks/:task. Callers of `Calls` wait for the result. */
+  long?: boolean;
 }
 
 /** A route that describes itself: OpenAPI, checks of what comes in and the types of UI and CLI are made from it. */
@@ -39,9 +39,16 @@ export interface DescribedRoute<A extends TObject = TObject, R extends TSchema =
 
 export const route = <A extends TObject, R extends TSchema>(described: DescribedRoute<A, R>) => described;
 
-/** The functions behind described routes. */
+/** The functions behind described routes. Callers may leave the context out where they hold `Calls`. */
 export type CommandsOf<Routes> = {
   [Name in keyof Routes]: Routes[Name] extends DescribedRoute<infer A, infer R>
     ? (args: Static<A>, context: Context) => Promise<Static<R>>
+    : never;
+};
+
+/** The same functions for callers: what of the context they do not give is the data folder's owner, no progress, no end. */
+export type CallsOf<C> = {
+  [N in keyof C]: C[N] extends (args: infer A, ...rest: never[]) => infer R
+    ? (args: A, context?: Partial<Context>) => R
     : never;
 };

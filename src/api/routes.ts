@@ -1,7 +1,6 @@
 import { PassThrough } from "node:stream";
 import { BrambleError } from "../base/errors.ts";
-import { LOCAL } from "../fleet/actor.ts";
-import { type Commands, ROUTES } from "./contract.ts";
+import { type Calls, ROUTES } from "./contract.ts";
 import type { Context } from "./route.ts";
 
 /** One request as the HTTP edge gives it; the same shape as serve/http.ts, which may not be imported from here. */
@@ -16,19 +15,18 @@ export const API = "/api/v1";
 /** JSON bodies: ssh keys and patches, no images. */
 const BODY_LIMIT = 256 * 1024;
 
-type Call = (args: object, context: unknown, signal?: AbortSignal) => Promise<unknown>;
-
 /** The routes of the API. `only` leaves out everything but these methods: a listener that a browser can reach reads only. */
-export function apiRoutes(commands: Commands, only?: readonly string[]) {
-  return (Object.keys(ROUTES) as (keyof Commands)[])
+export function apiRoutes(commands: Calls, only?: readonly string[]) {
+  return (Object.keys(ROUTES) as (keyof Calls)[])
     .filter((name) => !only || only.includes(ROUTES[name].method))
     .map((name) => {
       const route = ROUTES[name];
-      const bound = commands[name].bind(commands) as Call;
+      const bound = commands[name] as unknown as (
+        args: object,
+        context: Partial<Context>,
+      ) => Promise<unknown>;
       const call = (args: object, progress: Context["progress"], signal: AbortSignal) =>
-        "summary" in route
-          ? bound(args, { by: LOCAL, progress, signal } satisfies Context)
-          : bound(args, progress, signal);
+        bound(args, { progress, signal });
       return {
         method: route.method,
         path: API + route.path,
@@ -39,7 +37,7 @@ export function apiRoutes(commands: Commands, only?: readonly string[]) {
             ...parseBody(request.body),
             ...request.params,
           };
-          if (!route.stream) {
+          if (!route.long) {
             const value = await call(args, () => {}, request.signal);
             return { type: "application/json", body: `${JSON.stringify(value)}\n` };
           }

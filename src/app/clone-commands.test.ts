@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { BrambleError, type Code } from "../base/errors.ts";
 import { type ImageManifest, imageFile, writeManifest } from "../storage/images/manifest.ts";
+import { fromHere } from "./cli/session.ts";
 import { cloneCommands } from "./clone-commands.ts";
 import type { Core } from "./core.ts";
 import { fakeCore } from "./testing/fake-core.ts";
@@ -14,7 +15,7 @@ const refused = (code: Code, words?: RegExp) => (error: unknown) => {
   if (words) assert.match(`${error.message} ${error.hint}`, words);
   return true;
 };
-const SIGNAL = new AbortController().signal;
+const CONTEXT = fromHere();
 
 async function image(core: Core, version: string, digit: string): Promise<string> {
   const sha256 = digit.repeat(64);
@@ -49,10 +50,7 @@ test("an unknown snapshot is refused with those that are", async (t) => {
   await clones.snapshotClone({ node: pi.id, name: "before" });
   await assert.rejects(back(), refused("SNAPSHOT_UNKNOWN", /there are: before/));
   const away = { node: pi.id, to: "/nowhere/x", format: "raw", snapshot: "x" } as const;
-  await assert.rejects(
-    clones.exportClone(away, () => {}, SIGNAL),
-    refused("SNAPSHOT_UNKNOWN"),
-  );
+  await assert.rejects(clones.exportClone(away, CONTEXT), refused("SNAPSHOT_UNKNOWN"));
   await assert.rejects(clones.dropSnapshot({ node: pi.id, snapshot: "x" }), refused("SNAPSHOT_UNKNOWN"));
 });
 
@@ -127,7 +125,7 @@ test("an export appears whole beside nothing, and replaces nothing unasked", asy
   const clones = cloneCommands(core);
   const to = join(core.data.root, "out.img");
   const away = (force?: boolean, place = to) =>
-    clones.exportClone({ node: pi.id, to: place, format: "raw", ...(force && { force }) }, () => {}, SIGNAL);
+    clones.exportClone({ node: pi.id, to: place, format: "raw", ...(force && { force }) }, CONTEXT);
   assert.deepEqual(await away(), { path: to, bytes: 5 });
   assert.equal(readFileSync(to, "utf8"), "bytes");
   await assert.rejects(away(), refused("BAD_INPUT", /--force replaces it/));
@@ -142,10 +140,7 @@ test("an export appears whole beside nothing, and replaces nothing unasked", asy
   );
   await assert.rejects(away(false, "relative"), refused("BAD_INPUT"));
   const odd = { node: pi.id, to: `${to}2`, format: "vmdk" as "raw" };
-  await assert.rejects(
-    clones.exportClone(odd, () => {}, SIGNAL),
-    refused("BAD_INPUT", /raw, qcow2, xz/),
-  );
+  await assert.rejects(clones.exportClone(odd, CONTEXT), refused("BAD_INPUT", /raw, qcow2, xz/));
 });
 
 test("a quota is a setting of the node, told to the plane at once", async (t) => {
@@ -163,7 +158,7 @@ test("a promotion asks for its name before it copies", async (t) => {
   const pi = await node("10000001", await image(core, "1", "a"));
   await image(core, "7", "b");
   const clones = cloneCommands(core);
-  const promote = (more: object) => clones.promoteClone({ node: pi.id, ...more }, () => {}, SIGNAL);
+  const promote = (more: object) => clones.promoteClone({ node: pi.id, ...more }, CONTEXT);
   await assert.rejects(promote({ name: "os:7" }), refused("IMAGE_NAME_TAKEN", /os:2/));
   await assert.rejects(promote({ name: "No Name" }), refused("BAD_INPUT"));
   await assert.rejects(promote({ keep: ["socks"] }), refused("BAD_INPUT", /machine-id/));

@@ -123,7 +123,7 @@ export function cloneCommands(core: Core, running?: Running): CloneCommands {
       journal.event("clone", found.id, `its clone went back to snapshot ${name}; what came after is gone`);
       return again(found);
     },
-    async exportClone({ node, to, format, snapshot, force = false }, progress, signal) {
+    async exportClone({ node, to, format, snapshot, force = false }, { progress, signal }) {
       const { node: found, path } = await need(node);
       if (!isAbsolute(to)) throw new BrambleError("BAD_INPUT", `${to} is no whole path`);
       if (!FORMATS.includes(format)) {
@@ -148,7 +148,7 @@ export function cloneCommands(core: Core, running?: Running): CloneCommands {
       );
       return { path: to, bytes };
     },
-    async promoteClone({ node, name, snapshot, keep, clean = true }, progress, signal) {
+    async promoteClone({ node, name, snapshot, keep, clean = true }, { progress, signal }) {
       const { node: found, row, path } = await need(node);
       if (snapshot !== undefined) needSnapshot(found, await list(path), snapshot);
       const { busy } = await factsOf(path);
@@ -207,7 +207,7 @@ export function cloneCommands(core: Core, running?: Running): CloneCommands {
       );
       return again(found);
     },
-    async mergeClone({ node }, progress) {
+    async mergeClone({ node }, { progress }) {
       const { node: found, path } = await need(node);
       await disks.call("mergeClone", { path }, (done, total) =>
         progress({ phase: "merge", bytes: done, total }),

@@ -1,4 +1,5 @@
-import type { Commands, FirmwareView, SettingsPatch } from "../api/contract.ts";
+import { callsOf } from "../api/calls.ts";
+import type { Calls, Commands, FirmwareView, SettingsPatch } from "../api/contract.ts";
 import { BrambleError } from "../base/errors.ts";
 import { readAll } from "../base/tree.ts";
 import { parseEnrolRule } from "../fleet/enrol.ts";
@@ -44,7 +45,9 @@ export const VERSION = "0.1.0";
 const MOST_ROWS = 1_000;
 
 /** Every command, done in this process, which holds the data folder. */
-export function localCommands(core: Core, running?: Running): Commands {
+export const localCommands = (core: Core, running?: Running): Calls => callsOf(commands(core, running));
+
+function commands(core: Core, running?: Running): Commands {
   const { book, registry, data, journal } = core;
   const agentOf = running?.agentOf ?? agentToLookAt(core);
 
@@ -157,12 +160,12 @@ export function localCommands(core: Core, running?: Running): Commands {
     },
     images: () => listImages(data.root),
     image: ({ image }) => findImage(data.root, image),
-    async addImage({ source, name, sha256 }, onProgress, signal) {
+    async addImage({ source, name, sha256 }, { progress, signal }) {
       const image = await addImage({
         data: data.root,
         source,
         onProgress: ({ phase, bytesRead, bytesTotal }) =>
-          onProgress({ phase, bytes: bytesRead, ...(bytesTotal !== undefined && { total: bytesTotal }) }),
+          progress({ phase, bytes: bytesRead, ...(bytesTotal !== undefined && { total: bytesTotal }) }),
         signal,
         ...(name && { name }),
         ...(sha256 && { sha256 }),

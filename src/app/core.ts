@@ -13,11 +13,13 @@ import { type ImageManifest, imageFile } from "../storage/images/manifest.ts";
 import { findImage, listImages } from "../storage/images.ts";
 import { type DataFolder, dataFolder, lock } from "./data.ts";
 import { type Journal, openJournal } from "./journal.ts";
+import { type NewsDesk, newsDesk } from "./news.ts";
 import type { DiskCalls } from "./planes/disk-calls.ts";
 import { DISK_LASTING, DISK_REPEATABLE } from "./planes/lasting.ts";
 import { type Plane, spawnPlane } from "./planes/spawn.ts";
 import { ProfileStore } from "./profile-store.ts";
 import { Registry } from "./registry.ts";
+import { eventView } from "./views.ts";
 
 /** A data folder that this process holds: what every command needs, with or without servers. */
 export interface Core {
@@ -27,6 +29,8 @@ export interface Core {
   /** What profiles have beside their settings: templates, secrets, clusters. */
   profiles: ProfileStore;
   journal: Journal;
+  /** What changed, for whoever shows it. The journal tells it of events and boots, the registry of nodes. */
+  news: NewsDesk;
   disks: Plane<DiskCalls>;
   /** The image that a node is set to. Throws where none is set or there is no such image. */
   imageOf(node: Node): Promise<ImageManifest>;
@@ -76,9 +80,16 @@ export async function openCore(settings: CoreSettings): Promise<Core> {
     book = await openBook(data.book);
     const registry = await Registry.open(book);
     const profiles = await ProfileStore.open(book);
-    const journal = openJournal(book, (error) =>
-      settings.warn(`the book could not be written: ${String(error)}`),
+    const news = newsDesk();
+    const journal = openJournal(
+      book,
+      (error) => settings.warn(`the book could not be written: ${String(error)}`),
+      {
+        event: (row) => news.tell({ about: "event", event: eventView(row, registry) }),
+        boot: (id) => news.tell({ about: "boot", id }),
+      },
     );
+    registry.onSaved = (id) => news.tell({ about: "node", id });
     const disks = spawnPlane<DiskCalls>("disk", {
       handlers: { disk: (event: never) => settings.onDisk?.(event) },
       lasting: DISK_LASTING,
@@ -89,7 +100,7 @@ export async function openCore(settings: CoreSettings): Promise<Core> {
       },
       failed: (error) => settings.failed?.(error) ?? settings.warn(error.message),
     });
-    return coreOf({ data, book, registry, profiles, journal, disks, release: () => held.release() });
+    return coreOf({ data, book, registry, profiles, journal, news, disks, release: () => held.release() });
   } catch (error) {
     await book?.destroy();
     held.release();
@@ -98,9 +109,11 @@ export async function openCore(settings: CoreSettings): Promise<Core> {
 }
 
 function coreOf(
-  parts: Pick<Core, "data" | "book" | "registry" | "profiles" | "journal" | "disks"> & { release(): void },
+  parts: Pick<Core, "data" | "book" | "registry" | "profiles" | "journal" | "news" | "disks"> & {
+    release(): void;
+  },
 ): Core {
-  const { data, book, registry, profiles, journal, disks } = parts;
+  const { data, book, registry, profiles, journal, news, disks } = parts;
   const making = new Map<string, Promise<{ path: string; image: ImageManifest; made: boolean }>>();
 
   async function imageOf(node: Node): Promise<ImageManifest> {
@@ -185,6 +198,7 @@ function coreOf(
     registry,
     profiles,
     journal,
+    news,
     disks,
     imageOf,
     ensureClone,

@@ -1,4 +1,4 @@
-import type { Insertable, Updateable } from "kysely";
+import type { Insertable, Selectable, Updateable } from "kysely";
 import type { Book, Tables } from "../storage/book.ts";
 
 const EVERY_MS = 50;
@@ -18,15 +18,22 @@ export interface Journal {
   close(): Promise<void>;
 }
 
+/** Told what stands in the book now. */
+export interface Written {
+  event(row: Selectable<Tables["event"]>): void;
+  boot(id: string): void;
+}
+
 /** Rows for the book, written together: one fsync for all that came within 50 ms, so that no packet waits for the disk. */
-export function openJournal(book: Book, failed: (error: unknown) => void): Journal {
-  let queue: ((trx: Book) => Promise<unknown>)[] = [];
+export function openJournal(book: Book, failed: (error: unknown) => void, written?: Written): Journal {
+  let queue: ((trx: Book) => Promise<(() => void) | undefined>)[] = [];
   let timer: NodeJS.Timeout | undefined;
   let writing: Promise<void> = Promise.resolve();
-  let written = 0;
+  let events = 0;
   const recent = new Map<string, number>();
 
-  function add(write: (trx: Book) => Promise<unknown>): void {
+  /** `write` ends in what is to be told after the commit. */
+  function add(write: (trx: Book) => Promise<(() => void) | undefined>): void {
     queue.push(write);
     timer ??= setTimeout(flush, EVERY_MS);
   }
@@ -37,11 +44,13 @@ export function openJournal(book: Book, failed: (error: unknown) => void): Journ
     queue = [];
     if (batch.length > 0) {
       writing = writing
-        .then(() =>
-          book.transaction().execute(async (trx) => {
-            for (const write of batch) await write(trx);
-          }),
-        )
+        .then(async () => {
+          const told: ((() => void) | undefined)[] = [];
+          await book.transaction().execute(async (trx) => {
+            for (const write of batch) told.push(await write(trx));
+          });
+          for (const tell of told) tell?.();
+        })
         .catch(failed);
     }
     return writing;
@@ -54,26 +63,41 @@ export function openJournal(book: Book, failed: (error: unknown) => void): Journ
       if (now - (recent.get(same) ?? 0) < SAME_MS) return;
       if (recent.size > 10_000) recent.clear();
       recent.set(same, now);
-      add((trx) =>
-        trx
+      add(async (trx) => {
+        const row = { atMs: now, nodeId: nodeId ?? null, kind, words };
+        const { insertId } = await trx
           .insertInto("event")
-          .values({ atMs: now, nodeId: nodeId ?? null, kind, words } as never)
-          .execute(),
-      );
-      if (++written % 1_000 === 0) {
-        add((trx) =>
-          trx
+          .values(row as never)
+          .executeTakeFirstOrThrow();
+        return () => written?.event({ id: Number(insertId), ...row });
+      });
+      if (++events % 1_000 === 0) {
+        add(async (trx) => {
+          await trx
             .deleteFrom("event")
             .where("id", "<", (query) =>
               query.selectFrom("event").select((e) => e(e.fn.max("id"), "-", MOST_EVENTS).as("oldest")),
             )
-            .execute(),
-        );
+            .execute();
+          return undefined;
+        });
       }
     },
-    boot: (row) => add((trx) => trx.insertInto("boot").values(row).execute()),
-    bootUpdate: (id, set) => add((trx) => trx.updateTable("boot").set(set).where("id", "=", id).execute()),
-    step: (row) => add((trx) => trx.insertInto("step").values(row).execute()),
+    boot: (row) =>
+      add(async (trx) => {
+        await trx.insertInto("boot").values(row).execute();
+        return () => written?.boot(row.id);
+      }),
+    bootUpdate: (id, set) =>
+      add(async (trx) => {
+        await trx.updateTable("boot").set(set).where("id", "=", id).execute();
+        return () => written?.boot(id);
+      }),
+    step: (row) =>
+      add(async (trx) => {
+        await trx.insertInto("step").values(row).execute();
+        return () => written?.boot(row.bootId);
+      }),
     flush,
     close: flush,
   };

@@ -26,6 +26,8 @@ export class Registry {
   readonly #profiles = new Map<string, Profile>();
   #saving: Promise<void> = Promise.resolve();
   #saveFailed: unknown;
+  /** Told the id of a node whose row stands in the book now, or is gone. */
+  onSaved: (nodeId: string) => void = () => {};
 
   private constructor(book: Book) {
     this.#book = book;
@@ -190,6 +192,7 @@ export class Registry {
         await trx.deleteFrom(table).where("nodeId", "=", node.id).execute();
       await trx.deleteFrom("node").where("id", "=", node.id).execute();
     });
+    this.onSaved(node.id);
   }
 
   /** Writes a node behind the others that wait; sightings do not wait for it, people's changes do. */
@@ -203,6 +206,7 @@ export class Registry {
         .values(row)
         .onConflict((c) => c.column("id").doUpdateSet(set))
         .execute();
+      this.onSaved(row.id);
     });
     this.#saving = written.catch((error) => {
       this.#saveFailed = error;

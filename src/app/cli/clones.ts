@@ -170,7 +170,7 @@ function longOnes(clone: Command): void {
         const options = globals(command);
         const wish = { ...given, node, to: resolve(file), format: given.format ?? formatOf(file) };
         const done = await long((progress, signal) =>
-          withCommands(options, (commands) => commands.exportClone(wish, progress, signal)),
+          withCommands(options, (commands) => commands.exportClone(wish, { progress, signal })),
         );
         show(options.output, done, () => `${done.path}: ${bytes(done.bytes)}`);
       },
@@ -195,7 +195,7 @@ function longOnes(clone: Command): void {
         const keep = given.keep?.flatMap((one) => one.split(","));
         const wish = { ...given, node, ...(keep && { keep }) };
         const done = await long((progress, signal) =>
-          withCommands(options, (commands) => commands.promoteClone(wish, progress, signal)),
+          withCommands(options, (commands) => commands.promoteClone(wish, { progress, signal })),
         );
         show(options.output, done, () => promotedLines(node, done));
       },
@@ -206,7 +206,7 @@ function longOnes(clone: Command): void {
     .action(async (node: string, _, command: Command) => {
       const options = globals(command);
       const one = await long((progress, signal) =>
-        withCommands(options, (commands) => commands.mergeClone({ node }, progress, signal)),
+        withCommands(options, (commands) => commands.mergeClone({ node }, { progress, signal })),
       );
       show(options.output, one, () => cloneLines(one));
     });

@@ -23,7 +23,7 @@ export function imageCommands(program: Command): void {
       const options = globals(command);
       const added = await long((progress, signal) =>
         withCommands(options, (commands) =>
-          commands.addImage({ source: absolute(source), ...given }, progress, signal),
+          commands.addImage({ source: absolute(source), ...given }, { progress, signal }),
         ),
       );
       show(options.output, added, () => imageLines(added));

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { connectCommands } from "../../api/client.ts";
-import type { Commands } from "../../api/contract.ts";
+import type { Calls } from "../../api/contract.ts";
 import type { Context } from "../../api/route.ts";
 import { LOCAL } from "../../fleet/actor.ts";
 import { localCommands } from "../commands.ts";
@@ -24,7 +24,7 @@ export const globals = (command: Command): GlobalOptions => command.optsWithGlob
  */
 export async function withCommands<T>(
   options: GlobalOptions,
-  work: (commands: Commands, running: boolean) => Promise<T>,
+  work: (commands: Calls, running: boolean) => Promise<T>,
 ): Promise<T> {
   const data = dataFolder(dataPath(options.data));
   asOwner(data.root);

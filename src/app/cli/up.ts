@@ -170,7 +170,7 @@ async function firstImage(server: CommandedServer, given: UpOptions): Promise<vo
     return;
   }
   console.log(`importing ${source} …`);
-  const image = await commands.addImage({ source }, () => {}, new AbortController().signal);
+  const image = await commands.addImage({ source });
   console.log(`${image.name}:${image.version} is in: it becomes every node's image unless told otherwise.`);
 }
 

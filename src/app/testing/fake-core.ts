@@ -11,7 +11,9 @@ import type { Running } from "../commands.ts";
 import type { Core } from "../core.ts";
 import { dataFolder } from "../data.ts";
 import { openJournal } from "../journal.ts";
+import { newsDesk } from "../news.ts";
 import { Registry } from "../registry.ts";
+import { eventView } from "../views.ts";
 
 interface FakeDisk {
   size: number;
@@ -35,8 +37,13 @@ export async function fakeCore(t: TestContext) {
   const data = dataFolder(root);
   const book = await openBook(data.book);
   const registry = await Registry.open(book);
-  const journal = openJournal(book, (error) => {
+  const news = newsDesk();
+  const failed = (error: unknown) => {
     throw error;
+  };
+  const journal = openJournal(book, failed, {
+    event: (row) => news.tell({ about: "event", event: eventView(row, registry) }),
+    boot: (id) => news.tell({ about: "boot", id }),
   });
   t.after(async () => {
     await journal.close();
@@ -88,6 +95,7 @@ export async function fakeCore(t: TestContext) {
     book,
     registry,
     journal,
+    news,
     disks: {
       async call(name: string, args: never) {
         calls.push(name);
