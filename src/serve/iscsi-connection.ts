@@ -12,13 +12,12 @@ import {
 } from "./iscsi-house.ts";
 import type { RunningUnit } from "./iscsi-unit.ts";
 import { Work } from "./iscsi-work.ts";
-import { Outbox, type Piece } from "./outbox.ts";
+import { Outbox } from "./outbox.ts";
 import { receiveInto } from "./receive.ts";
 
 const RECEIVE = 256 << 10;
 /** Long answers need not wait for the rest of their batch: the initiator reads while we do the next one. */
 const ENOUGH = 64 << 10;
-const KEEP_ALIVE_MS = 30_000;
 const NO_UNITS: ReadonlyMap<number, RunningUnit> = new Map();
 
 /** One initiator: gives bytes to its session, does what that orders, and sends the answers of a batch together. */
@@ -59,12 +58,8 @@ export class Connection {
     this.#socket = receiveInto(accepted, {
       buffer: () => this.#buffer,
       bytes: (chunk) => this.#receive(chunk),
+      ended: (why) => this.end(why ?? "the initiator hung up"),
     });
-    this.#socket.setNoDelay(true);
-    this.#socket.setKeepAlive(true, KEEP_ALIVE_MS);
-    this.#socket.on("error", (error) => this.end(error.message));
-    this.#socket.on("end", () => this.end("the initiator hung up"));
-    this.#socket.on("close", () => this.end("the initiator hung up"));
   }
 
   /** The target that find() gave, also before the login has ended. */
@@ -287,22 +282,13 @@ export class Connection {
       this.end("the disk could not keep what was written");
       return;
     }
-    const pieces = this.#outbox.take();
     this.#writes += 1;
-    const sent = () => this.#sent(pieces, batch);
-    if (pieces.length > 1) this.#socket.cork();
-    pieces.forEach(({ slab, from, to }, i) => {
-      const bytes = slab.bytes.subarray(from, to);
-      if (i === pieces.length - 1) this.#socket.write(bytes, sent);
-      else this.#socket.write(bytes);
-    });
-    if (pieces.length > 1) this.#socket.uncork();
+    this.#outbox.writeTo(this.#socket, () => this.#sent(batch));
   }
 
-  #sent(pieces: Piece[], batch: { answers: number; cost: number }): void {
+  #sent(batch: { answers: number; cost: number }): void {
     this.#writes -= 1;
     this.progress += 1;
-    this.#outbox.free(pieces);
     if (this.#over) return; // the session has given back everything already
     this.#session.left(batch.answers, batch.cost);
     this.#flush();

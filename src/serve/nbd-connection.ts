@@ -3,7 +3,7 @@ import type { Disk } from "../base/disk.ts";
 import type { Allowance, Limits } from "../wire/nbd/limits.ts";
 import { type Order, Session } from "../wire/nbd/session.ts";
 import { Work } from "./nbd-work.ts";
-import { Outbox, type Piece, type Slabs } from "./outbox.ts";
+import { Outbox, type Slabs } from "./outbox.ts";
 import { receiveInto } from "./receive.ts";
 
 /** What find() answers: a disk for one client. */
@@ -43,7 +43,6 @@ export interface House {
 }
 
 const RECEIVE = 256 << 10;
-const KEEP_ALIVE_MS = 30_000;
 
 /** One client: gives bytes to its session, does what that orders, and sends the replies of a batch together. */
 export class Connection {
@@ -74,12 +73,8 @@ export class Connection {
     this.#socket = receiveInto(accepted, {
       buffer: () => this.#buffer,
       bytes: (chunk) => this.#receive(chunk),
+      ended: (why) => this.end(why ?? "client hung up"),
     });
-    this.#socket.setNoDelay(true);
-    this.#socket.setKeepAlive(true, KEEP_ALIVE_MS);
-    this.#socket.on("error", (error) => this.end(error.message));
-    this.#socket.on("end", () => this.end("client hung up"));
-    this.#socket.on("close", () => this.end("client hung up"));
     this.#act(this.#session.start());
     this.#flush();
   }
@@ -217,22 +212,13 @@ export class Connection {
       this.end("the disk could not keep what was written");
       return;
     }
-    const pieces = this.#outbox.take();
     this.#writing = true;
-    const sent = () => this.#sent(pieces, batch);
-    if (pieces.length > 1) this.#socket.cork();
-    pieces.forEach(({ slab, from, to }, i) => {
-      const bytes = slab.bytes.subarray(from, to);
-      if (i === pieces.length - 1) this.#socket.write(bytes, sent);
-      else this.#socket.write(bytes);
-    });
-    if (pieces.length > 1) this.#socket.uncork();
+    this.#outbox.writeTo(this.#socket, () => this.#sent(batch));
   }
 
-  #sent(pieces: Piece[], batch: { requests: number; cost: number }): void {
+  #sent(batch: { requests: number; cost: number }): void {
     this.#writing = false;
     this.progress += 1;
-    this.#outbox.free(pieces);
     if (this.#over) return; // the session has given back everything already
     this.#session.left(batch.requests, batch.cost);
     this.#flush();

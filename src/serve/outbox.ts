@@ -1,3 +1,5 @@
+import type { Socket } from "node:net";
+
 /** A buffer that many replies share, so that one receive batch leaves in one write. Reused when nothing pins it. */
 export class Slab {
   readonly bytes: Uint8Array;
@@ -89,12 +91,22 @@ export class Outbox {
     slab.bytes.set(bytes, at);
   }
 
-  /** Everything that can leave now. */
-  take(): Piece[] {
+  /** Writes all that can leave now as one batch; `sent`: the socket holds nothing of it any more, and never will. */
+  writeTo(socket: Socket, sent: () => void): void {
     this.#close();
     const pieces = this.#pieces;
     this.#pieces = [];
-    return pieces;
+    const left = () => {
+      this.free(pieces);
+      sent();
+    };
+    if (pieces.length > 1) socket.cork();
+    pieces.forEach(({ slab, from, to }, i) => {
+      const bytes = slab.bytes.subarray(from, to);
+      if (i === pieces.length - 1) socket.write(bytes, left);
+      else socket.write(bytes);
+    });
+    if (pieces.length > 1) socket.uncork();
   }
   /** They have left, or will never. */
   free(pieces: readonly Piece[]): void {

@@ -5,7 +5,11 @@ export interface Receiving {
   buffer(): Uint8Array;
   /** Bytes that came, at the start of that buffer; false: no more until resume(). */
   bytes(chunk: Uint8Array): boolean;
+  /** The other side has ended, or (with the reason) the connection broke; perhaps more than once. */
+  ended(why?: string): void;
 }
+
+const KEEP_ALIVE_MS = 30_000;
 
 /**
  * Lets a connection that was accepted receive into buffers of ours. Node offers that to sockets that connect only (`onread`);
@@ -14,6 +18,16 @@ export interface Receiving {
  * @param accepted from a server with pauseOnConnect
  */
 export function receiveInto(accepted: Socket, receiving: Receiving): Socket {
+  const socket = receiver(accepted, receiving);
+  socket.setNoDelay(true);
+  socket.setKeepAlive(true, KEEP_ALIVE_MS);
+  socket.on("error", (error) => receiving.ended(error.message));
+  socket.on("end", () => receiving.ended());
+  socket.on("close", () => receiving.ended());
+  return socket;
+}
+
+function receiver(accepted: Socket, receiving: Receiving): Socket {
   const inside = accepted as unknown as { _handle?: object | null };
   const handle = inside._handle;
   if (!handle) return receivePlainly(accepted, receiving);
