@@ -2,19 +2,31 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { connectCommands } from "../../src/api/client.ts";
 import type { EventView } from "../../src/api/contract.ts";
-import type { Stage } from "../scenario.ts";
+import { QEMU, type Scenario, type Stage } from "../scenario.ts";
 import { startBramble } from "./bramble.ts";
 import { lookAtClone } from "./clone-look.ts";
 import { type Running, start } from "./commands.ts";
 import { bootNode, type Fleet, nodeName, pi4, reached } from "./fleet.ts";
 import type { Guest } from "./guest.ts";
 import { makeNetwork } from "./network.ts";
-import { ada, type Shell } from "./ssh.ts";
+import { ada, type Shell, SSH } from "./ssh.ts";
 import { allOnClone, WRITING, writesOf, wrote } from "./writer.ts";
 
 const NAME = "answer.example";
 const ANSWER = "192.0.2.7";
 const PI = pi4(1);
+
+/** What both scenarios need. */
+export const ROOT_NETWORK: Pick<Scenario, "needs" | "assets"> = {
+  needs: [
+    QEMU,
+    SSH,
+    { tool: "dnsmasq", package: "dnsmasq-base" },
+    { tool: "debugfs", package: "e2fsprogs" },
+    { tool: "qemu-img", package: "qemu-utils" },
+  ],
+  assets: ["pi-image", "agent-packages"],
+};
 
 /** A systemd image with NetworkManager, up on an NBD root, writing; whose interface everybody must leave alone. */
 export interface Writing {

@@ -262,7 +262,7 @@ async function neighbour(
   };
   assert.match(said.header, /^HTTP\/1\.1 431 /, "a header of 8 KiB");
   // what it has not read when it closes resets the connection (RFC 1122 4.2.2.13), and may take the answer with it
-  assert.match(said.hugeHeader, /^(HTTP\/1\.1 431 [^]*close\r\n\r\n)?$/, "a header of 1 MiB");
+  assert.match(said.hugeHeader, /^(HTTP\/1\.1 431 [\s\S]*close\r\n\r\n)?$/, "a header of 1 MiB");
   assert.match(said.option, /^NBDMAGICIHAVEOPT/);
   assert.doesNotMatch(said.option, /stays open/, "an option of 4 GiB");
   assert.equal(said.open + said.noise, 300);

@@ -1,7 +1,14 @@
 import assert from "node:assert/strict";
-import { endWriting, eventsOf, MEDDLING, meddle, startWriting, untouched } from "../bed/root-network.ts";
-import { SSH } from "../bed/ssh.ts";
-import { QEMU, type Scenario } from "../scenario.ts";
+import {
+  endWriting,
+  eventsOf,
+  MEDDLING,
+  meddle,
+  ROOT_NETWORK,
+  startWriting,
+  untouched,
+} from "../bed/root-network.ts";
+import type { Scenario } from "../scenario.ts";
 
 /** Short enough to run out while the server is away. */
 const LEASE_SECONDS = 20;
@@ -11,14 +18,7 @@ export const scenario: Scenario = {
   name: "root-network-short",
   tier: "ci",
   budgetSeconds: 240,
-  needs: [
-    QEMU,
-    SSH,
-    { tool: "dnsmasq", package: "dnsmasq-base" },
-    { tool: "debugfs", package: "e2fsprogs" },
-    { tool: "qemu-img", package: "qemu-utils" },
-  ],
-  assets: ["pi-image", "agent-packages"],
+  ...ROOT_NETWORK,
   async run(t) {
     const writing = await startWriting(t, LEASE_SECONDS);
     const told = (await eventsOf(writing.fleet)).find(({ words }) => words.includes("netroot"));

@@ -1,7 +1,14 @@
 import assert from "node:assert/strict";
-import { endWriting, eventsOf, MEDDLING, meddle, startWriting, untouched } from "../bed/root-network.ts";
-import { SSH } from "../bed/ssh.ts";
-import { QEMU, type Scenario } from "../scenario.ts";
+import {
+  endWriting,
+  eventsOf,
+  MEDDLING,
+  meddle,
+  ROOT_NETWORK,
+  startWriting,
+  untouched,
+} from "../bed/root-network.ts";
+import type { Scenario } from "../scenario.ts";
 
 const LEASE_SECONDS = 120;
 const MINUTES = 15;
@@ -11,14 +18,7 @@ export const scenario: Scenario = {
   name: "root-network",
   tier: "full",
   budgetSeconds: 1500,
-  needs: [
-    QEMU,
-    SSH,
-    { tool: "dnsmasq", package: "dnsmasq-base" },
-    { tool: "debugfs", package: "e2fsprogs" },
-    { tool: "qemu-img", package: "qemu-utils" },
-  ],
-  assets: ["pi-image", "agent-packages"],
+  ...ROOT_NETWORK,
   async run(t) {
     const writing = await startWriting(t, LEASE_SECONDS);
     const started = Date.now();
