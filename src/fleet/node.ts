@@ -1,5 +1,7 @@
 import type { Model } from "../formats/boards.ts";
+import type { Planned } from "./address-plan.ts";
 import { allVolumes, type Guard, type VolumeSpec } from "./disk-settings.ts";
+import type { Place } from "./places.ts";
 
 /** Life-cycle states that run today; names of the table in docs/lifecycle. Home use: discovered → enrolled by rule. */
 export type NodeState = "discovered" | "enrolled";
@@ -45,6 +47,16 @@ export interface Node extends DiskSettings {
   firmware?: string;
   /** A fixed address in full mode. */
   address?: string;
+  labels?: Record<string, string>;
+  group?: string;
+  place?: Place;
+  /** Address and MAC of its second way in, such as a BMC. */
+  management?: string;
+  managementMac?: string;
+  /** Addresses that pools of the plan gave it. */
+  planned?: Planned;
+  /** What templates call `value.NAME`, in place of its group's and profile's. */
+  values?: Record<string, string>;
   seed: SeedSettings;
   firstSeenMs: number;
   lastSeenMs: number;
@@ -58,6 +70,8 @@ export interface Profile extends DiskSettings {
   /** Boot files laid under the clone's own, `name:version`. */
   firmware?: string;
   seed: SeedSettings;
+  /** One more after each change. */
+  version?: number;
 }
 
 export const DEFAULT_PROFILE = "default";
