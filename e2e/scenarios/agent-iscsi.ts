@@ -15,7 +15,7 @@ const MUTUAL = { user: "server", secret: "fedcba9876543210fedcba9876543210" };
 export const scenario: Scenario = {
   name: "agent-iscsi",
   tier: "ci",
-  budgetSeconds: 180,
+  budgetSeconds: 200,
   needs: [QEMU, TGT, { tool: "dnsmasq", package: "dnsmasq-base" }, { tool: "mke2fs", package: "e2fsprogs" }],
   assets: ["mini-image", "agent-packages"],
   async run(t) {

@@ -18,7 +18,7 @@ const SEED = {
 export const scenario: Scenario = {
   name: "agent",
   tier: "ci",
-  budgetSeconds: 150,
+  budgetSeconds: 240,
   needs: [
     QEMU,
     { tool: "qemu-nbd", package: "qemu-utils" },

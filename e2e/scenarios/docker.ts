@@ -37,7 +37,7 @@ pid=$$"
 export const scenario: Scenario = {
   name: "docker",
   tier: "ci",
-  budgetSeconds: 200,
+  budgetSeconds: 280,
   needs: [QEMU, { tool: "debugfs", package: "e2fsprogs" }, { tool: "qemu-img", package: "qemu-utils" }],
   assets: ["docker-image", "agent-packages"],
   async run(t) {

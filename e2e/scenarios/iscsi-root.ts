@@ -28,7 +28,7 @@ const SESSION =
 export const scenario: Scenario = {
   name: "iscsi-root",
   tier: "ci",
-  budgetSeconds: 300,
+  budgetSeconds: 400,
   needs: [QEMU, SSH, { tool: "qemu-img", package: "qemu-utils" }, { tool: "debugfs", package: "e2fsprogs" }],
   assets: ["mini-image", "pi-image", "agent-packages"],
   async run(t) {

@@ -21,7 +21,7 @@ const LOGGED = "what-was-logged-9e11ab";
 export const scenario: Scenario = {
   name: "promote",
   tier: "ci",
-  budgetSeconds: 150,
+  budgetSeconds: 200,
   needs: [QEMU, { tool: "e2fsck", package: "e2fsprogs" }, { tool: "debugfs", package: "e2fsprogs" }],
   assets: ["mini-image", "agent-packages"],
   async run(t) {

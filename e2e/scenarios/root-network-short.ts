@@ -17,7 +17,7 @@ const LEASE_SECONDS = 20;
 export const scenario: Scenario = {
   name: "root-network-short",
   tier: "ci",
-  budgetSeconds: 240,
+  budgetSeconds: 450,
   ...ROOT_NETWORK,
   async run(t) {
     const writing = await startWriting(t, LEASE_SECONDS);

@@ -12,7 +12,7 @@ const PI = pi4(1);
 export const scenario: Scenario = {
   name: "snapshot-rollback",
   tier: "ci",
-  budgetSeconds: 150,
+  budgetSeconds: 200,
   needs: [QEMU, { tool: "qemu-img", package: "qemu-utils" }, { tool: "debugfs", package: "e2fsprogs" }],
   assets: ["mini-image", "agent-packages"],
   async run(t) {

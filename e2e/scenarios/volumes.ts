@@ -13,7 +13,7 @@ const PI = pi4(1);
 export const scenario: Scenario = {
   name: "volumes",
   tier: "ci",
-  budgetSeconds: 120,
+  budgetSeconds: 200,
   needs: [QEMU, { tool: "qemu-img", package: "qemu-utils" }, { tool: "debugfs", package: "e2fsprogs" }],
   assets: ["mini-image", "agent-packages"],
   async run(t) {
