@@ -2,7 +2,7 @@ import { execFile } from "node:child_process";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { connectCommands } from "../../src/api/client.ts";
-import type { Commands } from "../../src/api/contract.ts";
+import type { Calls } from "../../src/api/contract.ts";
 
 const ENDING = import.meta.url.slice(-3);
 const MAIN = fileURLToPath(new URL(`../../src/app/main${ENDING}`, import.meta.url));
@@ -28,4 +28,4 @@ export function bramble(data: string, ...args: string[]): Promise<Said> {
 }
 
 /** The same commands as the CLI's, without a new process for each: through the running server's socket. */
-export const api = (data: string): Commands => connectCommands(join(data, "bramble.sock"));
+export const api = (data: string): Calls => connectCommands(join(data, "bramble.sock"));

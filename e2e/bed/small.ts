@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { cp, mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { Commands } from "../../src/api/contract.ts";
+import type { Calls } from "../../src/api/contract.ts";
 import type { SimBoot, VirtualPi } from "../../src/sim/board.ts";
 import { buildAgent } from "../../src/storage/agent.ts";
 import { SMALL_KERNEL, smallImage } from "../image/small.ts";
@@ -13,7 +13,7 @@ import { api } from "./cli.ts";
 import type { Network } from "./network.ts";
 
 export interface SmallBramble extends Bramble {
-  api: Commands;
+  api: Calls;
 }
 
 let started = 0;
@@ -51,7 +51,7 @@ export async function smallData(t: Stage, data: string): Promise<string> {
 const masked = (text: string): string => text.replace(/bramble\.(server|boot|token)=\S+/g, "bramble.$1=");
 
 /** The board has reached its kernel, and every file that it read is byte for byte what `bramble node tree --file` shows. */
-export async function rightFiles(commands: Commands, pi: VirtualPi, boot: SimBoot): Promise<void> {
+export async function rightFiles(commands: Calls, pi: VirtualPi, boot: SimBoot): Promise<void> {
   assert.equal(boot.outcome, "kernel", `Pi ${pi.model} ${pi.serial}: ${boot.reason}\n${boot.log.join("\n")}`);
   assert.ok(boot.files.size > 3, `Pi ${pi.model} read ${[...boot.files.keys()]}`);
   for (const [path, file] of boot.files) {

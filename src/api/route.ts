@@ -1,7 +1,7 @@
 import type { Static, TObject, TSchema } from "typebox";
 import type { Actor } from "../fleet/actor.ts";
 
-/** Least role that may call; a tenant reaches its own nodes only. */
+/** Least role that may call, in this order. A viewer reads; a tenant reads and changes, of its own nodes only. */
 export type Role = "viewer" | "tenant" | "operator" | "admin";
 
 /** How far a long call has come. */
@@ -27,11 +27,21 @@ export interface RouteFacts {
   long?: boolean;
 }
 
+/**
+ * How a tenant, who has only the nodes whose `owner` is its name, meets a route. Absent: it may call it when it names a node of its
+ * own in the argument `node`. `filtered`: rows with a `node` (or that are nodes) of others are left out; one such thing is unknown to it.
+ * `shared`: nothing in it is anybody's.
+ */
+export type TenantRule = "filtered" | "shared";
+
 /** A route that describes itself: OpenAPI, checks of what comes in and the types of UI and CLI are made from it. */
 export interface DescribedRoute<A extends TObject = TObject, R extends TSchema = TSchema> extends RouteFacts {
   /** One sentence for the API's page. */
   summary: string;
   role: Role;
+  tenant?: TenantRule;
+  /** A list that comes in pages: the field of a row that the argument `after` takes to go on behind it. */
+  cursor?: string;
   /** Path, query and body together; `additionalProperties: false`. */
   args: A;
   result: R;

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { callsOf } from "../api/calls.ts";
 import { BrambleError, type Code } from "../base/errors.ts";
 import { type ImageManifest, imageFile, writeManifest } from "../storage/images/manifest.ts";
 import { fromHere } from "./cli/session.ts";
@@ -31,7 +32,7 @@ async function image(core: Core, version: string, digit: string): Promise<string
 test("clone list says what is own, what snapshots hold, and the quota", async (t) => {
   const { core, node, disk } = await fakeCore(t);
   const pi = await node("10000001", await image(core, "1", "a"));
-  const clones = cloneCommands(core);
+  const clones = callsOf(cloneCommands(core));
   disk(core.data.clone(pi.id)).quota = 1 << 20;
   await clones.snapshotClone({ node: pi.name, name: "before" });
   const [one] = await clones.clones({});
@@ -44,7 +45,7 @@ test("clone list says what is own, what snapshots hold, and the quota", async (t
 test("an unknown snapshot is refused with those that are", async (t) => {
   const { core, node } = await fakeCore(t);
   const pi = await node("10000001", await image(core, "1", "a"));
-  const clones = cloneCommands(core);
+  const clones = callsOf(cloneCommands(core));
   const back = () => clones.rollbackClone({ node: pi.id, snapshot: "befor" });
   await assert.rejects(back(), refused("SNAPSHOT_UNKNOWN", /it has none: bramble clone snapshot/));
   await clones.snapshotClone({ node: pi.id, name: "before" });
@@ -58,7 +59,7 @@ test("rollback, reset and rebase refuse while the node runs, and say what to do;
   const { core, running, node, disk, dropped, calls } = await fakeCore(t);
   const pi = await node("10000001", await image(core, "1", "a"));
   await image(core, "2", "b");
-  const clones = cloneCommands(core, running);
+  const clones = callsOf(cloneCommands(core, running));
   await clones.snapshotClone({ node: pi.id, name: "before" });
   const path = core.data.clone(pi.id);
   const verbs = [
@@ -86,10 +87,9 @@ test("a reset keeps the snapshots, and takes the image that the node is set to",
   const { core, node, disk, calls } = await fakeCore(t);
   const [one, two] = [await image(core, "1", "a"), await image(core, "2", "b")];
   const pi = await node("10000001", one);
-  const clones = cloneCommands({
-    ...core,
-    imageOf: async () => ({ sha256: two, size: 1 << 30 }) as ImageManifest,
-  });
+  const clones = callsOf(
+    cloneCommands({ ...core, imageOf: async () => ({ sha256: two, size: 1 << 30 }) as ImageManifest }),
+  );
   await clones.snapshotClone({ node: pi.id, name: "before" });
   await clones.resetClone({ node: pi.id });
   assert.equal((await clones.snapshots({ node: pi.id })).length, 1);
@@ -108,7 +108,7 @@ test("a rebase is for stateless roots, or said out loud", async (t) => {
   const { core, node, disk } = await fakeCore(t);
   const [one, two] = [await image(core, "1", "a"), await image(core, "2", "b")];
   const pi = await node("10000001", one);
-  const clones = cloneCommands(core);
+  const clones = callsOf(cloneCommands(core));
   const rebase = (discardChanges = false) =>
     clones.rebaseClone({ node: pi.id, image: "os:2", discardChanges });
   await assert.rejects(rebase(), refused("BAD_INPUT", /--discard-changes/));
@@ -122,7 +122,7 @@ test("a rebase is for stateless roots, or said out loud", async (t) => {
 test("an export appears whole beside nothing, and replaces nothing unasked", async (t) => {
   const { core, node } = await fakeCore(t);
   const pi = await node("10000001", await image(core, "1", "a"));
-  const clones = cloneCommands(core);
+  const clones = callsOf(cloneCommands(core));
   const to = join(core.data.root, "out.img");
   const away = (force?: boolean, place = to) =>
     clones.exportClone({ node: pi.id, to: place, format: "raw", ...(force && { force }) }, CONTEXT);
@@ -146,7 +146,7 @@ test("an export appears whole beside nothing, and replaces nothing unasked", asy
 test("a quota is a setting of the node, told to the plane at once", async (t) => {
   const { core, node, disk } = await fakeCore(t);
   const pi = await node("10000001", await image(core, "1", "a"));
-  const clones = cloneCommands(core);
+  const clones = callsOf(cloneCommands(core));
   assert.equal((await clones.setCloneQuota({ node: pi.id, quota: 8 << 20 })).quota, 8 << 20);
   assert.deepEqual([pi.quota, disk(core.data.clone(pi.id)).quota], [8 << 20, 8 << 20]);
   assert.equal((await clones.setCloneQuota({ node: pi.id, quota: null })).quota, undefined);
@@ -157,7 +157,7 @@ test("a promotion asks for its name before it copies", async (t) => {
   const { core, node, calls } = await fakeCore(t);
   const pi = await node("10000001", await image(core, "1", "a"));
   await image(core, "7", "b");
-  const clones = cloneCommands(core);
+  const clones = callsOf(cloneCommands(core));
   const promote = (more: object) => clones.promoteClone({ node: pi.id, ...more }, CONTEXT);
   await assert.rejects(promote({ name: "os:7" }), refused("IMAGE_NAME_TAKEN", /os:2/));
   await assert.rejects(promote({ name: "No Name" }), refused("BAD_INPUT"));

@@ -133,11 +133,11 @@ function commands(core: Core, running?: Running): Commands {
       if (!file) throw new BrambleError("FILE_UNKNOWN", `${path} is not in the boot tree of ${node}`);
       return { base64: Buffer.from(await readAll(file)).toString("base64"), origin: file.origin.from };
     },
-    async explain({ node }) {
+    async explain({ node }, context) {
       const found = registry.need(node);
       await journal.flush();
       const last = await lastBoot(found);
-      const events = await this.events({ node: found.id, limit: 50 });
+      const events = await this.events({ node: found.id, limit: 50 }, context);
       return { node: await view(found), events, ...(last && { boot: await bootDetail(book, last) }) };
     },
     async boots({ node, limit }) {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { callsOf } from "../api/calls.ts";
 import { BrambleError, type Code } from "../base/errors.ts";
 import { parseVolumeSpec } from "../fleet/disk-settings.ts";
 import { fakeCore } from "./testing/fake-core.ts";
@@ -17,7 +18,7 @@ const refused = (code: Code, words?: RegExp) => (error: unknown) => {
 test("a volume is made, attached, detached and removed, and its file with it", async (t) => {
   const { core, running, node, disks, events } = await fakeCore(t);
   const pi = await node("10000001");
-  const volumes = volumeCommands(core, running);
+  const volumes = callsOf(volumeCommands(core, running));
   const made = await volumes.createVolume({ name: "media", size: GIB });
   assert.deepEqual(
     [made.size, made.fstype, made.mountpoint, made.node],
@@ -39,7 +40,7 @@ test("a volume is made, attached, detached and removed, and its file with it", a
 test("a LUN number stays its volume's on a node, also after it was detached", async (t) => {
   const { core, node } = await fakeCore(t);
   const pi = await node("10000001");
-  const volumes = volumeCommands(core);
+  const volumes = callsOf(volumeCommands(core));
   for (const name of ["a", "b", "c"]) {
     await volumes.createVolume({ name, size: GIB });
     await volumes.attachVolume({ volume: name, node: pi.id });
@@ -65,7 +66,7 @@ test("a LUN number stays its volume's on a node, also after it was detached", as
 test("one volume, one node; and one place, one volume", async (t) => {
   const { core, node } = await fakeCore(t);
   const [one, two] = [await node("10000001"), await node("10000002")];
-  const volumes = volumeCommands(core);
+  const volumes = callsOf(volumeCommands(core));
   await volumes.createVolume({ name: "a", size: GIB });
   await assert.rejects(volumes.createVolume({ name: "a", size: GIB }), refused("VOLUME_TAKEN"));
   await volumes.attachVolume({ volume: "a", node: one.id });
@@ -86,7 +87,7 @@ test("one volume, one node; and one place, one volume", async (t) => {
 test("a volume that a node has open is not taken from it without force", async (t) => {
   const { core, running, node, disk } = await fakeCore(t);
   const pi = await node("10000001");
-  const volumes = volumeCommands(core, running);
+  const volumes = callsOf(volumeCommands(core, running));
   const { path } = await volumes.createVolume({ name: "a", size: GIB });
   await volumes.attachVolume({ volume: "a", node: pi.id });
   disk(path).busy = true;
@@ -112,7 +113,7 @@ test("settings give each node its volumes, once; they outlive the node's being f
   assert.deepEqual(await Promise.all([got(), got()]), [wanted, wanted]);
   assert.deepEqual(await got(), wanted);
   assert.equal(calls.filter((name) => name === "createVolume").length, 1);
-  const volumes = volumeCommands(core);
+  const volumes = callsOf(volumeCommands(core));
   await assert.rejects(volumes.detachVolume({ volume: "data" }), refused("VOLUME_IN_USE", /profile set/));
   await core.registry.forget(pi);
   const [left] = await volumes.volumes({});
@@ -125,7 +126,7 @@ test("settings give each node its volumes, once; they outlive the node's being f
 
 test("bad volumes are refused before anything is made", async (t) => {
   const { core, disks } = await fakeCore(t);
-  const volumes = volumeCommands(core);
+  const volumes = callsOf(volumeCommands(core));
   for (const wish of [
     { name: "A", size: GIB },
     { name: "a", size: 7 },

@@ -1,0 +1,40 @@
+// What nodes and profiles say about disks and seeds: parts of their views and patches.
+import Type, { type Static } from "typebox";
+import { args, NAME, oneOf, orNull } from "./schema.ts";
+
+export const RootMode = oneOf("auto", "iscsi", "nbd", "ram", "inventory", "shell");
+const Guard = args({ shutdown: Type.Number({ minimum: 0 }), down: Type.Number({ minimum: 0 }) });
+const VolumeSpec = args({
+  name: NAME,
+  size: Type.Integer({ description: "bytes, whole MiB" }),
+  fstype: oneOf("ext4", "none"),
+  mountpoint: Type.Optional(NAME),
+});
+
+/** What a node is given about disks; its own or its profile's. */
+export const DISK_SETTINGS = {
+  ephemeral: Type.Boolean({ description: "a fresh clone at every boot" }),
+  quota: Type.Optional(Type.Integer({ description: "bytes that its clone and snapshots may take" })),
+  guard: Type.Optional(Guard),
+  volumes: Type.Array(VolumeSpec),
+};
+const DiskSettingsView = Type.Object(DISK_SETTINGS);
+export type DiskSettingsView = Static<typeof DiskSettingsView>;
+
+/** Null takes a setting back to the profile's (or to none). */
+export const SETTINGS_PATCH = {
+  image: Type.Optional(orNull(NAME)),
+  root: Type.Optional(orNull(RootMode)),
+  firmware: Type.Optional(orNull(NAME)),
+  user: Type.Optional(orNull(NAME)),
+  passwordHash: Type.Optional(
+    orNull(Type.String({ maxLength: 512, description: "crypt(3) form; write-only" })),
+  ),
+  sshKeys: Type.Optional(orNull(Type.Array(Type.String({ maxLength: 16_384 }), { maxItems: 256 }))),
+  ephemeral: Type.Optional(orNull(Type.Boolean())),
+  quota: Type.Optional(orNull(Type.Integer())),
+  guard: Type.Optional(orNull(Guard)),
+  volumes: Type.Optional(orNull(Type.Array(VolumeSpec, { maxItems: 64 }))),
+};
+export const SettingsPatch = args(SETTINGS_PATCH);
+export type SettingsPatch = Static<typeof SettingsPatch>;
