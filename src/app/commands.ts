@@ -4,10 +4,12 @@ import { BrambleError } from "../base/errors.ts";
 import { readAll } from "../base/tree.ts";
 import { parseEnrolRule } from "../fleet/enrol.ts";
 import { DEFAULT_PROFILE, type Node } from "../fleet/node.ts";
+import { selectNodes } from "../fleet/select.ts";
 import { addFirmware, type FirmwareManifest, listFirmware, removeFirmware } from "../storage/firmware.ts";
 import { addImage, findImage, listImages, removeImage } from "../storage/images.ts";
 import { cloneCommands } from "./clone-commands.ts";
 import type { Core } from "./core.ts";
+import { lastBoots } from "./last-boots.ts";
 import { type AgentOf, agentToLookAt, treeOf, treeView } from "./node-tree.ts";
 import type { PlaneState } from "./planes/spawn.ts";
 import { profileCommands } from "./profile-commands.ts";
@@ -44,6 +46,12 @@ const firmwareView = ({ name, version, source, addedAt, size, files }: FirmwareM
 export const VERSION = "0.1.0";
 const MOST_ROWS = 1_000;
 
+/** Nodes by name, those behind the name `after`. */
+const pageOf = (nodes: readonly Node[], limit = nodes.length, after?: string): Node[] => {
+  const sorted = [...nodes].sort((a, b) => (a.name < b.name ? -1 : 1));
+  return (after === undefined ? sorted : sorted.filter(({ name }) => name > after)).slice(0, limit);
+};
+
 /** Every command, done in this process, which holds the data folder. */
 export const localCommands = (core: Core, running?: Running): Calls => callsOf(commands(core, running));
 
@@ -52,14 +60,15 @@ function commands(core: Core, running?: Running): Commands {
   const agentOf = running?.agentOf ?? agentToLookAt(core);
 
   async function lastBoot(node: Node) {
-    const row = await book
-      .selectFrom("boot")
-      .selectAll()
-      .where("nodeId", "=", node.id)
-      .orderBy("startedMs", "desc")
-      .limit(1)
-      .executeTakeFirst();
+    const row = (await lastBoots(book, [node.id])).get(node.id);
     return row && bootView(row, registry);
+  }
+  async function bootRow(id: string) {
+    const row = await book.selectFrom("boot").selectAll().where("id", "=", id).executeTakeFirst();
+    if (row) return row;
+    throw new BrambleError("BOOT_UNKNOWN", `there is no boot ${id}`, {
+      hint: "`bramble boot list` shows them",
+    });
   }
   const view = async (node: Node) => nodeView(node, registry, await lastBoot(node));
   const limited = (limit: unknown) => Math.min(Math.max(1, Number(limit) || 50), MOST_ROWS);
@@ -99,7 +108,18 @@ function commands(core: Core, running?: Running): Commands {
         rssBytes: process.memoryUsage().rss,
       };
     },
-    nodes: async () => Promise.all(registry.all().map(view)),
+    async nodes({ select, limit, after }) {
+      const all = select === undefined ? registry.all() : selectNodes(registry.all(), select);
+      const nodes = pageOf(all, limit, after);
+      const boots = await lastBoots(
+        book,
+        nodes.map(({ id }) => id),
+      );
+      return nodes.map((node) => {
+        const boot = boots.get(node.id);
+        return nodeView(node, registry, boot && bootView(boot, registry));
+      });
+    },
     node: async ({ node }) => view(registry.need(node)),
     async setNode({ node, patch }) {
       const found = registry.need(node);
@@ -140,23 +160,36 @@ function commands(core: Core, running?: Running): Commands {
       const events = await this.events({ node: found.id, limit: 50 }, context);
       return { node: await view(found), events, ...(last && { boot: await bootDetail(book, last) }) };
     },
-    async boots({ node, limit }) {
-      let query = book.selectFrom("boot").selectAll().orderBy("startedMs", "desc").limit(limited(limit));
+    async boots({ node, limit, after }) {
+      let query = book
+        .selectFrom("boot")
+        .selectAll()
+        .orderBy("startedMs", "desc")
+        .orderBy("id", "desc")
+        .limit(limited(limit));
       if (node) query = query.where("nodeId", "=", registry.need(node).id);
+      if (after !== undefined) {
+        const { startedMs, id } = await bootRow(after);
+        query = query.where((e) =>
+          e.or([e("startedMs", "<", startedMs), e.and([e("startedMs", "=", startedMs), e("id", "<", id)])]),
+        );
+      }
       return (await query.execute()).map((row) => bootView(row, registry));
     },
-    async boot({ boot }) {
-      const row = await book.selectFrom("boot").selectAll().where("id", "=", boot).executeTakeFirst();
-      if (row) return bootDetail(book, bootView(row, registry));
-      throw new BrambleError("BOOT_UNKNOWN", `there is no boot ${boot}`, {
-        hint: "`bramble boot list` shows them",
-      });
-    },
-    async events({ node, limit }) {
+    boot: async ({ boot }) => bootDetail(book, bootView(await bootRow(boot), registry)),
+    async events({ node, limit, after, before }) {
       await journal.flush();
-      let query = book.selectFrom("event").selectAll().orderBy("id", "desc").limit(limited(limit));
+      const forward = after !== undefined;
+      let query = book
+        .selectFrom("event")
+        .selectAll()
+        .orderBy("id", forward ? "asc" : "desc")
+        .limit(limited(limit));
       if (node) query = query.where("nodeId", "=", registry.need(node).id);
-      return (await query.execute()).map((row) => eventView(row, registry)).reverse();
+      if (forward) query = query.where("id", ">", after);
+      if (before !== undefined) query = query.where("id", "<", before);
+      const events = (await query.execute()).map((row) => eventView(row, registry));
+      return forward ? events : events.reverse();
     },
     images: () => listImages(data.root),
     image: ({ image }) => findImage(data.root, image),
