@@ -1,5 +1,5 @@
 // Where a boot's root and volumes are, as lines of the answer to hello (docs/agent.md). Secrets go to the node with the answer, and nowhere else.
-import { type Node, resolveNode } from "../fleet/node.ts";
+import type { Node } from "../fleet/node.ts";
 import type { HttpRequest } from "../serve/http.ts";
 import type { AgentHooks } from "./agent-api.ts";
 import type { IscsiRoot } from "./node-disks.ts";
@@ -14,7 +14,7 @@ export async function diskOrders(
   { address, localAddress }: Pick<HttpRequest, "address" | "localAddress">,
 ): Promise<Line[]> {
   const { core } = hooks;
-  const { root, guard } = resolveNode(node, core.registry.profile(node.profile));
+  const { root, guard } = core.registry.resolve(node);
   const lines: Line[] = [["root", root]];
   // those that its settings give it are made now: what is exported comes from the book
   const volumes = root === "inventory" || root === "shell" ? [] : await nodeVolumes(core, node);

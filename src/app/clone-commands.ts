@@ -5,7 +5,7 @@ import { dirname, isAbsolute } from "node:path";
 import type { CloneCommands, CloneView, SnapshotView } from "../api/contract.ts";
 import { BrambleError } from "../base/errors.ts";
 import { parseSize } from "../fleet/disk-settings.ts";
-import { type Node, resolveNode } from "../fleet/node.ts";
+import type { Node } from "../fleet/node.ts";
 import type { Tables } from "../storage/book.ts";
 import { publish } from "../storage/images/durable.ts";
 import { type ImageManifest, imageFile } from "../storage/images/manifest.ts";
@@ -21,7 +21,7 @@ export function cloneCommands(core: Core, running?: Running): CloneCommands {
   const { book, registry, data, journal, disks } = core;
   const factsOf = (path: string) => disks.call("facts", { path });
   const list = (path: string) => disks.call("listSnapshots", { path });
-  const resolved = (node: Node) => resolveNode(node, registry.profile(node.profile));
+  const resolved = (node: Node) => registry.resolve(node);
 
   async function view(row: Pick<Tables["clone"], "nodeId" | "imageSha" | "createdMs">): Promise<CloneView> {
     const node = registry.byId(row.nodeId);

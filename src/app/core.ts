@@ -2,7 +2,7 @@ import { randomBytes, randomUUID } from "node:crypto";
 import type { ReadableDisk } from "../base/disk.ts";
 import { BrambleError } from "../base/errors.ts";
 import type { Tree } from "../base/tree.ts";
-import { type Node, resolveNode } from "../fleet/node.ts";
+import type { Node } from "../fleet/node.ts";
 import { openFat } from "../formats/fat.ts";
 import { type Partition, readPartitions } from "../formats/partitions.ts";
 import { slice } from "../formats/slice.ts";
@@ -117,7 +117,7 @@ function coreOf(
   const making = new Map<string, Promise<{ path: string; image: ImageManifest; made: boolean }>>();
 
   async function imageOf(node: Node): Promise<ImageManifest> {
-    const reference = resolveNode(node, registry.profile(node.profile)).image;
+    const reference = registry.resolve(node).image;
     if (reference) return findImage(data.root, reference);
     throw new BrambleError("IMAGE_UNKNOWN", `no image is set for ${node.name}`, {
       hint:
@@ -150,7 +150,7 @@ function coreOf(
       .insertInto("clone")
       .values({ nodeId: node.id, imageSha: image.sha256, createdMs: Date.now(), bootId: bootId ?? null })
       .execute();
-    const { quota } = resolveNode(node, registry.profile(node.profile));
+    const { quota } = registry.resolve(node);
     if (quota !== undefined) await disks.call("setQuota", { path, bytes: quota });
     return { path, image, made: true };
   }
@@ -216,7 +216,7 @@ function coreOf(
     newSecret: () => randomBytes(32).toString("hex"),
     removeClone,
     async freshClone(node, bootId, fence) {
-      if (!resolveNode(node, registry.profile(node.profile)).ephemeral) return false;
+      if (!registry.resolve(node).ephemeral) return false;
       const before = making.get(node.id);
       const promise = (async () => {
         await before?.catch(() => {}); // told to whoever asked for it
@@ -236,11 +236,11 @@ function coreOf(
         .where("nodeId", "=", node.id)
         .executeTakeFirst();
       if (!row) return;
-      const { quota } = resolveNode(node, registry.profile(node.profile));
+      const { quota } = registry.resolve(node);
       await disks.call("setQuota", { path: data.clone(node.id), bytes: quota ?? null });
     },
     async cloneDisk(node) {
-      const { ephemeral } = resolveNode(node, registry.profile(node.profile));
+      const { ephemeral } = registry.resolve(node);
       const { path, image, made } = ephemeral ? await asImage(node) : await ensureClone(node);
       const disk: ReadableDisk = ephemeral
         ? fileDisk(path)
@@ -277,7 +277,7 @@ function coreOf(
           };
         },
         async firmware() {
-          const name = resolveNode(node, registry.profile(node.profile)).firmware;
+          const name = registry.resolve(node).firmware;
           return name ? { name, tree: await openFirmware(data.root, name) } : undefined;
         },
       };

@@ -1,4 +1,4 @@
-import { type Node, resolveNode } from "../fleet/node.ts";
+import type { Node } from "../fleet/node.ts";
 import type { ImageManifest } from "../storage/images/manifest.ts";
 import { findImage } from "../storage/images.ts";
 import type { Core } from "./core.ts";
@@ -9,11 +9,11 @@ export function knownImages({ registry, data }: Pick<Core, "registry" | "data">)
   return {
     /** The image of a node; undefined where none is set, there is none of that name, or it was not learned yet. */
     of(node: Node): ImageManifest | undefined {
-      const reference = resolveNode(node, registry.profile(node.profile)).image;
+      const reference = registry.resolve(node).image;
       return reference ? images.get(reference) : undefined;
     },
     async learn(): Promise<void> {
-      const wanted = [...registry.profiles(), ...registry.all()].flatMap((one) =>
+      const wanted = [...registry.profiles(), ...registry.groups.all(), ...registry.all()].flatMap((one) =>
         one.image ? [one.image] : [],
       );
       images.clear();

@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import type { BrambleError } from "../base/errors.ts";
 import { clusterRole } from "../fleet/cluster.ts";
-import { type Node, resolveNode } from "../fleet/node.ts";
+import type { Node } from "../fleet/node.ts";
 import { onceScript } from "../fleet/once.ts";
 import { sampleFacts, type TemplateFacts, templateValues } from "../fleet/profile-values.ts";
 import { type ProfileTemplates, renderBootLines, renderSeed } from "../fleet/profiles.ts";
@@ -31,7 +31,7 @@ function factsOf({ registry, profiles }: Parts, node: Node, serverUrl: string): 
   return {
     node,
     address: node.address,
-    image: resolveNode(node, registry.profile(node.profile)).image,
+    image: registry.resolve(node).image,
     profile: node.profile,
     index: profiles.index(node, registry.all()),
     serverUrl,
@@ -80,7 +80,7 @@ export function seedFilesOf(core: Parts, node: Node, wish: SeedWish): SeedFile[]
     cluster,
   });
   const rendered = renderSeed(templates, values, renderTemplate);
-  const own = resolveNode(node, core.registry.profile(node.profile)).seed;
+  const own = core.registry.resolve(node).seed;
   const seed: Seed = { ...own, hostname: node.name, instanceId: instance };
   if (masked && own.passwordHash !== undefined) seed.passwordHash = "PASSWORD-HASH";
   const { packages, commands } = rendered;

@@ -2,7 +2,7 @@ import type { TreeView } from "../api/contract.ts";
 import { BrambleError } from "../base/errors.ts";
 import { type AgentFile, type BootTree, bootTree, memoryFile } from "../fleet/boot-tree.ts";
 import { walkBoot } from "../fleet/boot-walk.ts";
-import { type Node, resolveNode } from "../fleet/node.ts";
+import type { Node } from "../fleet/node.ts";
 import { MODELS, modelNamed } from "../formats/boards.ts";
 import { agentShelf } from "./agent-shelf.ts";
 import { agentParameters, board, originWords } from "./boot-files.ts";
@@ -29,7 +29,7 @@ export async function treeOf(
 ): Promise<{ tree: BootTree; image: string }> {
   const clone = await core.cloneDisk(node);
   const [own, firmware] = await Promise.all([clone.bootPartition(), clone.firmware()]);
-  const { root } = resolveNode(node, core.registry.profile(node.profile));
+  const { root } = core.registry.resolve(node);
   const tree = await bootTree({
     clone: own.tree,
     parameters: agentParameters("BOOT-ID", "ONE-TIME-TOKEN", "http://SERVER", root),

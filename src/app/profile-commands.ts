@@ -30,7 +30,7 @@ export function profileCommands(
   const members = (profile: string): Node[] =>
     registry
       .all()
-      .filter((node) => node.profile === profile && node.state === "enrolled")
+      .filter((node) => node.profile === profile && node.state !== "discovered")
       .map((node) => ({ node, number: profiles.knownIndex(node) ?? Number.MAX_SAFE_INTEGER }))
       .sort((one, other) => one.number - other.number)
       .map(({ node }) => node);
@@ -183,7 +183,7 @@ export function profileCommands(
     const isFirst = maker === undefined ? number === 0 : maker === node.id;
     const does = cluster ? (isFirst ? "makes the cluster" : "joins the cluster") : "gets it";
     const when =
-      node.state === "enrolled" ? "at its next boot" : `once it is enrolled: bramble node enrol ${node.name}`;
+      node.state !== "discovered" ? "at its next boot" : `once it is enrolled: bramble node enrol ${node.name}`;
     return { node: node.name, number, does: `${does} ${when}` };
   }
 }

@@ -1,11 +1,12 @@
 // Nodes and profiles as rows of the book.
 import type { Selectable } from "kysely";
 import { parseMac } from "../base/addresses.ts";
-import type { DiskSettings, Node, Profile } from "../fleet/node.ts";
+import type { DiskSettings, Node, NodeLife, Profile } from "../fleet/node.ts";
 import type { Tables } from "../storage/book.ts";
+import type { LifeColumns } from "../storage/life-tables.ts";
 
 /** Drops the nulls of a row: an absent value is an absent field. */
-const present = <T extends object>(row: T) =>
+export const present = <T extends object>(row: T) =>
   Object.fromEntries(Object.entries(row).filter(([, value]) => value !== null)) as {
     [K in keyof T]: NonNullable<T[K]>;
   };
@@ -13,23 +14,54 @@ const present = <T extends object>(row: T) =>
 type DiskColumns = Pick<Selectable<Tables["profile"]>, "ephemeral" | "quota" | "guard" | "volumes">;
 
 /** What a row holds as JSON or as 0 and 1. */
-const unpacked = (row: DiskColumns & { seed: string }) => ({
+export const unpacked = (row: DiskColumns & { seed: string }) => ({
   seed: JSON.parse(row.seed) as Node["seed"],
   ...(row.ephemeral !== null && { ephemeral: row.ephemeral === 1 }),
   ...(row.guard !== null && { guard: JSON.parse(row.guard) as NonNullable<Node["guard"]> }),
   ...(row.volumes !== null && { volumes: JSON.parse(row.volumes) as NonNullable<Node["volumes"]> }),
 });
-const packed = ({ ephemeral, quota, guard, volumes }: DiskSettings): DiskColumns => ({
+export const packed = ({ ephemeral, quota, guard, volumes }: DiskSettings): DiskColumns => ({
   ephemeral: ephemeral === undefined ? null : Number(ephemeral),
   quota: quota ?? null,
   guard: guard ? JSON.stringify(guard) : null,
   volumes: volumes ? JSON.stringify(volumes) : null,
 });
 
-export const nodeOf = (row: Selectable<Tables["node"]>): Node =>
-  ({ ...present(row), ...unpacked(row) }) as unknown as Node;
+/** Columns of a node that hold JSON. */
+const JSON_COLUMNS = ["labels", "place", "planned", "values", "override"] as const;
+
+export const nodeOf = (row: Selectable<Tables["node"]>): Node => {
+  const json = JSON_COLUMNS.flatMap((name) => {
+    const text = row[name];
+    return text === null ? [] : [[name, JSON.parse(text)]];
+  });
+  return { ...present(row), ...unpacked(row), ...Object.fromEntries(json) } as unknown as Node;
+};
 export const profileOf = (row: Selectable<Tables["profile"]>): Profile =>
   ({ ...present(row), ...unpacked(row) }) as unknown as Profile;
+
+const json = (value: object | undefined): string | null =>
+  value === undefined ? null : JSON.stringify(value);
+
+/** The columns that only the life cycle writes, in transactions of its own. */
+export const lifeRow = (life: NodeLife): LifeColumns => ({
+  state: life.state,
+  version: life.version,
+  owner: life.owner ?? null,
+  maintenance: life.maintenance ?? null,
+  stateSinceMs: life.stateSinceMs,
+  deadlineMs: life.deadlineMs ?? null,
+  attempt: life.attempt,
+  override: json(life.override),
+});
+export const lifeOf = ({ override, ...row }: LifeColumns): NodeLife =>
+  ({ ...present(row), ...(override !== null && { override: JSON.parse(override) }) }) as unknown as NodeLife;
+
+/** What a change of a node's settings writes: all but its id and its life. */
+export function settingsRow(row: Selectable<Tables["node"]>): Partial<Selectable<Tables["node"]>> {
+  const { id, state, version, owner, maintenance, stateSinceMs, deadlineMs, attempt, override, ...rest } = row;
+  return rest;
+}
 
 export const nodeRow = (node: Node): Selectable<Tables["node"]> => ({
   id: node.id,
@@ -38,7 +70,7 @@ export const nodeRow = (node: Node): Selectable<Tables["node"]> => ({
   model: node.model ?? null,
   revision: node.revision ?? null,
   name: node.name,
-  state: node.state,
+  ...lifeRow(node),
   profile: node.profile,
   image: node.image ?? null,
   root: node.root ?? null,
@@ -47,6 +79,13 @@ export const nodeRow = (node: Node): Selectable<Tables["node"]> => ({
   seed: JSON.stringify(node.seed),
   firstSeenMs: node.firstSeenMs,
   lastSeenMs: node.lastSeenMs,
+  group: node.group ?? null,
+  management: node.management ?? null,
+  managementMac: node.managementMac ?? null,
+  labels: json(node.labels),
+  place: json(node.place),
+  planned: json(node.planned),
+  values: json(node.values),
   ...packed(node),
 });
 export const profileRow = (profile: Profile): Selectable<Tables["profile"]> => ({
@@ -55,5 +94,6 @@ export const profileRow = (profile: Profile): Selectable<Tables["profile"]> => (
   root: profile.root,
   firmware: profile.firmware ?? null,
   seed: JSON.stringify(profile.seed),
+  version: profile.version ?? 1,
   ...packed(profile),
 });

@@ -1,10 +1,22 @@
-import { parseIpv4 } from "../base/addresses.ts";
+import { formatIpv4, parseIpv4 } from "../base/addresses.ts";
 import { BrambleError } from "../base/errors.ts";
-import { hostName, type Node, type NodeState, type Profile } from "../fleet/node.ts";
+import { ADDRESS_KINDS, addressOf, type PlanTrouble, planAddresses } from "../fleet/address-plan.ts";
+import { baseOf } from "../fleet/groups.ts";
+import { hostName, type Node, type NodeLife, type Profile, resolveNode } from "../fleet/node.ts";
+import { selectNodes } from "../fleet/select.ts";
 import type { Model } from "../formats/boards.ts";
 import type { Book } from "../storage/book.ts";
-import { nodeOf, nodeRow, profileOf, profileRow } from "./registry-rows.ts";
+import { AddressPools, Groups } from "./model-groups.ts";
+import { applyModel, checkAddressFree, type ModelPatch } from "./model-patch.ts";
+import { nodeOf, nodeRow, profileOf, profileRow, settingsRow } from "./registry-rows.ts";
 import { applySettings, type NodePatch, type ProfilePatch, setOrDrop } from "./settings-patch.ts";
+
+/** What a selector may ask for that comes from a profile or group. */
+const plainSettings = ({ image, root, firmware }: ReturnType<typeof resolveNode>) => ({
+  root,
+  ...(image !== undefined && { image }),
+  ...(firmware !== undefined && { firmware }),
+});
 
 /** What a board tells of itself when it is heard. */
 export interface Sighting {
@@ -17,6 +29,8 @@ export interface Sighting {
 /** Boards that nobody has enrolled are kept in memory and the book up to this many: a stranger may invent serials. */
 const MOST_DISCOVERED = 2_000;
 
+const LIFE_KEYS: readonly (keyof NodeLife)[] = ["owner", "maintenance", "deadlineMs", "override"];
+
 /** The nodes and profiles of the book, in memory for the boot path, which waits for no disk. */
 export class Registry {
   readonly #book: Book;
@@ -24,17 +38,23 @@ export class Registry {
   readonly #bySerial = new Map<string, Node>();
   readonly #byMac = new Map<string, Node>();
   readonly #profiles = new Map<string, Profile>();
+  readonly groups: Groups;
+  readonly pools: AddressPools;
+  /** Addresses that belong to somebody; made when it is asked for. */
+  #reserved: Map<string, Node> | undefined;
   #saving: Promise<void> = Promise.resolve();
   #saveFailed: unknown;
   /** Told the id of a node whose row stands in the book now, or is gone. */
   onSaved: (nodeId: string) => void = () => {};
 
-  private constructor(book: Book) {
+  private constructor(book: Book, groups: Groups, pools: AddressPools) {
     this.#book = book;
+    this.groups = groups;
+    this.pools = pools;
   }
 
   static async open(book: Book): Promise<Registry> {
-    const registry = new Registry(book);
+    const registry = new Registry(book, await Groups.open(book), await AddressPools.open(book));
     for (const row of await book.selectFrom("profile").selectAll().execute()) {
       registry.#profiles.set(row.name, profileOf(row));
     }
@@ -48,6 +68,41 @@ export class Registry {
   byId = (id: string): Node | undefined => this.#nodes.get(id);
   bySerial = (serial: string): Node | undefined => this.#bySerial.get(serial);
   byMac = (mac: string): Node | undefined => this.#byMac.get(mac);
+
+  /** What a node is set to, by itself, its group and its profile. */
+  resolve = (node: Node) => resolveNode(node, this.base(node));
+  /** What its profile and its group give a node that says nothing itself. */
+  base = (node: Node): Profile => baseOf(this.profile(node.profile), this.groups.get(node.group));
+
+  /** The nodes that a selector or hostlist means, with what they are set to. SELECTOR_BAD, HOSTLIST_BAD, NODE_UNKNOWN. */
+  select(text: string): Node[] {
+    const all = this.all().map((node) => ({ ...node, ...plainSettings(this.resolve(node)), of: node }));
+    return selectNodes(all, text).map(({ of }) => of);
+  }
+
+  /** Whose address it is, by a person's word or by the plan. */
+  reservedFor(address: string): Node | undefined {
+    if (!this.#reserved) {
+      this.#reserved = new Map();
+      for (const node of this.#nodes.values())
+        for (const kind of ADDRESS_KINDS) {
+          const has = addressOf(node, kind);
+          if (has) this.#reserved.set(has.address, node);
+        }
+    }
+    return this.#reserved.get(address);
+  }
+
+  /** Gives addresses of the plan's pools to the nodes that they are for; who has one that still fits keeps it. */
+  async plan(): Promise<PlanTrouble[]> {
+    const { planned, trouble } = planAddresses(this.all(), this.pools.all());
+    const changed = [...this.#nodes.values()].filter(
+      (node) => JSON.stringify(node.planned) !== JSON.stringify(planned.get(node.id)),
+    );
+    for (const node of changed) setOrDrop(node, "planned", planned.get(node.id) ?? null);
+    await this.saveAll(changed);
+    return trouble;
+  }
 
   /** A node by id, name, serial or MAC; throws NODE_UNKNOWN. */
   need(reference: string): Node {
@@ -106,7 +161,7 @@ export class Registry {
       ...sighting,
       id,
       name: this.#freeName(hostName(`pi-${serial ?? id.slice(-8)}`)),
-      state: "discovered",
+      ...{ state: "discovered" as const, version: 0, stateSinceMs: now, attempt: 0 },
       profile: "default",
       seed: {},
       firstSeenMs: now,
@@ -117,9 +172,21 @@ export class Registry {
     return { node, isNew: true };
   }
 
-  async setState(node: Node, state: NodeState): Promise<void> {
+  async setState(node: Node, state: NodeLife["state"]): Promise<void> {
     node.state = state;
     await this.save(node);
+    await this.#book.updateTable("node").set({ state }).where("id", "=", node.id).execute();
+  }
+
+  /** What the life cycle has written of a node, or is about to. */
+  live(node: Node, life: NodeLife): void {
+    for (const key of LIFE_KEYS) delete (node as Partial<Node>)[key];
+    Object.assign(node, life);
+  }
+
+  /** All that was to be written before this call is written, or has failed. */
+  written(): Promise<void> {
+    return this.#saving;
   }
 
   async patch(node: Node, patch: NodePatch): Promise<void> {
@@ -136,16 +203,41 @@ export class Registry {
       next.name = patch.name;
     }
     if (patch.profile !== undefined) next.profile = this.profile(patch.profile).name;
+    this.#check(next, patch);
+    this.#put(node, next);
+    await this.save(node);
+    if (this.pools.all().length > 0) await this.plan();
+  }
+
+  #check(next: Node, patch: NodePatch): void {
+    const others = this.all();
     if (patch.address) {
-      parseIpv4(patch.address);
-      const other = this.all().find((n) => n.id !== node.id && n.address === patch.address);
-      if (other) throw new BrambleError("BAD_INPUT", `${patch.address} is reserved for ${other.name}`);
-    }
-    setOrDrop(next, "address", patch.address);
+      const address = formatIpv4(parseIpv4(patch.address));
+      checkAddressFree(others, next.id, address);
+      setOrDrop(next, "address", address);
+    } else setOrDrop(next, "address", patch.address);
+    if (patch.group) this.groups.need(patch.group);
+    applyModel(next, patch, others);
     applySettings(next, patch);
+  }
+
+  #put(node: Node, next: Node): void {
     for (const key of Object.keys(node)) delete (node as unknown as Record<string, unknown>)[key];
     Object.assign(node, next);
-    await this.save(node);
+    this.#reserved = undefined;
+  }
+
+  /** Many nodes at once, all or none, written together. Places of two of them may be exchanged: they are judged by the caller. */
+  async patchAll(patches: readonly { node: Node; patch: ModelPatch }[]): Promise<void> {
+    const drafts = patches.map(({ node, patch }) => {
+      const next: Node = { ...node, seed: { ...node.seed } };
+      if (patch.group) this.groups.need(patch.group);
+      applyModel(next, patch, undefined);
+      return { node, next };
+    });
+    for (const { node, next } of drafts) this.#put(node, next);
+    await this.saveAll(drafts.map(({ node }) => node));
+    if (this.pools.all().length > 0) await this.plan();
   }
 
   async patchProfile(name: string, patch: ProfilePatch): Promise<Profile> {
@@ -153,6 +245,7 @@ export class Registry {
     const next: Profile = { ...profile, seed: { ...profile.seed } };
     applySettings(next, patch);
     next.root ??= "auto";
+    next.version = (profile.version ?? 1) + 1;
     await this.#book.updateTable("profile").set(profileRow(next)).where("name", "=", name).execute();
     this.#profiles.set(name, next);
     return next;
@@ -175,6 +268,7 @@ export class Registry {
 
   async forget(node: Node): Promise<void> {
     this.#nodes.delete(node.id);
+    this.#reserved = undefined;
     if (node.serial) this.#bySerial.delete(node.serial);
     if (node.mac) this.#byMac.delete(node.mac);
     await this.#saving;
@@ -188,7 +282,7 @@ export class Registry {
       await trx.deleteFrom("clone").where("nodeId", "=", node.id).execute();
       await trx.deleteFrom("lun").where("nodeId", "=", node.id).execute();
       await trx.updateTable("volume").set({ nodeId: null }).where("nodeId", "=", node.id).execute();
-      for (const table of ["secret", "openDisk", "agentSession"] as const)
+      for (const table of ["secret", "openDisk", "agentSession", "lifeEvent", "effect", "inventory"] as const)
         await trx.deleteFrom(table).where("nodeId", "=", node.id).execute();
       await trx.deleteFrom("node").where("id", "=", node.id).execute();
     });
@@ -198,16 +292,33 @@ export class Registry {
   /** Writes a node behind the others that wait; sightings do not wait for it, people's changes do. */
   save(node: Node): Promise<void> {
     const row = nodeRow(node);
-    const written = this.#saving.then(async () => {
+    return this.#behind(async () => {
       if (!this.#nodes.has(row.id)) return;
-      const { id: _, ...set } = row;
       await this.#book
         .insertInto("node")
         .values(row)
-        .onConflict((c) => c.column("id").doUpdateSet(set))
+        .onConflict((c) => c.column("id").doUpdateSet(settingsRow(row)))
         .execute();
       this.onSaved(row.id);
     });
+  }
+
+  /** Many nodes in one transaction, behind the others that wait. */
+  saveAll(nodes: readonly Node[]): Promise<void> {
+    this.#reserved = undefined;
+    if (nodes.length === 0) return Promise.resolve();
+    const rows = nodes.map(nodeRow);
+    return this.#behind(async () => {
+      await this.#book.transaction().execute(async (trx) => {
+        for (const row of rows)
+          await trx.updateTable("node").set(settingsRow(row)).where("id", "=", row.id).execute();
+      });
+      for (const { id } of rows) this.onSaved(id);
+    });
+  }
+
+  #behind(write: () => Promise<void>): Promise<void> {
+    const written = this.#saving.then(write);
     this.#saving = written.catch((error) => {
       this.#saveFailed = error;
     });

@@ -40,7 +40,7 @@ async function news(
   }));
   await book.insertInto("boot").values(boots).execute();
   const registry = {
-    profile: () => ({ name: "default", root: profile, seed: {} }),
+    base: () => ({ name: "default", root: profile, seed: {} }),
   } as unknown as Core["registry"];
   return rootNews({ book, registry }, node, String(before.length));
 }

@@ -7,7 +7,7 @@ export async function rootNews(
   node: Node,
   bootId: string,
 ): Promise<string | undefined> {
-  const profile = registry.profile(node.profile);
+  const profile = registry.base(node);
   if ((node.root ?? profile.root) !== "auto") return undefined;
   const { root } = resolveNode(node, profile);
   const last = await book

@@ -1,9 +1,11 @@
 import { BrambleError } from "../base/errors.ts";
 import { checkVolume, type Guard, parseGuard, type VolumeSpec } from "../fleet/disk-settings.ts";
+import type { Group } from "../fleet/groups.ts";
 import { type Node, type Profile, ROOT_MODES, type RootMode } from "../fleet/node.ts";
+import type { ModelPatch } from "./model-patch.ts";
 
 /** What a person may set on a node; null takes a setting back to the profile's. */
-export interface NodePatch {
+export interface NodePatch extends ModelPatch {
   name?: string;
   profile?: string;
   image?: string | null;
@@ -18,7 +20,7 @@ export interface NodePatch {
   guard?: Guard | null;
   volumes?: VolumeSpec[] | null;
 }
-export type ProfilePatch = Omit<NodePatch, "name" | "profile" | "address">;
+export type ProfilePatch = Omit<NodePatch, "name" | "profile" | "address" | keyof ModelPatch>;
 
 export function setOrDrop<T extends object, K extends keyof T>(
   target: T,
@@ -30,7 +32,7 @@ export function setOrDrop<T extends object, K extends keyof T>(
 }
 
 /** Checks what a person has set, and puts it there; nothing of a patch that is refused has effect on the book. */
-export function applySettings(target: Node | Profile, patch: ProfilePatch): void {
+export function applySettings(target: Node | Profile | Group, patch: ProfilePatch): void {
   if (patch.root && !ROOT_MODES.includes(patch.root)) {
     throw new BrambleError("BAD_INPUT", `${patch.root} is no root mode`, {
       hint: `one of ${ROOT_MODES.join(", ")}`,

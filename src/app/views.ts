@@ -8,13 +8,13 @@ import type {
   ProfileView,
 } from "../api/contract.ts";
 import type { Step } from "../fleet/boots.ts";
-import { type DiskSettings, type Node, type Profile, resolveNode } from "../fleet/node.ts";
+import type { DiskSettings, Node, Profile } from "../fleet/node.ts";
 import type { Book, Tables } from "../storage/book.ts";
 import type { Registry } from "./registry.ts";
 
 /** Rows and nodes as people and programs outside see them; no secret passes here. */
 export function nodeView(node: Node, registry: Registry, boot: BootView | undefined): NodeView {
-  const now = resolveNode(node, registry.profile(node.profile));
+  const now = registry.resolve(node);
   const own = (
     ["image", "root", "firmware", "address", "ephemeral", "quota", "guard", "volumes"] as const
   ).filter((key) => node[key] !== undefined);

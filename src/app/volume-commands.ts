@@ -1,7 +1,7 @@
 import type { VolumeCommands, VolumeView } from "../api/contract.ts";
 import { BrambleError } from "../base/errors.ts";
 import { checkVolume, type VolumeFilesystem } from "../fleet/disk-settings.ts";
-import { type Node, resolveNode } from "../fleet/node.ts";
+import type { Node } from "../fleet/node.ts";
 import type { Tables } from "../storage/book.ts";
 import type { Running } from "./commands.ts";
 import type { Core } from "./core.ts";
@@ -100,7 +100,7 @@ export function volumeCommands(core: Core, running?: Running): VolumeCommands {
       const row = await need(volume);
       const node = row.nodeId === null ? undefined : registry.byId(row.nodeId);
       if (!node) return view(row);
-      const wanted = resolveNode(node, registry.profile(node.profile)).volumes;
+      const wanted = registry.resolve(node).volumes;
       if (row.spec !== null && wanted.some(({ name }) => name === row.spec)) {
         throw new BrambleError("VOLUME_IN_USE", `the settings of ${node.name} give it ${row.name}`, {
           hint: `it would be back at the next boot: take it out with \`bramble node set ${node.name} --volume …\` or \`bramble profile set ${node.profile} --volume …\` first`,

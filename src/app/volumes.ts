@@ -2,7 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { BrambleError } from "../base/errors.ts";
 import type { VolumeFilesystem, VolumeSpec } from "../fleet/disk-settings.ts";
-import { type Node, resolveNode } from "../fleet/node.ts";
+import type { Node } from "../fleet/node.ts";
 import type { Tables } from "../storage/book.ts";
 import type { Core } from "./core.ts";
 
@@ -40,7 +40,7 @@ export function nodeVolumes(core: VolumeCore, node: Node): Promise<AttachedVolum
 }
 
 async function ready(core: VolumeCore, node: Node): Promise<AttachedVolume[]> {
-  const { volumes } = resolveNode(node, core.registry.profile(node.profile));
+  const { volumes } = core.registry.resolve(node);
   for (const spec of volumes) await fulfil(core, node, spec);
   return attachedVolumes(core, node);
 }

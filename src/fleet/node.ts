@@ -1,10 +1,10 @@
 import type { Model } from "../formats/boards.ts";
 import type { Planned } from "./address-plan.ts";
+import type { BootOverride } from "./boot-answer.ts";
 import { allVolumes, type Guard, type VolumeSpec } from "./disk-settings.ts";
+import type { NodeState } from "./lifecycle-table.ts";
 import type { Place } from "./places.ts";
 
-/** Life-cycle states that run today; names of the table in docs/lifecycle. Home use: discovered → enrolled by rule. */
-export type NodeState = "discovered" | "enrolled";
 /**
  * How a node gets its root. `auto` follows the release: iSCSI. `inventory`: none, it tells what it is and powers off. `shell`: none, a
  * person at its console looks around.
@@ -30,7 +30,24 @@ export interface DiskSettings {
   volumes?: VolumeSpec[];
 }
 
-export interface Node extends DiskSettings {
+/** What only the life cycle changes (app/life). */
+export interface NodeLife {
+  state: NodeState;
+  /** One more with each change of what stands here. */
+  version: number;
+  /** A tenant's name; absent: nobody's. */
+  owner?: string;
+  /** Why it is in maintenance: nothing is done to it by itself. */
+  maintenance?: string;
+  stateSinceMs: number;
+  /** When the try that is under way is over. */
+  deadlineMs?: number;
+  /** Tries that this state has had; 0 where it needs none. */
+  attempt: number;
+  override?: BootOverride;
+}
+
+export interface Node extends DiskSettings, NodeLife {
   /** The serial when the node was first heard with one, else its MAC with dashes. Never changes. */
   id: string;
   serial?: string;
@@ -39,7 +56,6 @@ export interface Node extends DiskSettings {
   revision?: number;
   /** Also its host name. */
   name: string;
-  state: NodeState;
   profile: string;
   /** Overrides of the profile. */
   image?: string;

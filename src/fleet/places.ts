@@ -34,73 +34,62 @@ export const whyNoWord = (value: unknown): string | undefined =>
     ? undefined
     : "up to 63 letters, digits, blanks and . _ : / # ( ) -, a letter or digit first";
 
-/** What no two nodes may share: their slot, and their switch port, in words. */
-export function seatsOf(place: Place | undefined): string[] {
+export interface Placed {
+  id: string;
+  name?: string;
+  place?: Place;
+  /** Set by a person. */
+  address?: string;
+  management?: string;
+  managementMac?: string;
+}
+
+/** What no two nodes may share, in words: their slot, their switch port, their addresses. */
+export function seatsOf({ place, address, management, managementMac }: Placed): string[] {
   const { site, rack, unit, slot, switch: by, port } = place ?? {};
   const where = [site && `site ${site}`, rack && `rack ${rack}`, unit && `unit ${unit}`].filter(Boolean);
   return [
     ...(slot === undefined ? [] : [[...where, `slot ${slot}`].join(", ")]),
     ...(by === undefined || port === undefined ? [] : [`switch ${by}, port ${port}`]),
+    ...[address, management].flatMap((one) => (one === undefined ? [] : [`address ${one}`])),
+    ...(managementMac === undefined ? [] : [`MAC ${managementMac}`]),
   ];
 }
 
-export interface Placed {
-  id: string;
-  name: string;
-  place?: Place;
-}
-
-/** The node that has a seat of this place already, and which. */
-export function seatTaken(
-  nodes: readonly Placed[],
-  id: string,
-  place: Place | undefined,
-): { seat: string; by: Placed } | undefined {
-  const seats = seatsOf(place);
+/** Throws PLACE_TAKEN where another node has a seat of this one. */
+export function checkSeat(nodes: readonly Placed[], wish: Placed): void {
+  const seats = seatsOf(wish);
   for (const by of nodes) {
-    if (by.id === id) continue;
-    const seat = seatsOf(by.place).find((one) => seats.includes(one));
-    if (seat !== undefined) return { seat, by };
+    if (by.id === wish.id) continue;
+    const seat = seatsOf(by).find((one) => seats.includes(one));
+    if (seat !== undefined)
+      throw new BrambleError("PLACE_TAKEN", `${by.name ?? by.id} is at ${seat} already`);
   }
-  return undefined;
-}
-
-/** Throws PLACE_TAKEN. */
-export function checkSeat(nodes: readonly Placed[], id: string, place: Place | undefined): void {
-  const taken = seatTaken(nodes, id, place);
-  if (taken) throw new BrambleError("PLACE_TAKEN", `${taken.by.name} is at ${taken.seat} already`);
-}
-
-/** A wish to move one node. */
-export interface Move {
-  id: string;
-  place: Place | undefined;
 }
 
 /**
- * Many moves at once, judged by where everybody ends: two boards may change places. A move onto a seat that stays taken is refused, of two
- * moves to one seat the later. Those that stay where they were may refuse others.
+ * Many changes at once, judged by where everybody ends: two boards may change places. `moves` are nodes as they would be. One that wants a
+ * seat that stays taken is refused, of two for one seat the later. Those that stay where they were may refuse others.
  */
-export function judgeMoves<M extends Move>(
+export function judgeMoves<M extends Placed>(
   nodes: readonly Placed[],
   moves: readonly M[],
 ): { accepted: M[]; refused: { move: M; seat: string; by: string }[] } {
-  const before = new Map(nodes.map((node) => [node.id, node]));
   let left = [...moves];
   const refused: { move: M; seat: string; by: string }[] = [];
   for (;;) {
     const movers = new Set(left.map(({ id }) => id));
     const seats = new Map<string, string>();
     for (const node of nodes)
-      if (!movers.has(node.id)) for (const seat of seatsOf(node.place)) seats.set(seat, node.name);
+      if (!movers.has(node.id)) for (const seat of seatsOf(node)) seats.set(seat, node.name ?? node.id);
     const keep: M[] = [];
     for (const move of left) {
-      const wanted = seatsOf(move.place);
-      const seat = wanted.find((one) => seats.has(one));
+      const wanted = seatsOf(move);
+      const seat = wanted.find((one, i) => seats.has(one) || wanted.indexOf(one) < i);
       if (seat === undefined) {
-        for (const one of wanted) seats.set(one, before.get(move.id)?.name ?? move.id);
+        for (const one of wanted) seats.set(one, move.name ?? move.id);
         keep.push(move);
-      } else refused.push({ move, seat, by: seats.get(seat) ?? "" });
+      } else refused.push({ move, seat, by: seats.get(seat) ?? "itself" });
     }
     if (keep.length === left.length) return { accepted: keep, refused };
     left = keep;
@@ -119,5 +108,5 @@ export function byPlace(one: Placed, other: Placed): number {
     if (a === undefined || b === undefined) return a === undefined ? 1 : -1;
     return NUMBERS.compare(a, b);
   }
-  return NUMBERS.compare(one.name, other.name);
+  return NUMBERS.compare(one.name ?? one.id, other.name ?? other.id);
 }

@@ -1,4 +1,7 @@
 import { type Kysely, type Migration, sql } from "kysely";
+import { lifeMigrations } from "./life-tables.ts";
+import { modelMigrations } from "./model-tables.ts";
+import { observeMigrations } from "./observe-tables.ts";
 import { profileMigrations } from "./profile-tables.ts";
 
 /** Never edited once released: a change is a new entry with a later name. */
@@ -144,4 +147,7 @@ export const migrations: Record<string, Migration> = {
     },
   },
   ...profileMigrations,
+  ...observeMigrations,
+  ...modelMigrations,
+  ...lifeMigrations,
 };

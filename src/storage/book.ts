@@ -2,18 +2,20 @@ import { Kysely, type MigrationProvider, Migrator, SqliteDialect } from "kysely"
 import Libsql from "libsql";
 import { BrambleError } from "../base/errors.ts";
 import { migrations } from "./book-migrations.ts";
+import type { LifeColumns, LifeTables } from "./life-tables.ts";
+import type { ModelNodeColumns, ModelTables } from "./model-tables.ts";
+import type { ObserveTables } from "./observe-tables.ts";
 import type { ProfileTables } from "./profile-tables.ts";
 
 /** Columns that hold JSON are text; times are integer ms since 1970; 0 and 1 stand for no and yes. */
-export interface Tables extends ProfileTables {
-  node: {
+export interface Tables extends ProfileTables, LifeTables, ModelTables, ObserveTables {
+  node: LifeColumns & ModelNodeColumns & {
     id: string;
     serial: string | null;
     mac: string | null;
     model: string | null;
     revision: number | null;
     name: string;
-    state: string;
     profile: string;
     image: string | null;
     root: string | null;
@@ -37,6 +39,8 @@ export interface Tables extends ProfileTables {
     quota: number | null;
     guard: string | null;
     volumes: string | null;
+    /** One more after each change. */
+    version: number;
   };
   clone: {
     nodeId: string;
@@ -74,6 +78,10 @@ export interface Tables extends ProfileTables {
     tokenHash: string | null;
     /** Our address that the node boots from. */
     server: string | null;
+    /** JSON: which version of which profile's templates it was given, with which values. */
+    templates: string | null;
+    /** JSON of fleet/boot-answer.ts: what it was given, and by whose word. */
+    answer: string | null;
   };
   /** What only the node and we know: never shown. */
   secret: { nodeId: string; kind: "chap" | "chap-mutual"; value: string };
@@ -128,7 +136,11 @@ export async function openBook(path: string): Promise<Book> {
   }
   const book = new Kysely<Tables>({ dialect: new SqliteDialect({ database }) });
   const provider: MigrationProvider = { getMigrations: async () => migrations };
-  const { error } = await new Migrator({ db: book, provider }).migrateToLatest();
+  const { error } = await new Migrator({
+    db: book,
+    provider,
+    allowUnorderedMigrations: true, // each area of Bramble names its own
+  }).migrateToLatest();
   if (!error) return book;
   await book.destroy();
   throw damaged(error);
