@@ -31,6 +31,10 @@ export type Code =
   | "AGENT_UNBUILDABLE" // something that the agent needs is not in the image or the cache
   | "NODE_UNKNOWN"
   | "NODE_AMBIGUOUS" // a name that fits several nodes
+  | "NODE_STATE" // its life cycle does not allow that from where it is
+  | "NODE_FORBIDDEN" // whoever asks has no right to that on this node
+  | "NODE_CHANGED" // somebody changed it in between
+  | "NOT_AVAILABLE" // something that this Bramble cannot do yet, or not here
   | "PROFILE_UNKNOWN"
   | "PROFILE_TAKEN" // another profile has that name
   | "PROFILE_IN_USE" // nodes are set to it, or it is the default one
@@ -47,6 +51,25 @@ export type Code =
   | "TEMPLATE_VERSION_UNKNOWN" // a profile never had that version of its templates, or it is no longer kept
   | "TEMPLATE_BAD" // a profile's template names something that is not there, or would break what it writes
   | "IMAGE_NO_BOOT" // an image without a boot partition
+  | "AUTH_NEEDED" // nobody said who calls
+  | "AUTH_REFUSED" // a password, token, session or link that is not valid, or no longer
+  | "FORBIDDEN" // the caller's role or scope does not reach so far
+  | "CSRF_REFUSED" // a browser's call that does not prove that our page made it
+  | "STALE" // If-Match: it was changed in between
+  | "KEY_REUSED" // an Idempotency-Key that came with another request before
+  | "KEY_BUSY" // the request of that Idempotency-Key is at work, or was interrupted
+  | "TOO_MANY" // more tries or readers than are allowed
+  | "BODY_TOO_LONG"
+  | "ROUTE_UNKNOWN" // the API has nothing there
+  | "METHOD_REFUSED" // it is there, but takes other methods
+  | "SERVER_NEEDED" // what only a running Bramble can do
+  | "TASK_UNKNOWN"
+  | "TASK_OVER" // a task that has ended cannot be stopped
+  | "USER_UNKNOWN"
+  | "USER_TAKEN" // another user has that name
+  | "USER_IN_USE" // the last admin stays
+  | "CREDENTIAL_UNKNOWN" // no token of that id or name
+  | "CERTIFICATE_BAD" // a certificate or key that cannot be used, or is not the one that was trusted
   | "TOKEN_REFUSED" // an agent without a valid token or session
   | "SERVER_GONE" // the running Bramble ended or does not answer
   | "BOOT_UNKNOWN"

@@ -1,4 +1,5 @@
 import { type Kysely, type Migration, sql } from "kysely";
+import { accessMigrations } from "./access-tables.ts";
 import { lifeMigrations } from "./life-tables.ts";
 import { modelMigrations } from "./model-tables.ts";
 import { observeMigrations } from "./observe-tables.ts";
@@ -147,6 +148,7 @@ export const migrations: Record<string, Migration> = {
     },
   },
   ...profileMigrations,
+  ...accessMigrations,
   ...observeMigrations,
   ...modelMigrations,
   ...lifeMigrations,

@@ -1,6 +1,7 @@
 import { Kysely, type MigrationProvider, Migrator, SqliteDialect } from "kysely";
 import Libsql from "libsql";
 import { BrambleError } from "../base/errors.ts";
+import type { AccessTables } from "./access-tables.ts";
 import { migrations } from "./book-migrations.ts";
 import type { LifeColumns, LifeTables } from "./life-tables.ts";
 import type { ModelNodeColumns, ModelTables } from "./model-tables.ts";
@@ -8,27 +9,28 @@ import type { ObserveTables } from "./observe-tables.ts";
 import type { ProfileTables } from "./profile-tables.ts";
 
 /** Columns that hold JSON are text; times are integer ms since 1970; 0 and 1 stand for no and yes. */
-export interface Tables extends ProfileTables, LifeTables, ModelTables, ObserveTables {
-  node: LifeColumns & ModelNodeColumns & {
-    id: string;
-    serial: string | null;
-    mac: string | null;
-    model: string | null;
-    revision: number | null;
-    name: string;
-    profile: string;
-    image: string | null;
-    root: string | null;
-    firmware: string | null;
-    address: string | null;
-    seed: string;
-    firstSeenMs: number;
-    lastSeenMs: number;
-    ephemeral: number | null;
-    quota: number | null;
-    guard: string | null;
-    volumes: string | null;
-  };
+export interface Tables extends ProfileTables, AccessTables, LifeTables, ModelTables, ObserveTables {
+  node: LifeColumns &
+    ModelNodeColumns & {
+      id: string;
+      serial: string | null;
+      mac: string | null;
+      model: string | null;
+      revision: number | null;
+      name: string;
+      profile: string;
+      image: string | null;
+      root: string | null;
+      firmware: string | null;
+      address: string | null;
+      seed: string;
+      firstSeenMs: number;
+      lastSeenMs: number;
+      ephemeral: number | null;
+      quota: number | null;
+      guard: string | null;
+      volumes: string | null;
+    };
   profile: {
     name: string;
     image: string | null;
