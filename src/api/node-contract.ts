@@ -1,17 +1,20 @@
 // Nodes, their boots, what happened to them.
 import Type, { type Static } from "typebox";
+import { NODE_STATES } from "../fleet/lifecycle-table.ts";
+import type { NodeState } from "../fleet/node.ts";
 import { BootDetail, BootView } from "./boot-contract.ts";
 import { DISK_SETTINGS, SETTINGS_PATCH } from "./disk-settings-contract.ts";
 import { EventView } from "./event-contract.ts";
 import { type CommandsOf, route } from "./route.ts";
-import { args, LIMIT, MS, NAME, NODE, orNull, view } from "./schema.ts";
+import { args, LIMIT, MS, NAME, NODE, oneOf, orNull, view } from "./schema.ts";
+import { SupervisionSight } from "./supervise-contract.ts";
 
 export const NodeView = view("NodeView", {
   id: Type.String({
     description: "the serial that it was first heard with, else its MAC with dashes; never changes",
   }),
   name: Type.String(),
-  state: Type.Unsafe<NodeState>(Type.String()),
+  state: oneOf(...NODE_STATES),
   serial: Type.Optional(Type.String()),
   mac: Type.Optional(Type.String()),
   model: Type.Optional(Type.String()),
@@ -28,6 +31,8 @@ export const NodeView = view("NodeView", {
   firstSeenMs: MS,
   lastSeenMs: MS,
   boot: Type.Optional(BootView),
+  line: Type.Optional(Type.Integer({ description: "its place among those that wait to boot; 1: next" })),
+  supervision: Type.Optional(SupervisionSight),
   ...DISK_SETTINGS,
 });
 export type NodeView = Static<typeof NodeView>;
