@@ -1,6 +1,6 @@
 // Boots: one attempt of one node, step by step.
 import Type, { type Static } from "typebox";
-import type { BootStage, Outcome, Step } from "../fleet/boots.ts";
+import type { BootStage, Fact, Outcome, Step } from "../fleet/boots.ts";
 import { type CommandsOf, route } from "./route.ts";
 import { args, LIMIT, MS, NAME, NODE, oneOf, view } from "./schema.ts";
 
@@ -12,6 +12,11 @@ const BOOT = {
   stage: Type.Unsafe<BootStage>(Type.String()),
   outcome: Type.Optional(Type.Unsafe<Outcome>(Type.String({ description: "absent: it is on its way" }))),
   verdict: Type.Optional(Type.String()),
+  cause: Type.Optional(
+    Type.String({ description: "code of the diagnosis, where it did not come up: docs/supervision.md" }),
+  ),
+  todo: Type.Optional(Type.String({ description: "what to do about it" })),
+  tries: Type.Optional(Type.Integer({ description: "which try since the node was last up, from 1" })),
   root: Type.Optional(Type.String()),
   image: Type.Optional(Type.String()),
 };
@@ -27,6 +32,7 @@ const StepView = view("Step", {
   bytes: Type.Optional(Type.Integer()),
   tookMs: Type.Optional(Type.Number()),
   origin: Type.Optional(Type.String()),
+  fact: Type.Optional(Type.Unsafe<Fact>(Type.String({ description: "what it proves" }))),
 });
 export const BootDetail = view("BootDetail", { ...BOOT, steps: Type.Array(StepView) });
 export type BootDetail = Static<typeof BootDetail>;

@@ -43,6 +43,8 @@ const WORDS: Record<string, string> = {
 export interface AgentHooks {
   core: Core;
   current(nodeId: string): Boot | undefined;
+  /** A boot that was given up has spoken: it goes on. */
+  revive(nodeId: string, bootId: string): void;
   /** What happened in a boot, for its timeline. */
   step(node: Node, words: string, reached?: BootStage): void;
   fail(node: Node, words: string): void;
@@ -128,6 +130,7 @@ export function agentRoutes(hooks: AgentHooks): Route[] {
     }
     const bootId = said.get("boot") ?? "";
     known.used = { address: request.address, atMs: now, answer: undefined };
+    hooks.revive(node.id, bootId);
     hooks.step(node, `the agent says hello from ${request.address}`, "agent");
     try {
       const answer = await welcome(node, bootId, request);
@@ -170,6 +173,7 @@ export function agentRoutes(hooks: AgentHooks): Route[] {
     const detail = decodeDetail(said.get("detail") ?? "");
     // It has our answer: from now on the token is worth nothing, also after a restart of ours.
     if (from.reports === 0) core.journal.bootUpdate(from.bootId, { tokenHash: null });
+    if (from.reports < MOST_REPORTS) hooks.revive(from.node.id, from.bootId);
     if (++from.reports > MOST_REPORTS || hooks.current(from.node.id)?.id !== from.bootId)
       return { status: 204 };
     const uptime = said.get("uptime");
@@ -193,8 +197,9 @@ export function agentRoutes(hooks: AgentHooks): Route[] {
   }
 
   async function seed(request: HttpRequest): Promise<HttpAnswer> {
-    const { node } = session(request);
+    const { node, bootId } = session(request);
     const wish = {
+      frozen: await core.profiles.frozen.of(bootId),
       serverUrl: hooks.agentUrl(request.localAddress),
       address: request.address,
       instance: await instanceOf(core, node),

@@ -1,12 +1,11 @@
 // What the servers tell, and what they are told: the fleet's memory on the boot path. Nothing here waits for the disk.
 
 import { BrambleError } from "../base/errors.ts";
-import { type Boot, type BootStage, Boots, type Step } from "../fleet/boots.ts";
-import type { FleetAnswer } from "../fleet/dhcp-context.ts";
+import { type Boot, type BootStage, Boots, type Do, type Step } from "../fleet/boots.ts";
+import type { DhcpMode, FleetAnswer } from "../fleet/dhcp-context.ts";
 import { type EnrolRule, enrols } from "../fleet/enrol.ts";
 import { isPiStage, type Sender } from "../fleet/identify.ts";
-import { type Node, resolveNode } from "../fleet/node.ts";
-import { verdict } from "../fleet/verdict.ts";
+import type { Node } from "../fleet/node.ts";
 import type { DhcpEvent } from "../serve/dhcp.ts";
 import type { TftpEvent } from "../serve/tftp.ts";
 import type { AgentHooks } from "./agent-api.ts";
@@ -16,12 +15,14 @@ import { bootRecord } from "./boot-record.ts";
 import { restoreBoots } from "./boot-restore.ts";
 import type { Core } from "./core.ts";
 import { diskNews } from "./disk-news.ts";
-import { knownImages } from "./known-images.ts";
+import { knownImages, lackedBy } from "./known-images.ts";
 import { nodeDisks } from "./node-disks.ts";
-import { bootLinesOf, seedCheck } from "./node-seed.ts";
+import { bootLinesOf, frozenNow, seedCheck, whyUnseeded as whyUnseededWith } from "./node-seed.ts";
 import type { FoundFile } from "./planes/boot.ts";
 import { rootNews } from "./root-news.ts";
 import { modelOf } from "./sighting.ts";
+import { dhcpFacts, senderFacts } from "./supervise/facts.ts";
+import { supervisor } from "./supervise/supervisor.ts";
 import { whoAsks } from "./who-asks.ts";
 
 export interface DeskOptions {
@@ -36,6 +37,8 @@ export interface DeskOptions {
   addressOf(name: string): string;
   /** Our address where a node's own way to us is not known. */
   defaultHost: string;
+  /** How addresses are given on the network that this address of ours is on. */
+  dhcpMode?(server: string | undefined): DhcpMode | undefined;
   say(words: string): void;
 }
 
@@ -55,7 +58,10 @@ export function bootDesk(options: DeskOptions) {
   const { registry, journal } = core;
   let rule = options.rule;
   const files = bootFiles(core);
-  const boots = new Boots(verdict);
+  const boots = new Boots({
+    deadlineMs: (nodeId, stage) => watch.deadlineMs(nodeId, stage),
+    diagnose: (boot) => watch.diagnose(boot),
+  });
   const prepared = new Map<string, Promise<Prepared>>();
   const unprepared = new Map<string, string | undefined>();
   const servers = new Map<string, string>();
@@ -70,7 +76,7 @@ export function bootDesk(options: DeskOptions) {
   const { remember, who, whose, atHome, leftHome } = whoAsks(registry, (owner, words) =>
     event("refused", owner, words),
   );
-  const obey = bootRecord({
+  const record = bootRecord({
     journal,
     registry,
     now,
@@ -80,6 +86,23 @@ export function bootDesk(options: DeskOptions) {
       unprepared.delete(id);
     },
   });
+
+  const watch = supervisor({
+    core,
+    boots,
+    now,
+    newId: options.newId,
+    say: options.say,
+    obey: (orders) => obey(orders),
+    lacks: (node) => lackedBy(images.of(node), node.model),
+    dhcpMode: (node) => options.dhcpMode?.(servers.get(node.id)),
+  });
+  const obey = (orders: Do[]): void => {
+    for (const order of orders) {
+      watch.heard(order);
+      record(order);
+    }
+  };
 
   const step = (
     node: Node,
@@ -91,11 +114,11 @@ export function bootDesk(options: DeskOptions) {
 
   /** Opens a boot, draws its token and starts to make its files ready. */
   function begin(node: Node, second: boolean, server: string | undefined): Boot {
-    const orders = boots.discover(node.id, options.newId(), now(), second);
+    const { fresh, orders } = boots.discover(node.id, options.newId(), now(), second);
     obey(orders);
     const boot = boots.current(node.id);
     if (!boot) throw new BrambleError("INTERNAL", "a boot that was just opened is gone");
-    if (orders.length > 0) {
+    if (fresh) {
       leftHome(node);
       arm(boot, node, server ?? servers.get(node.id) ?? options.defaultHost);
     }
@@ -115,20 +138,22 @@ export function bootDesk(options: DeskOptions) {
     unprepared.delete(boot.id);
     ready.catch((error: BrambleError) => {
       const words = `its boot files could not be made ready: ${error.message}${error.hint ? ` (${error.hint})` : ""}`;
-      step(node, "server", words);
+      step(node, "server", words, { fact: "not-ready" });
       event("boot-files", node, words);
     });
   }
 
   async function prepare(boot: Boot, node: Node, token: string, url: string): Promise<Prepared> {
     // by TFTP without our DHCP it comes here unasked
-    const unseeded = whyUnseeded(node, url);
+    const frozen = (await core.profiles.frozen.of(boot.id)) ?? frozenNow(core, node);
+    journal.bootUpdate(boot.id, { templates: core.profiles.frozen.keep(boot.id, frozen) });
+    const unseeded = whyUnseededWith(core, node, url, frozen);
     if (unseeded) throw new BrambleError("TEMPLATE_BAD", `profile ${node.profile}: ${unseeded}`);
-    const lines = bootLinesOf(core, node, url);
+    const lines = bootLinesOf(core, node, url, frozen);
     const clone = await core.cloneDisk(node);
     const { made, image } = clone;
     if (made) event("clone", node, `a clone of ${image.name}:${image.version} was made for it`);
-    const { root } = resolveNode(node, registry.profile(node.profile));
+    const { root } = registry.resolve(node);
     const news = await rootNews(core, node, boot.id);
     if (news) event("root", node, news);
     journal.bootUpdate(boot.id, { root, image: `${image.name}:${image.version}` });
@@ -140,7 +165,7 @@ export function bootDesk(options: DeskOptions) {
     return ready;
   }
 
-  function ask(sender: Sender, via: { interface: string }): FleetAnswer {
+  function ask(sender: Sender, via: { interface: string; relay?: string }): FleetAnswer {
     const pi = isPiStage(sender.stage);
     const known =
       registry.byMac(sender.mac) ?? (sender.serial ? registry.bySerial(sender.serial) : undefined);
@@ -162,6 +187,7 @@ export function bootDesk(options: DeskOptions) {
     });
     if ("conflict" in seen && seen.conflict) {
       event("conflict", node, seen.conflict);
+      if (boots.current(node.id)) step(node, "dhcp", seen.conflict, { fact: "duplicate" });
       return answer(false, `two boards claim to be this node: ${seen.conflict}`);
     }
     if (seen.isNew) {
@@ -193,8 +219,13 @@ export function bootDesk(options: DeskOptions) {
       event("profile", node, `it is not booted: profile ${node.profile}: ${unseeded}`);
       return answer(false, `its profile ${node.profile} cannot be rendered: ${unseeded}`);
     }
+    const place = watch.admit(node, sender.stage);
+    if (place > 0)
+      return answer(false, "it waits in line: enough boots are under way, and it asks again by itself");
     servers.set(node.id, server);
-    begin(node, sender.stage === "bootcode", server);
+    const boot = begin(node, sender.stage === "bootcode", server);
+    for (const [fact, words] of senderFacts(sender, via.relay))
+      if (!boot.steps.some((one) => one.fact === fact)) step(node, "dhcp", words, { fact });
     return answer(true, `${node.name} boots ${image.name}:${image.version}`);
   }
 
@@ -210,7 +241,7 @@ export function bootDesk(options: DeskOptions) {
       } else remember(learned, node);
     }
     const words = `${told.message}${told.address ? ` ${told.address}` : ""}: ${told.reason}`;
-    if (node && boots.current(node.id)) step(node, "dhcp", words);
+    if (node && boots.current(node.id)) step(node, "dhcp", words, dhcpFacts(told));
     event(told.kind === "decision" ? "dhcp" : told.kind, node, words);
   }
 
@@ -239,7 +270,6 @@ export function bootDesk(options: DeskOptions) {
 
   /** A line of the timeline for each request that has ended. */
   async function tftp(told: TftpEvent): Promise<void> {
-    if (told.kind === "read") return;
     const owner = await who(told.path, told.client.address).catch(() => undefined); // refused: told where it was
     const boot = owner && boots.current(owner.node.id);
     if (!owner || !boot) {
@@ -252,6 +282,7 @@ export function bootDesk(options: DeskOptions) {
       }
       return;
     }
+    if (told.kind === "read") return boots.fetch(owner.node.id, told.path, told.bytes ?? 0, now());
     // A 3B says so in its ROM's DISCOVER; the other board that reads bootcode.bin from the network is the 3B+.
     if (owner.rest === "bootcode.bin" && !owner.node.model)
       registry.see({ ...idOf(owner.node), model: "3B+" }, now());
@@ -283,7 +314,7 @@ export function bootDesk(options: DeskOptions) {
     neighbour: whose,
     ownerOf: (path) => registry.all().find((node) => core.data.clone(node.id) === path),
     event,
-    step: (node, words) => step(node, "disk", words),
+    step: (node, words, fact) => step(node, "disk", words, { fact }),
     moved: (told) => void disks.moved(told),
   });
 
@@ -292,6 +323,7 @@ export function bootDesk(options: DeskOptions) {
     tokens,
     sessions,
     current: (nodeId) => boots.current(nodeId),
+    revive: (nodeId, bootId) => obey(boots.revive(nodeId, bootId, now())),
     step: (node, words, reached) => {
       step(node, "agent", words, {}, reached);
       if (reached === "switched-root") prepared.delete(boots.current(node.id)?.id ?? "");
@@ -313,7 +345,11 @@ export function bootDesk(options: DeskOptions) {
     tftp,
     disk,
     agentHooks,
-    tick: () => obey(boots.tick(now())),
+    tick() {
+      obey(boots.tick(now()));
+      watch.tick();
+    },
+    supervisor: watch,
     inFlight: () => boots.size,
     current: (nodeId: string) => boots.current(nodeId),
     async imagesChanged(): Promise<void> {
@@ -330,6 +366,7 @@ export function bootDesk(options: DeskOptions) {
       await images.learn();
       const open = await disks.restore();
       const going = await restoreBoots(core, { boots, tokens, sessions, unprepared, atHome, now });
+      await watch.restore();
       if (open + going > 0)
         options.say(`taken up again: the disks of ${open} nodes, ${going} boots that were under way`);
     },

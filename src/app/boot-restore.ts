@@ -66,6 +66,9 @@ async function bootOf(core: Core, row: Selectable<Tables["boot"]>): Promise<Boot
     startedMs: row.startedMs,
     stage: row.stage as Boot["stage"],
     steps: steps as Step[],
+    reached: JSON.parse(row.reached ?? "{}") as Boot["reached"],
+    silences: {},
     ...(row.address !== null && { address: row.address }),
+    ...(row.tries !== null && { tries: row.tries }),
   };
 }

@@ -1,4 +1,5 @@
 // What the disk plane tells, on the pages that it concerns.
+import type { Fact } from "../fleet/boots.ts";
 import type { Node } from "../fleet/node.ts";
 import type { DiskEvent } from "./planes/disk-calls.ts";
 
@@ -10,7 +11,7 @@ export interface DiskNewsOptions {
   ownerOf(path: string): Node | undefined;
   event(kind: string, node: Node | undefined, words: string): void;
   /** A line of the timeline of the node's present boot. */
-  step(node: Node, words: string): void;
+  step(node: Node, words: string, fact: Fact): void;
   moved(told: Extract<DiskEvent, { kind: "moved" }>): void;
 }
 
@@ -31,6 +32,7 @@ export function diskNews(options: DiskNewsOptions): (told: DiskEvent) => void {
     switch (told.kind) {
       case "refused":
         both(node, told.address, `${told.address} asked for a disk and was refused: ${told.why}`);
+        if (node) options.step(node, `${told.address} was refused: ${told.why}`, "root-refused");
         return;
       case "tookOver":
         both(node, told.address, `${told.address} took its disk over from ${told.from}: ${told.why}`);
@@ -57,7 +59,7 @@ export function diskNews(options: DiskNewsOptions): (told: DiskEvent) => void {
             ? `its disk was opened from ${told.address} over ${told.how}`
             : `its disk was closed (${told.why ?? told.address})`;
         event("disk", node, words);
-        if (node) options.step(node, words);
+        if (node) options.step(node, words, told.kind === "opened" ? "root-opened" : "root-closed");
       }
     }
   };

@@ -1,4 +1,5 @@
 import type { Node } from "../fleet/node.ts";
+import type { Model } from "../formats/boards.ts";
 import type { ImageManifest } from "../storage/images/manifest.ts";
 import { findImage } from "../storage/images.ts";
 import type { Core } from "./core.ts";
@@ -23,4 +24,10 @@ export function knownImages({ registry, data }: Pick<Core, "registry" | "data">)
       }
     },
   };
+}
+
+/** Files that an image lacks for a model, as far as is known. */
+export function lackedBy(image: ImageManifest | undefined, model: Model | undefined): readonly string[] {
+  const found = image?.facts.models.find((one) => one.model === model);
+  return found && !found.boots ? found.missing : [];
 }

@@ -7,7 +7,7 @@ import type {
   NodeView,
   ProfileView,
 } from "../api/contract.ts";
-import type { Step } from "../fleet/boots.ts";
+import type { Fact, Step } from "../fleet/boots.ts";
 import type { DiskSettings, Node, Profile } from "../fleet/node.ts";
 import type { Book, Tables } from "../storage/book.ts";
 import type { Registry } from "./registry.ts";
@@ -74,6 +74,9 @@ export const bootView = (row: Selectable<Tables["boot"]>, registry: Registry): B
   ...(row.endedMs !== null && { endedMs: row.endedMs }),
   ...(row.outcome !== null && { outcome: row.outcome as NonNullable<BootView["outcome"]> }),
   ...(row.verdict !== null && { verdict: row.verdict }),
+  ...(row.cause !== null && { cause: row.cause }),
+  ...(row.todo !== null && { todo: row.todo }),
+  ...(row.tries !== null && { tries: row.tries }),
   ...(row.root !== null && { root: row.root }),
   ...(row.image !== null && { image: row.image }),
 });
@@ -96,6 +99,7 @@ export async function bootDetail(book: Book, view: BootView): Promise<BootDetail
       ...(row.bytes !== null && { bytes: row.bytes }),
       ...(row.tookMs !== null && { tookMs: row.tookMs }),
       ...(row.origin !== null && { origin: row.origin }),
+      ...(row.fact !== null && { fact: row.fact as Fact }),
     })),
   };
 }

@@ -4,6 +4,7 @@ import { lifeMigrations } from "./life-tables.ts";
 import { modelMigrations } from "./model-tables.ts";
 import { observeMigrations } from "./observe-tables.ts";
 import { profileMigrations } from "./profile-tables.ts";
+import { superviseMigrations } from "./supervise-tables.ts";
 
 /** Never edited once released: a change is a new entry with a later name. */
 export const migrations: Record<string, Migration> = {
@@ -152,4 +153,5 @@ export const migrations: Record<string, Migration> = {
   ...observeMigrations,
   ...modelMigrations,
   ...lifeMigrations,
+  ...superviseMigrations,
 };

@@ -7,9 +7,16 @@ import type { LifeColumns, LifeTables } from "./life-tables.ts";
 import type { ModelNodeColumns, ModelTables } from "./model-tables.ts";
 import type { ObserveTables } from "./observe-tables.ts";
 import type { ProfileTables } from "./profile-tables.ts";
+import type { BootSuperviseColumns, SuperviseTables } from "./supervise-tables.ts";
 
 /** Columns that hold JSON are text; times are integer ms since 1970; 0 and 1 stand for no and yes. */
-export interface Tables extends ProfileTables, AccessTables, LifeTables, ModelTables, ObserveTables {
+export interface Tables
+  extends ProfileTables,
+    AccessTables,
+    LifeTables,
+    ModelTables,
+    ObserveTables,
+    SuperviseTables {
   node: LifeColumns &
     ModelNodeColumns & {
       id: string;
@@ -65,7 +72,7 @@ export interface Tables extends ProfileTables, AccessTables, LifeTables, ModelTa
   };
   /** A LUN number stays its volume's on that node, also while it is not attached. */
   lun: { nodeId: string; lun: number; volumeId: string };
-  boot: {
+  boot: BootSuperviseColumns & {
     id: string;
     nodeId: string;
     startedMs: number;
@@ -110,6 +117,8 @@ export interface Tables extends ProfileTables, AccessTables, LifeTables, ModelTa
     bytes: number | null;
     tookMs: number | null;
     origin: string | null;
+    /** What it proves (fleet/boots.ts). */
+    fact: string | null;
   };
   event: { id: number; atMs: number; nodeId: string | null; kind: string; words: string };
   setting: { name: string; value: string };

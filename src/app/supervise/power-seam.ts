@@ -1,0 +1,19 @@
+import type { Actor } from "../../fleet/actor.ts";
+
+export type PowerState = "on" | "off" | "searching" | "fault" | "unknown";
+
+/** What supervision needs of the power desk. */
+export interface PowerSeam {
+  isBound(nodeId: string): boolean;
+  /** Ends when the power was seen to be off and on again. POWER_SUPERSEDED: somebody wanted something else since. */
+  set(nodeId: string, want: "cycle", more: { by: Actor; why: string }): Promise<unknown>;
+  view(nodeId: string): PowerSight;
+  on(listener: (nodeId: string, reading: { state: PowerState; detail?: string }) => void): unknown;
+}
+
+export interface PowerSight {
+  /** What it is to be. */
+  desired?: "on" | "off" | undefined;
+  actual?: PowerState | undefined;
+  error?: string | undefined;
+}

@@ -1,0 +1,258 @@
+// Supervision at work: hears how boots go, has power cycled, gives up with a sentence. What to do is fleet/supervision.ts's.
+import { BrambleError } from "../../base/errors.ts";
+import { SYSTEM } from "../../fleet/actor.ts";
+import { bootsAtOnce, Line } from "../../fleet/admission.ts";
+import type { Boot, Boots, Do, Outcome } from "../../fleet/boots.ts";
+import { type Diagnosis, diagnose, type Evidence } from "../../fleet/diagnosis.ts";
+import type { Sender } from "../../fleet/identify.ts";
+import type { Node } from "../../fleet/node.ts";
+import {
+  hear,
+  type SupervisionRules,
+  supervise,
+  type Watch,
+  type WatchFact,
+} from "../../fleet/supervision.ts";
+import { Deadlines, HISTORY } from "../../fleet/supervision-deadlines.ts";
+import type { Core } from "../core.ts";
+import { pastBoots } from "./history.ts";
+import type { PowerSeam, PowerState } from "./power-seam.ts";
+import { readSupervision, type SupervisionSettings } from "./settings.ts";
+import { Watches } from "./watches.ts";
+
+export interface SupervisorOptions {
+  core: Pick<Core, "book" | "registry" | "journal"> & { power?: PowerSeam };
+  boots: Boots;
+  /** Carries out what `boots` orders. */
+  obey(orders: Do[]): void;
+  newId(): string;
+  now(): number;
+  /** Files that the node's image lacks for its model. */
+  lacks(node: Node): readonly string[];
+  dhcpMode(node: Node): Evidence["dhcp"];
+  /** It is given up, with the sentence. */
+  failed?(node: Node, words: string): void;
+  say(words: string): void;
+}
+
+/** What the page of a node says of its supervision. */
+export interface SupervisionSight {
+  phase: Watch["phase"];
+  tries: number;
+  powerCycles: number;
+  nextMs?: number;
+  paused: boolean;
+  words?: string;
+}
+
+export function supervisor(options: SupervisorOptions) {
+  const { core, boots, now } = options;
+  const { registry, journal } = core;
+  const watches = new Watches(core.book, (error) =>
+    options.say(`the watch of a node could not be written: ${String(error)}`),
+  );
+  const deadlines = new Deadlines();
+  const line = new Line();
+  /** Of each node, newest first. */
+  const before = new Map<string, { outcome: Outcome; stage: Boot["stage"] }[]>();
+  const readings = new Map<string, { state: PowerState; detail?: string }>();
+  const cycling = new Set<Promise<void>>();
+  let settings: SupervisionSettings | undefined;
+  let atOnce = Number.POSITIVE_INFINITY;
+  let nodes = 0;
+  let closed = false;
+
+  const rules = (): SupervisionRules => ({
+    powerCycles: settings?.powerCycles ?? 0,
+    backOffMs: (settings?.backOffSeconds ?? []).map((seconds) => seconds * 1000),
+  });
+  const isBound = (nodeId: string): boolean => core.power?.isBound(nodeId) ?? false;
+  const paused = (node: Node | undefined): boolean =>
+    settings?.paused !== false || node === undefined || node.maintenance !== undefined;
+
+  function change(nodeId: string, fact: WatchFact): { was: Watch | undefined; is: Watch | undefined } {
+    const was = watches.of(nodeId);
+    const is = hear(was, nodeId, fact, rules(), now());
+    if (is !== was) void watches.set(nodeId, is);
+    return { was, is };
+  }
+
+  /** Before the book hears of it: an opened boot learns which try it is. */
+  function heard(order: Do): void {
+    const { boot } = order;
+    const node = registry.byId(boot.nodeId);
+    if (order.do === "open") boot.tries = change(boot.nodeId, { fact: "began" }).is?.tries ?? 1;
+    else if (order.do === "reopen") change(boot.nodeId, { fact: "revived" });
+    else if (order.do === "close") ended(boot, node);
+  }
+
+  function ended(boot: Boot, node: Node | undefined): void {
+    const { nodeId, outcome = "failed", verdict: words = "", cause } = boot;
+    before.set(nodeId, [{ outcome, stage: boot.stage }, ...(before.get(nodeId) ?? [])].slice(0, HISTORY));
+    if (outcome === "booted" || outcome === "switched-root") deadlines.learn(nodeId, boot.silences);
+    const { was, is } = change(nodeId, { fact: "ended", outcome, words, ...(cause && { cause }) });
+    if (is?.phase !== "failed" || was?.phase === "failed" || !node) return;
+    const sentence = `given up after ${count(is.tries, "try", "tries")} and ${count(is.cycles, "power cycle", "power cycles")}: ${words}`;
+    if (!was?.gaveUp) {
+      journal.event("failed", nodeId, sentence);
+      options.say(`${node.name}: ${sentence}`);
+    }
+    options.failed?.(node, sentence);
+  }
+
+  function evidence(boot: Boot): Evidence {
+    const node = registry.byId(boot.nodeId);
+    const power = readings.get(boot.nodeId) ?? sight(boot.nodeId);
+    const mode = node && options.dhcpMode(node);
+    return {
+      boot,
+      before: before.get(boot.nodeId) ?? [],
+      ...(power && { power }),
+      ...(node?.model && { model: node.model }),
+      ...(node && { lacks: options.lacks(node) }),
+      ...(mode && { dhcp: mode }),
+    };
+  }
+  function sight(nodeId: string): { state: PowerState } | undefined {
+    const state = isBound(nodeId) ? core.power?.view(nodeId).actual : undefined;
+    return state && { state };
+  }
+
+  /** Power came or went. During a power cycle of ours that says nothing new. */
+  function powered(nodeId: string, reading: { state: PowerState; detail?: string }): void {
+    const was = readings.get(nodeId)?.state;
+    readings.set(nodeId, reading);
+    const node = registry.byId(nodeId);
+    if (!node || node.state === "discovered" || watches.of(nodeId)?.phase === "cycling") return;
+    if (reading.state === "off" && was !== "off") {
+      options.obey(boots.end(nodeId, "stopped", now(), "Its power was switched off."));
+      change(nodeId, { fact: "off" });
+    } else if (reading.state === "on" && was !== undefined && was !== "on") expectBoot(nodeId);
+  }
+  const expectBoot = (nodeId: string) => options.obey(boots.power(nodeId, options.newId(), now()));
+
+  async function cycle(watch: Watch): Promise<void> {
+    const { nodeId, cycles, words = "it did not come up" } = watch;
+    // in the book first: a kill from here on costs the node one of its power cycles, and never gives it one more
+    await watches.set(nodeId, watch);
+    const why = `power cycle ${cycles} of ${rules().powerCycles}: ${words}`;
+    journal.event("supervision", nodeId, why);
+    try {
+      await core.power?.set(nodeId, "cycle", { by: SYSTEM, why });
+    } catch (error) {
+      const { code, message } = error as { code?: string; message?: string };
+      if (code === "POWER_SUPERSEDED" && core.power?.view(nodeId).desired === "off") {
+        change(nodeId, { fact: "off" });
+        return;
+      }
+      if (code !== "POWER_SUPERSEDED") {
+        journal.event("supervision", nodeId, `its power could not be cycled: ${message}`);
+        change(nodeId, { fact: "cycle-failed" });
+        return;
+      }
+    }
+    if (closed) return;
+    change(nodeId, { fact: "cycled" });
+    expectBoot(nodeId);
+  }
+
+  function tick(): void {
+    nodes = registry.all().length;
+    atOnce = bootsAtOnce(settings?.bootsAtOnce ?? "auto", nodes);
+    const orders = supervise(watches.all(), now(), {
+      canCycle: isBound,
+      paused: (nodeId) => paused(registry.byId(nodeId)),
+      free: atOnce - boots.fetching - cycling.size,
+    });
+    for (const { order, watch } of orders) {
+      if (order === "wait") {
+        void watches.set(watch.nodeId, watch);
+        journal.event("supervision", watch.nodeId, `${UNBOUND} ${watch.words ?? ""}`.trim());
+        continue;
+      }
+      const work = cycle(watch)
+        .catch((error: Error) => journal.event("supervision", watch.nodeId, error.message))
+        .finally(() => cycling.delete(work));
+      cycling.add(work);
+    }
+  }
+
+  return {
+    heard,
+    tick,
+    deadlineMs: (nodeId: string, stage: Boot["stage"]): number => deadlines.deadlineMs(nodeId, stage),
+    diagnose: (boot: Boot): Diagnosis => diagnose(evidence(boot)),
+    /** 0: it may boot now. Else its place in line: its DHCP stays unanswered, and it asks again by itself. */
+    admit(node: Node, stage: Sender["stage"]): number {
+      const open = boots.current(node.id);
+      // A Pi 3's ROM asks five times and then sleeps for good: it cannot wait.
+      if (stage === "rom3" || open?.stage === "dhcp" || open?.stage === "firmware") return 0;
+      const place = line.ask(node.id, boots.fetching, atOnce, now());
+      if (place > 0) boots.touch(node.id, now());
+      return place;
+    },
+    place: (nodeId: string): number | undefined => line.place(nodeId, now()),
+    waiting: (): number => line.length,
+    limit: (): number => atOnce,
+    sight(node: Node): SupervisionSight | undefined {
+      const watch = watches.of(node.id);
+      if (!watch) return undefined;
+      const { phase, tries, cycles, dueMs, words } = watch;
+      return {
+        phase,
+        tries,
+        powerCycles: cycles,
+        paused: paused(node),
+        ...(dueMs !== undefined && { nextMs: dueMs }),
+        ...(words !== undefined && { words }),
+      };
+    },
+    /** A person wants it tried anew, power cycle and all. */
+    async again(node: Node): Promise<void> {
+      if (!isBound(node.id)) throw new BrambleError("NOT_AVAILABLE", UNBOUND);
+      const { is } = change(node.id, { fact: "again" });
+      await watches.set(node.id, is);
+      tick();
+    },
+    forget(nodeId: string): void {
+      deadlines.forget(nodeId);
+      before.delete(nodeId);
+      line.leave(nodeId);
+      void watches.set(nodeId, undefined);
+    },
+    async configure(): Promise<void> {
+      settings = await readSupervision(core.book);
+      deadlines.scale = settings.deadlineScale;
+    },
+    /** Before any door opens; open boots are in `boots` already. */
+    async restore(): Promise<void> {
+      await this.configure();
+      await watches.load();
+      for (const past of await pastBoots(core.book, HISTORY)) {
+        const list = before.get(past.nodeId) ?? [];
+        before.set(past.nodeId, [...list, past]);
+        if (past.outcome === "booted" || past.outcome === "switched-root")
+          deadlines.learn(past.nodeId, past.silences);
+      }
+      for (const { nodeId, phase } of [...watches.all()]) {
+        if (!registry.byId(nodeId)) this.forget(nodeId);
+        // the power desk ends what it has begun; whether it had begun, its node will show
+        else if (phase === "cycling") {
+          change(nodeId, { fact: "cycled" });
+          expectBoot(nodeId);
+        } else if (phase === "booting" && !boots.current(nodeId)) expectBoot(nodeId);
+      }
+      core.power?.on(powered);
+      tick();
+    },
+    async close(): Promise<void> {
+      closed = true;
+      await watches.settled();
+    },
+  };
+}
+
+const UNBOUND =
+  "nothing of ours can switch its power: somebody has to pull its plug, or a switch is to be bound (docs/power.md).";
+
+const count = (n: number, one: string, many: string): string => `${n} ${n === 1 ? one : many}`;
