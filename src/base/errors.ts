@@ -81,6 +81,17 @@ export type Code =
   | "PORT_REFUSED" // the system does not let us listen there
   | "DATA_LOCKED" // another Bramble owns the data folder
   | "PLANE_DIED" // a thread of ours failed in the middle of a call
+  | "POWER_UNBOUND" // a node of which nobody said what switches its power
+  | "POWER_UNREACHABLE" // the device that switches it does not answer
+  | "POWER_AUTH" // the device refuses our community, user, key or password
+  | "POWER_REFUSED" // the device says no
+  | "POWER_TIMEOUT" // the device took the order, and what was asked for was not seen to happen
+  | "POWER_SUPERSEDED" // a newer request about the same node took its place
+  | "POWER_GUARDED" // a port that must not be switched: an up-link, or not this board's
+  | "POWER_BUDGET" // the switch has not enough power left
+  | "SWITCH_UNKNOWN" // no switch, PDU or plug of that name, or no such port
+  | "SWITCH_TAKEN" // one of that name is there already
+  | "SWITCH_IN_USE" // nodes hang on it
   | "INTERNAL"; // our own fault
 
 /** The one error class. Programs compare `code`, people read `message` and then `hint`. */
