@@ -6,11 +6,10 @@ import type { DhcpMode, FleetAnswer } from "../fleet/dhcp-context.ts";
 import { type EnrolRule, enrols } from "../fleet/enrol.ts";
 import { isPiStage, type Sender } from "../fleet/identify.ts";
 import type { Node } from "../fleet/node.ts";
-import type { DhcpEvent } from "../serve/dhcp.ts";
-import type { TftpEvent } from "../serve/tftp.ts";
 import type { AgentHooks } from "./agent-api.ts";
 import type { AgentShelf } from "./agent-shelf.ts";
 import { agentParameters, bootFiles, type Prepared, sha256 } from "./boot-files.ts";
+import { bootNews } from "./boot-news.ts";
 import { bootRecord } from "./boot-record.ts";
 import { restoreBoots } from "./boot-restore.ts";
 import type { Core } from "./core.ts";
@@ -21,7 +20,7 @@ import { bootLinesOf, frozenNow, seedCheck, whyUnseeded as whyUnseededWith } fro
 import type { FoundFile } from "./planes/boot.ts";
 import { rootNews } from "./root-news.ts";
 import { modelOf } from "./sighting.ts";
-import { dhcpFacts, senderFacts } from "./supervise/facts.ts";
+import { senderFacts } from "./supervise/facts.ts";
 import { supervisor } from "./supervise/supervisor.ts";
 import { whoAsks } from "./who-asks.ts";
 
@@ -145,9 +144,10 @@ export function bootDesk(options: DeskOptions) {
 
   async function prepare(boot: Boot, node: Node, token: string, url: string): Promise<Prepared> {
     // by TFTP without our DHCP it comes here unasked
-    const frozen = (await core.profiles.frozen.of(boot.id)) ?? frozenNow(core, node);
+    const kept = await core.profiles.frozen.of(boot.id);
+    const frozen = kept ?? frozenNow(core, node);
     journal.bootUpdate(boot.id, { templates: core.profiles.frozen.keep(boot.id, frozen) });
-    const unseeded = whyUnseededWith(core, node, url, frozen);
+    const unseeded = kept ? whyUnseededWith(core, node, url, kept) : whyUnseeded(node, url);
     if (unseeded) throw new BrambleError("TEMPLATE_BAD", `profile ${node.profile}: ${unseeded}`);
     const lines = bootLinesOf(core, node, url, frozen);
     const clone = await core.cloneDisk(node);
@@ -229,22 +229,6 @@ export function bootDesk(options: DeskOptions) {
     return answer(true, `${node.name} boots ${image.name}:${image.version}`);
   }
 
-  function dhcp(told: DhcpEvent): void {
-    const node = registry.byMac(told.mac) ?? (told.serial ? registry.bySerial(told.serial) : undefined);
-    const learned = told.learned ?? told.address;
-    if (node && learned) {
-      const boot = boots.current(node.id);
-      if (boot) {
-        atHome(node, learned);
-        if (boot.address !== learned) journal.bootUpdate(boot.id, { address: learned });
-        boot.address = learned;
-      } else remember(learned, node);
-    }
-    const words = `${told.message}${told.address ? ` ${told.address}` : ""}: ${told.reason}`;
-    if (node && boots.current(node.id)) step(node, "dhcp", words, dhcpFacts(told));
-    event(told.kind === "decision" ? "dhcp" : told.kind, node, words);
-  }
-
   async function find({
     path,
     client,
@@ -268,47 +252,18 @@ export function bootDesk(options: DeskOptions) {
     return file?.found;
   }
 
-  /** A line of the timeline for each request that has ended. */
-  async function tftp(told: TftpEvent): Promise<void> {
-    const owner = await who(told.path, told.client.address).catch(() => undefined); // refused: told where it was
-    const boot = owner && boots.current(owner.node.id);
-    if (!owner || !boot) {
-      if (told.kind === "missing" || told.kind === "refused") {
-        journal.event(
-          "tftp",
-          undefined,
-          `${told.client.address} asked for ${told.path}: ${told.why ?? "no node of ours"}`,
-        );
-      }
-      return;
-    }
-    if (told.kind === "read") return boots.fetch(owner.node.id, told.path, told.bytes ?? 0, now());
-    // A 3B says so in its ROM's DISCOVER; the other board that reads bootcode.bin from the network is the 3B+.
-    if (owner.rest === "bootcode.bin" && !owner.node.model)
-      registry.see({ ...idOf(owner.node), model: "3B+" }, now());
-    const { kernel, origins } = (await prepared.get(boot.id)?.catch(() => undefined)) ?? {}; // told where it failed
-    const result = RESULTS[told.kind];
-    const origin = origins?.get(told.path);
-    const isKernel =
-      told.kind === "sent" &&
-      (kernel === undefined
-        ? /(^|\/)(kernel[^/]*\.img|RPI_EFI\.fd)$/.test(owner.rest)
-        : owner.rest === kernel);
-    step(
-      owner.node,
-      "tftp",
-      `${told.path}: ${told.why ?? told.kind}`,
-      {
-        path: told.path,
-        ...(result && { result }),
-        ...(told.bytes !== undefined && { bytes: told.bytes }),
-        ...(told.ms !== undefined && { tookMs: told.ms }),
-        ...(origin && { origin }),
-      },
-      isKernel ? "kernel" : "firmware",
-    );
-  }
-
+  const { dhcp, tftp } = bootNews({
+    registry,
+    journal,
+    boots,
+    who,
+    remember,
+    atHome,
+    prepared: (bootId) => prepared.get(bootId),
+    event,
+    step,
+    now,
+  });
   const disk = diskNews({
     node: registry.byId,
     neighbour: whose,
@@ -372,13 +327,3 @@ export function bootDesk(options: DeskOptions) {
     },
   };
 }
-
-const idOf = ({ serial, mac }: Node) => ({ ...(serial && { serial }), ...(mac && { mac }) });
-
-const RESULTS: { [K in TftpEvent["kind"]]?: NonNullable<Step["result"]> } = {
-  sent: "sent",
-  probe: "probed",
-  missing: "missing",
-  timeout: "broken",
-  refused: "missing",
-};
