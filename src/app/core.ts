@@ -13,6 +13,9 @@ import { type ImageManifest, imageFile } from "../storage/images/manifest.ts";
 import { findImage, listImages } from "../storage/images.ts";
 import { type DataFolder, dataFolder, lock } from "./data.ts";
 import { type Journal, openJournal } from "./journal.ts";
+import { standardDoers } from "./life/doers.ts";
+import { type Hear, lifeHearing } from "./life/hear.ts";
+import { type Life, openLife } from "./life/life.ts";
 import { type NewsDesk, newsDesk } from "./news.ts";
 import type { DiskCalls } from "./planes/disk-calls.ts";
 import { DISK_LASTING, DISK_REPEATABLE } from "./planes/lasting.ts";
@@ -31,6 +34,10 @@ export interface Core {
   journal: Journal;
   /** What changed, for whoever shows it. The journal tells it of events and boots, the registry of nodes. */
   news: NewsDesk;
+  /** Every change of a node's state. */
+  life: Life;
+  /** What boards and the supervisor tell the life cycle. */
+  hear: Hear;
   disks: Plane<DiskCalls>;
   /** The image that a node is set to. Throws where none is set or there is no such image. */
   imageOf(node: Node): Promise<ImageManifest>;
@@ -90,6 +97,7 @@ export async function openCore(settings: CoreSettings): Promise<Core> {
       },
     );
     registry.onSaved = (id) => news.tell({ about: "node", id });
+    const life = await openLife({ book, registry, journal, news, now: Date.now, warn: settings.warn });
     const disks = spawnPlane<DiskCalls>("disk", {
       handlers: { disk: (event: never) => settings.onDisk?.(event) },
       lasting: DISK_LASTING,
@@ -100,7 +108,19 @@ export async function openCore(settings: CoreSettings): Promise<Core> {
       },
       failed: (error) => settings.failed?.(error) ?? settings.warn(error.message),
     });
-    return coreOf({ data, book, registry, profiles, journal, news, disks, release: () => held.release() });
+    const core = coreOf({
+      data,
+      book,
+      registry,
+      profiles,
+      journal,
+      news,
+      life,
+      disks,
+      release: () => held.release(),
+    });
+    standardDoers(core);
+    return core;
   } catch (error) {
     await book?.destroy();
     held.release();
@@ -109,11 +129,11 @@ export async function openCore(settings: CoreSettings): Promise<Core> {
 }
 
 function coreOf(
-  parts: Pick<Core, "data" | "book" | "registry" | "profiles" | "journal" | "news" | "disks"> & {
+  parts: Pick<Core, "data" | "book" | "registry" | "profiles" | "journal" | "news" | "life" | "disks"> & {
     release(): void;
   },
 ): Core {
-  const { data, book, registry, profiles, journal, news, disks } = parts;
+  const { data, book, registry, profiles, journal, news, life, disks } = parts;
   const making = new Map<string, Promise<{ path: string; image: ImageManifest; made: boolean }>>();
 
   async function imageOf(node: Node): Promise<ImageManifest> {
@@ -199,6 +219,8 @@ function coreOf(
     profiles,
     journal,
     news,
+    life,
+    hear: lifeHearing({ book, registry, life, now: Date.now }),
     disks,
     imageOf,
     ensureClone,
@@ -283,6 +305,7 @@ function coreOf(
       };
     },
     async close() {
+      await life.close();
       await disks.end();
       await registry.settled();
       await profiles.settled();

@@ -54,8 +54,13 @@ export const lifeRow = (life: NodeLife): LifeColumns => ({
   attempt: life.attempt,
   override: json(life.override),
 });
-export const lifeOf = ({ override, ...row }: LifeColumns): NodeLife =>
-  ({ ...present(row), ...(override !== null && { override: JSON.parse(override) }) }) as unknown as NodeLife;
+export const lifeOf = (row: LifeColumns): NodeLife => {
+  const { state, version, owner, maintenance, stateSinceMs, deadlineMs, attempt, override } = row;
+  return {
+    ...present({ state, version, owner, maintenance, stateSinceMs, deadlineMs, attempt }),
+    ...(override !== null && { override: JSON.parse(override) }),
+  } as unknown as NodeLife;
+};
 
 /** What a change of a node's settings writes: all but its id and its life. */
 export function settingsRow(row: Selectable<Tables["node"]>): Partial<Selectable<Tables["node"]>> {
