@@ -151,7 +151,7 @@ function failure(error: Error, where: string, { user }: SnmpAccess): BrambleErro
   if (error.name === "RequestTimedOutError") {
     return new BrambleError("POWER_UNREACHABLE", `${where} does not answer by SNMP`, {
       hint: v3
-        ? "is it on, is SNMPv3 on, is our address allowed there?"
+        ? "is it on, is SNMPv3 on, is our address allowed there? Some agents answer a wrong key with silence"
         : "is it on, is our address allowed there? A wrong community is answered with silence, too",
     });
   }
