@@ -7,6 +7,7 @@ import { NODE_ROUTES, type NodeCommands } from "./node-contract.ts";
 import { PROFILE_ROUTES, type ProfileCommands } from "./profile-contract.ts";
 import { PROFILE_SETTINGS_ROUTES, type ProfileSettingsCommands } from "./profile-settings-contract.ts";
 import type { CallsOf, DescribedRoute, RouteFacts } from "./route.ts";
+import { SUPERVISE_ROUTES, type SuperviseCommands } from "./supervise-contract.ts";
 import { SYSTEM_ROUTES, type SystemCommands } from "./system-contract.ts";
 import { VOLUME_ROUTES, type VolumeCommands } from "./volume-contract.ts";
 
@@ -17,6 +18,7 @@ export type { EventView } from "./event-contract.ts";
 export type { FirmwareView, ImageView } from "./image-contract.ts";
 export type { NodeSettingsPatch, NodeView, TreeView } from "./node-contract.ts";
 export type { ProfileView } from "./profile-settings-contract.ts";
+export type { ReliabilityRow, SupervisionView } from "./supervise-contract.ts";
 export type { StatusView } from "./system-contract.ts";
 export type { VolumeCommands, VolumeView } from "./volume-contract.ts";
 
@@ -28,6 +30,7 @@ export interface Commands
     NodeCommands,
     ProfileCommands,
     ProfileSettingsCommands,
+    SuperviseCommands,
     SystemCommands,
     VolumeCommands {}
 
@@ -42,6 +45,7 @@ export const ROUTES: { [C in keyof Commands]: RouteFacts | DescribedRoute } = {
   ...NODE_ROUTES,
   ...PROFILE_ROUTES,
   ...PROFILE_SETTINGS_ROUTES,
+  ...SUPERVISE_ROUTES,
   ...SYSTEM_ROUTES,
   ...VOLUME_ROUTES,
 };

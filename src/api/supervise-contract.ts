@@ -88,7 +88,7 @@ export const SUPERVISE_ROUTES = {
     method: "POST",
     path: "/nodes/:node/retry",
     summary: "Forget the tries that failed, cut the node's power and begin anew",
-    role: "operator",
+    role: "tenant",
     args: args({ node: NODE }),
     result: SupervisionSight,
   }),

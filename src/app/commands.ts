@@ -3,6 +3,7 @@ import type { Calls, Commands, FirmwareView, SettingsPatch } from "../api/contra
 import { BrambleError } from "../base/errors.ts";
 import { readAll } from "../base/tree.ts";
 import { parseEnrolRule } from "../fleet/enrol.ts";
+import { eventsOf } from "../fleet/life-actions.ts";
 import { DEFAULT_PROFILE, type Node } from "../fleet/node.ts";
 import { selectNodes } from "../fleet/select.ts";
 import { addFirmware, type FirmwareManifest, listFirmware, removeFirmware } from "../storage/firmware.ts";
@@ -15,6 +16,8 @@ import type { PlaneState } from "./planes/spawn.ts";
 import { profileCommands } from "./profile-commands.ts";
 import { readSetting, writeSetting } from "./settings.ts";
 import type { NodePatch, ProfilePatch } from "./settings-patch.ts";
+import { superviseCommands } from "./supervise/commands.ts";
+import type { Supervisor } from "./supervise/supervisor.ts";
 import { bootDetail, bootView, eventView, nodeView, profileView } from "./views.ts";
 import { volumeCommands } from "./volume-commands.ts";
 import { attachedVolumes } from "./volumes.ts";
@@ -32,6 +35,7 @@ export interface Running {
   /** What the node sees behind its target at its next login. */
   volumesChanged(node: Node): Promise<void>;
   agentOf: AgentOf;
+  supervisor?: Supervisor;
 }
 
 const firmwareView = ({ name, version, source, addedAt, size, files }: FirmwareManifest): FirmwareView => ({
@@ -70,7 +74,12 @@ function commands(core: Core, running?: Running): Commands {
       hint: "`bramble boot list` shows them",
     });
   }
-  const view = async (node: Node) => nodeView(node, registry, await lastBoot(node));
+  const view = async (node: Node) => nodeView(node, registry, await lastBoot(node), supervised(node));
+  const supervised = (node: Node) => {
+    const line = running?.supervisor?.place(node.id);
+    const supervision = running?.supervisor?.sight(node);
+    return { ...(line !== undefined && { line }), ...(supervision && { supervision }) };
+  };
   const limited = (limit: unknown) => Math.min(Math.max(1, Number(limit) || 50), MOST_ROWS);
 
   /** Nodes whose clones, or snapshots of them, stand on an image. */
@@ -117,7 +126,7 @@ function commands(core: Core, running?: Running): Commands {
       );
       return nodes.map((node) => {
         const boot = boots.get(node.id);
-        return nodeView(node, registry, boot && bootView(boot, registry));
+        return nodeView(node, registry, boot && bootView(boot, registry), supervised(node));
       });
     },
     node: async ({ node }) => view(registry.need(node)),
@@ -131,10 +140,10 @@ function commands(core: Core, running?: Running): Commands {
       journal.event("set", found.id, `set: ${names}`);
       return view(found);
     },
-    async enrolNode({ node }) {
+    async enrolNode({ node }, { by }) {
       const found = registry.need(node);
-      await registry.setState(found, "enrolled");
-      journal.event("enrolled", found.id, "by hand");
+      const open = found.state === "discovered" || (found.state === "enrolled" && core.life.policy().name === "home");
+      if (open) await core.life.apply(found.id, eventsOf(core.life.facts(found), "enrol"), by);
       return view(found);
     },
     async forgetNode({ node }) {
@@ -231,6 +240,7 @@ function commands(core: Core, running?: Running): Commands {
       const { name, version } = await removeFirmware(data.root, firmware, { inUse });
       return { name: `${name}:${version}` };
     },
+    ...superviseCommands(core, running?.supervisor && { supervisor: running.supervisor }),
     ...profileCommands(core, () => running?.imagesChanged()),
     profiles: async () => registry.profiles().map(profileView),
     async setProfile({ profile, patch }) {

@@ -118,8 +118,11 @@ export async function startServer(
         settings.hosts[0] ??
         name,
       defaultHost: settings.hosts[0] ?? "127.0.0.1",
+      dhcpMode: (server) =>
+        (settings.interfaces.find(({ address }) => address === server) ?? settings.interfaces[0])?.mode,
       say: settings.say,
     });
+    closers.push(() => desk.supervisor.close());
     onDisk = desk.disk;
     await desk.restore();
     // Nodes wait for their disks: these doors open first, on the ports that they know.
@@ -128,7 +131,11 @@ export async function startServer(
       ports.nbd = (await listen("listen", ports.nbd || settings.ports.nbd)).port;
       ports.iscsi = (await listen("listenIscsi", ports.iscsi || settings.ports.iscsi)).port;
     }
-    const ticking = setInterval(() => desk.tick(), TICK_MS);
+    await core.life.resume();
+    const ticking = setInterval(() => {
+      desk.tick();
+      core.life.tick();
+    }, TICK_MS);
     closers.push(() => clearInterval(ticking));
 
     const boot = spawnPlane<BootCalls>("boot", {

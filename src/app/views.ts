@@ -13,7 +13,12 @@ import type { Book, Tables } from "../storage/book.ts";
 import type { Registry } from "./registry.ts";
 
 /** Rows and nodes as people and programs outside see them; no secret passes here. */
-export function nodeView(node: Node, registry: Registry, boot: BootView | undefined): NodeView {
+export function nodeView(
+  node: Node,
+  registry: Registry,
+  boot: BootView | undefined,
+  more: Pick<NodeView, "line" | "supervision"> = {},
+): NodeView {
   const now = registry.resolve(node);
   const own = (
     ["image", "root", "firmware", "address", "ephemeral", "quota", "guard", "volumes"] as const
@@ -39,6 +44,7 @@ export function nodeView(node: Node, registry: Registry, boot: BootView | undefi
     ...(node.address && { address: node.address }),
     ...(now.seed.user && { user: now.seed.user }),
     ...(boot && { boot }),
+    ...more,
   };
 }
 

@@ -13,6 +13,8 @@ export interface BootSuperviseColumns {
   /** The node's as they were then. */
   model: string | null;
   switch: string | null;
+  /** 1: with this try the node was given up. */
+  gaveUp: number | null;
 }
 
 export interface SuperviseTables {
@@ -34,7 +36,8 @@ export interface SuperviseTables {
 export const superviseMigrations: Record<string, Migration> = {
   "2026-11-y-supervise": {
     async up(db: Kysely<unknown>) {
-      await db.schema.alterTable("boot").addColumn("tries", "integer").execute();
+      for (const column of ["tries", "gaveUp"])
+        await db.schema.alterTable("boot").addColumn(column, "integer").execute();
       for (const column of ["cause", "todo", "reached", "silences", "model", "switch"])
         await db.schema.alterTable("boot").addColumn(column, "text").execute();
       await db.schema.alterTable("step").addColumn("fact", "text").execute();

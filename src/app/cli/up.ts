@@ -204,6 +204,7 @@ export async function startCommanded(settings: Omit<ServerSettings, "failed">): 
         dropDisk: desk.dropDisk,
         volumesChanged: desk.lunsChanged,
         agentOf: agents.forClone,
+        supervisor: desk.supervisor,
       };
       commands = localCommands(core, running);
       return { socket: apiRoutes(commands), page: [...apiRoutes(commands, ["GET"]), ...statusPage()] };

@@ -45,6 +45,8 @@ export interface SupervisionSight {
   words?: string;
 }
 
+export type Supervisor = ReturnType<typeof supervisor>;
+
 export function supervisor(options: SupervisorOptions) {
   const { core, boots, now } = options;
   const { registry, journal } = core;
@@ -94,6 +96,7 @@ export function supervisor(options: SupervisorOptions) {
     if (is?.phase !== "failed" || was?.phase === "failed" || !node) return;
     const sentence = `given up after ${count(is.tries, "try", "tries")} and ${count(is.cycles, "power cycle", "power cycles")}: ${words}`;
     if (!was?.gaveUp) {
+      journal.bootUpdate(boot.id, { gaveUp: 1 });
       journal.event("failed", nodeId, sentence);
       options.say(`${node.name}: ${sentence}`);
     }
@@ -177,6 +180,15 @@ export function supervisor(options: SupervisorOptions) {
     }
   }
 
+  const sightOf = ({ phase, tries, cycles, dueMs, words }: Watch, node: Node): SupervisionSight => ({
+    phase,
+    tries,
+    powerCycles: cycles,
+    paused: paused(node),
+    ...(dueMs !== undefined && { nextMs: dueMs }),
+    ...(words !== undefined && { words }),
+  });
+
   return {
     heard,
     tick,
@@ -194,18 +206,18 @@ export function supervisor(options: SupervisorOptions) {
     place: (nodeId: string): number | undefined => line.place(nodeId, now()),
     waiting: (): number => line.length,
     limit: (): number => atOnce,
-    sight(node: Node): SupervisionSight | undefined {
+    fetching: (): number => boots.fetching,
+    sight: (node: Node): SupervisionSight | undefined => {
       const watch = watches.of(node.id);
-      if (!watch) return undefined;
-      const { phase, tries, cycles, dueMs, words } = watch;
-      return {
-        phase,
-        tries,
-        powerCycles: cycles,
-        paused: paused(node),
-        ...(dueMs !== undefined && { nextMs: dueMs }),
-        ...(words !== undefined && { words }),
-      };
+      return watch && sightOf(watch, node);
+    },
+    /** Of all nodes that are not up yet, or wait in line. */
+    sights(): (SupervisionSight & { node: string; line?: number })[] {
+      return [...watches.all()].flatMap((watch) => {
+        const node = registry.byId(watch.nodeId);
+        const place = line.place(watch.nodeId, now());
+        return node ? [{ node: node.name, ...sightOf(watch, node), ...(place && { line: place }) }] : [];
+      });
     },
     /** A person wants it tried anew, power cycle and all. */
     async again(node: Node): Promise<void> {
