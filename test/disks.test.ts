@@ -7,6 +7,7 @@ import type { Progress } from "../src/api/route.ts";
 import { localCommands } from "../src/app/commands.ts";
 import { openCore } from "../src/app/core.ts";
 import { nodeVolumes } from "../src/app/volumes.ts";
+import { LOCAL } from "../src/fleet/actor.ts";
 import { parseVolumeSpec } from "../src/fleet/disk-settings.ts";
 import { makeDemoImage } from "../src/storage/demo-image.ts";
 import { needs, run } from "./tools.ts";
@@ -32,7 +33,7 @@ async function folder(t: TestContext, data = mkdtempSync(join(tmpdir(), "disks-"
   }
   const node = core.registry.see({ serial: "10000001" }, 1)?.node;
   if (!node) throw new Error("no room for a node");
-  await core.registry.setState(node, "enrolled");
+  await core.life.apply(node.id, ["enrol", "adopt"], LOCAL);
   await core.ensureClone(node);
   const tool = async (...words: string[]) => {
     const { uri } = await commands.serveClone({ node: node.id });

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type CommandedServer, startCommanded } from "../src/app/cli/up.ts";
 import { toUtf8 } from "../src/base/text.ts";
+import { LOCAL } from "../src/fleet/actor.ts";
 import { memoryFile } from "../src/fleet/boot-tree.ts";
 import type { Node } from "../src/fleet/node.ts";
 import { runFleet } from "../src/sim/run-fleet.ts";
@@ -47,7 +48,7 @@ export async function loopback(options: LoopbackOptions = {}) {
   }
   const sighting = { serial: "10000001", mac: "dc:a6:32:00:00:01" };
   const node = core.registry.see(sighting, Date.now())?.node as Node;
-  await core.registry.setState(node, "enrolled");
+  await core.life.apply(node.id, ["enrol", "adopt"], LOCAL);
   await core.ensureClone(node);
   const path = core.data.clone(node.id);
   const boot = async () => {

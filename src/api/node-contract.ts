@@ -1,7 +1,6 @@
 // Nodes, their boots, what happened to them.
 import Type, { type Static } from "typebox";
 import { NODE_STATES } from "../fleet/lifecycle-table.ts";
-import type { NodeState } from "../fleet/node.ts";
 import { BootDetail, BootView } from "./boot-contract.ts";
 import { DISK_SETTINGS, SETTINGS_PATCH } from "./disk-settings-contract.ts";
 import { EventView } from "./event-contract.ts";

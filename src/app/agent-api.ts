@@ -18,6 +18,9 @@ const GRACE_MS = 60_000;
 /** Reports beyond this many in a boot are dropped: a node may be a stranger's by then. */
 const MOST_REPORTS = 200;
 
+/** Bytes of an inventory; the routes take no more. */
+const MOST_INVENTORY = 65_536;
+
 /** Which stage a report proves. `failed` ends the boot. */
 const REACHED: Record<string, BootStage | undefined> = {
   network: "agent",
@@ -52,6 +55,18 @@ export interface AgentHooks {
   ended(node: Node): void;
   /** It ended as it was asked to. */
   stopped(node: Node, words: string): void;
+  /** The node as this boot sees it: a rescue's root is not its own disk. */
+  seen(node: Node, bootId: string): Node;
+  /** Closes the node's disk to every boot. */
+  dropDisk(node: Node): Promise<void>;
+  /** A one-time override has done its work. */
+  used(node: Node, bootId: string): Promise<void>;
+  /** What the life cycle wants to know; resolves when it stands in the book. */
+  heard(
+    node: Node,
+    bootId: string,
+    told: { fact: "booted"; words: string } | { fact: "inventory"; text: string },
+  ): Promise<void>;
   /** Opens the node's disk to it alone over NBD, and closes it to every boot before. */
   exportNbd(node: Node, address: string): Promise<NbdRoot>;
   /** The same over iSCSI: its clone and its volumes behind one target. */
@@ -148,14 +163,21 @@ export function agentRoutes(hooks: AgentHooks): Route[] {
     { address, localAddress }: HttpRequest,
   ): Promise<string> {
     for (const [key, other] of sessions) if (other.node.id === node.id) sessions.delete(key);
+    await hooks.used(node, bootId);
     const secret = core.newSecret();
+    const seen = hooks.seen(node, bootId);
     const lines: Line[] = [
       ["session", secret],
       ["hostname", node.name],
       ["seed", 1],
       ["reporter", 1],
-      ...(await diskOrders(hooks, node, { address, localAddress })),
+      ...(await diskOrders(hooks, seen, { address, localAddress, own: seen === node })),
     ];
+    if (!hooks.tokens.has(bootId)) {
+      // its rights were withdrawn while we were at it
+      await hooks.dropDisk(node);
+      throw new BrambleError("TOKEN_REFUSED", "this boot's token is no longer valid");
+    }
     const row = { nodeId: node.id, bootId, address, secretHash: sha256(secret), atMs: hooks.now() };
     await core.book
       .insertInto("agentSession")
@@ -166,7 +188,7 @@ export function agentRoutes(hooks: AgentHooks): Route[] {
     return `${lines.map(([key, value]) => `${key}=${value}`).join("\n")}\n`;
   }
 
-  function report(request: HttpRequest): HttpAnswer {
+  async function report(request: HttpRequest): Promise<HttpAnswer> {
     const from = session(request);
     const said = parseLines(request.body);
     const step = said.get("step") ?? "";
@@ -185,19 +207,26 @@ export function agentRoutes(hooks: AgentHooks): Route[] {
       const words = WORDS[step] ?? `the agent: ${step.slice(0, 40)}`;
       hooks.step(from.node, tail ? `${words} (${tail})` : words, REACHED[step]);
       if (step === "network-kept") core.journal.event("network", from.node.id, `${words}: ${detail}`);
-      if (step === "switch-root" && said.get("reporter") === "0") hooks.ended(from.node);
+      const ends = step === "switch-root" && said.get("reporter") === "0";
+      if (ends) hooks.ended(from.node);
+      if (ends || step === "booted") await hooks.heard(from.node, from.bootId, { fact: "booted", words });
     }
     return { status: 204 };
   }
 
-  function inventory(request: HttpRequest): HttpAnswer {
+  async function inventory(request: HttpRequest): Promise<HttpAnswer> {
     const from = session(request);
     core.journal.event("inventory", from.node.id, request.body.slice(0, 4096));
+    await hooks.heard(from.node, from.bootId, {
+      fact: "inventory",
+      text: request.body.slice(0, MOST_INVENTORY),
+    });
     return { status: 204 };
   }
 
   async function seed(request: HttpRequest): Promise<HttpAnswer> {
-    const { node, bootId } = session(request);
+    const { node: mine, bootId } = session(request);
+    const node = hooks.seen(mine, bootId);
     const wish = {
       frozen: await core.profiles.frozen.of(bootId),
       serverUrl: hooks.agentUrl(request.localAddress),
@@ -222,8 +251,8 @@ export function agentRoutes(hooks: AgentHooks): Route[] {
   }
 
   async function root(request: HttpRequest): Promise<HttpAnswer> {
-    const { node } = session(request);
-    const { format, stream } = await hooks.ramRoot(node);
+    const { node, bootId } = session(request);
+    const { format, stream } = await hooks.ramRoot(hooks.seen(node, bootId));
     hooks.step(node, "the agent loads its root into memory");
     return { type: format === "tar" ? "application/x-tar" : "application/octet-stream", body: stream() };
   }

@@ -12,13 +12,13 @@ import { diskOrders } from "./agent-orders.ts";
 const NODE: Node = {
   id: "10000001",
   name: "pi",
-  state: "enrolled",
+  ...{ state: "deployed" as const, version: 1, stateSinceMs: 0, attempt: 0 },
   profile: "default",
   seed: {},
   firstSeenMs: 0,
   lastSeenMs: 0,
 };
-const REQUEST = { address: "10.0.0.2", localAddress: "10.0.0.1" };
+const REQUEST = { address: "10.0.0.2", localAddress: "10.0.0.1", own: true };
 
 /** Hooks around a real book; what was opened, and what was said in the timeline, is kept. */
 async function bench(t: TestContext, profile: Partial<Profile>) {

@@ -11,13 +11,20 @@ export type Line = [key: string, value: string | number];
 export async function diskOrders(
   hooks: Pick<AgentHooks, "core" | "exportNbd" | "exportIscsi" | "ramRoot" | "step">,
   node: Node,
-  { address, localAddress }: Pick<HttpRequest, "address" | "localAddress">,
+  {
+    address,
+    localAddress,
+    own,
+  }: Pick<HttpRequest, "address" | "localAddress"> & {
+    /** It boots its own system: else no disk that is not asked for is opened to it. */
+    own: boolean;
+  },
 ): Promise<Line[]> {
   const { core } = hooks;
   const { root, guard } = core.registry.resolve(node);
   const lines: Line[] = [["root", root]];
   // those that its settings give it are made now: what is exported comes from the book
-  const volumes = root === "inventory" || root === "shell" ? [] : await nodeVolumes(core, node);
+  const volumes = !own || root === "inventory" || root === "shell" ? [] : await nodeVolumes(core, node);
   const iscsi = async () =>
     lines.push(
       ...sessionLines(await hooks.exportIscsi(node, address), localAddress),

@@ -5,6 +5,7 @@ import { type Boot, type BootStage, Boots, type Do, type Step } from "../fleet/b
 import type { DhcpMode, FleetAnswer } from "../fleet/dhcp-context.ts";
 import { type EnrolRule, enrols } from "../fleet/enrol.ts";
 import { isPiStage, type Sender } from "../fleet/identify.ts";
+import { eventsOf } from "../fleet/life-actions.ts";
 import type { Node } from "../fleet/node.ts";
 import type { AgentHooks } from "./agent-api.ts";
 import type { AgentShelf } from "./agent-shelf.ts";
@@ -15,6 +16,8 @@ import { restoreBoots } from "./boot-restore.ts";
 import type { Core } from "./core.ts";
 import { diskNews } from "./disk-news.ts";
 import { knownImages, lackedBy } from "./known-images.ts";
+import { bootAnswers } from "./life/boot-answers.ts";
+import { revokeWhileRunning } from "./life/revoke.ts";
 import { nodeDisks } from "./node-disks.ts";
 import { bootLinesOf, frozenNow, seedCheck, whyUnseeded as whyUnseededWith } from "./node-seed.ts";
 import type { FoundFile } from "./planes/boot.ts";
@@ -38,6 +41,8 @@ export interface DeskOptions {
   defaultHost: string;
   /** How addresses are given on the network that this address of ours is on. */
   dhcpMode?(server: string | undefined): DhcpMode | undefined;
+  /** A released board's address may go to another. */
+  endLease?(node: Node): Promise<void>;
   say(words: string): void;
 }
 
@@ -69,6 +74,7 @@ export function bootDesk(options: DeskOptions) {
   const images = knownImages(core);
   const whyUnseeded = seedCheck(core);
   const disks = nodeDisks(core, options.diskPorts);
+  const answers = bootAnswers(core);
 
   const event = (kind: string, node: Node | undefined, words: string) => journal.event(kind, node?.id, words);
 
@@ -100,6 +106,9 @@ export function bootDesk(options: DeskOptions) {
     for (const order of orders) {
       watch.heard(order);
       record(order);
+      const { boot } = order;
+      const node = order.do === "step" && boot.stage === "kernel" && registry.byId(boot.nodeId);
+      if (node) void answers.used(node, boot.id);
     }
   };
 
@@ -119,6 +128,7 @@ export function bootDesk(options: DeskOptions) {
     if (!boot) throw new BrambleError("INTERNAL", "a boot that was just opened is gone");
     if (fresh) {
       leftHome(node);
+      void core.hear(node.id, { fact: "began" });
       arm(boot, node, server ?? servers.get(node.id) ?? options.defaultHost);
     }
     return boot;
@@ -132,7 +142,7 @@ export function bootDesk(options: DeskOptions) {
     tokens.set(boot.id, { ...before, nodeId: node.id, hashes });
     for (const old of tokens.keys()) if (tokens.size > MOST_TOKENS) tokens.delete(old);
     journal.bootUpdate(boot.id, { tokenHash: hashes.join(" "), server });
-    const ready = prepare(boot, node, token, options.agentUrl(server));
+    const ready = prepare(boot, answers.freeze(node, boot.id), token, options.agentUrl(server));
     prepared.set(boot.id, ready);
     unprepared.delete(boot.id);
     ready.catch((error: BrambleError) => {
@@ -154,7 +164,7 @@ export function bootDesk(options: DeskOptions) {
     const { made, image } = clone;
     if (made) event("clone", node, `a clone of ${image.name}:${image.version} was made for it`);
     const { root } = registry.resolve(node);
-    const news = await rootNews(core, node, boot.id);
+    const news = registry.byId(node.id) === node && (await rootNews(core, node, boot.id));
     if (news) event("root", node, news);
     journal.bootUpdate(boot.id, { root, image: `${image.name}:${image.version}` });
     const { untouched } = await clone.bootPartition();
@@ -195,18 +205,20 @@ export function bootDesk(options: DeskOptions) {
       event("discovered", node, `heard for the first time, as ${sender.stage}`);
     }
     if (node.state === "discovered" && enrols(rule, node)) {
-      void registry.setState(node, "enrolled");
-      event("enrolled", node, `by the rule ${rule.text}`);
+      const asks = eventsOf(core.life.facts(node), "enrol");
+      core.life.soon(node, asks, { kind: "policy", name: `the rule ${rule.text}` }, "it was heard");
     }
-    if (node.state === "discovered") {
-      if (seen.isNew) options.say(`  to let it boot: bramble node enrol ${node.name}`);
-      return answer(false, `it waits to be enrolled: bramble node enrol ${node.name}`);
+    const { answer: gets, seen: asked } = answers.now(node);
+    if (gets.tree === "none") {
+      const todo = node.state === "discovered" ? `: bramble node enrol ${node.name}` : "";
+      if (seen.isNew && todo) options.say(`  to let it boot${todo}`);
+      return answer(false, `${gets.why}${todo}`);
     }
     if (!pi) {
       const file = EFI_STAGES.includes(sender.stage) ? { bootFile: EFI_FILE } : {};
       return { ...answer(true, "a node of ours"), ...file };
     }
-    const image = images.of(node);
+    const image = images.of(asked);
     if (!image) {
       void images.learn();
       return answer(false, "no image is set for it, or the image is not there: bramble image list");
@@ -214,10 +226,10 @@ export function bootDesk(options: DeskOptions) {
     const { ready, why } = agents.state(image);
     if (!ready) return answer(false, why);
     const server = options.addressOf(via.interface);
-    const unseeded = whyUnseeded(node, options.agentUrl(server));
+    const unseeded = whyUnseeded(asked, options.agentUrl(server));
     if (unseeded) {
-      event("profile", node, `it is not booted: profile ${node.profile}: ${unseeded}`);
-      return answer(false, `its profile ${node.profile} cannot be rendered: ${unseeded}`);
+      event("profile", node, `it is not booted: profile ${asked.profile}: ${unseeded}`);
+      return answer(false, `its profile ${asked.profile} cannot be rendered: ${unseeded}`);
     }
     const place = watch.admit(node, sender.stage);
     if (place > 0)
@@ -237,7 +249,7 @@ export function bootDesk(options: DeskOptions) {
     client: { address: string };
   }): Promise<FoundFile | undefined> {
     const owner = await who(path, client.address);
-    if (owner?.node.state !== "enrolled") return undefined;
+    if (!owner || core.life.answer(owner.node).tree === "none") return undefined;
     const { node, rest } = owner;
     remember(client.address, node);
     const current = boots.current(node.id);
@@ -289,9 +301,16 @@ export function bootDesk(options: DeskOptions) {
       disks.drop(node, "its boot has ended").catch((error: Error) => event("disk", node, error.message));
     },
     ended: (node) => obey(boots.end(node.id, "switched-root", now())),
+    seen: answers.seen,
+    used: answers.used,
+    dropDisk: (node) => disks.drop(node, "its rights were withdrawn"),
+    heard: async (node, bootId, told) => core.hear(node.id, { ...told, bootId, tree: answers.tree(bootId) }),
     exportNbd: (node, address) => disks.exportNbd(node, boots.current(node.id), address),
     exportIscsi: (node, address) => disks.exportIscsi(node, boots.current(node.id), address),
   };
+
+  const endLease = options.endLease ?? (async () => {});
+  revokeWhileRunning({ core, boots, tokens, sessions, dropDisk: disks.drop, endLease, obey, now });
 
   return {
     ask,
@@ -319,6 +338,7 @@ export function bootDesk(options: DeskOptions) {
     /** After a start of ours, before any door opens: what running nodes have open, and the boots that were under way. */
     async restore(): Promise<void> {
       await images.learn();
+      await answers.restore();
       const open = await disks.restore();
       const going = await restoreBoots(core, { boots, tokens, sessions, unprepared, atHome, now });
       await watch.restore();

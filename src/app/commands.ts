@@ -142,7 +142,8 @@ function commands(core: Core, running?: Running): Commands {
     },
     async enrolNode({ node }, { by }) {
       const found = registry.need(node);
-      const open = found.state === "discovered" || (found.state === "enrolled" && core.life.policy().name === "home");
+      const open =
+        found.state === "discovered" || (found.state === "enrolled" && core.life.policy().name === "home");
       if (open) await core.life.apply(found.id, eventsOf(core.life.facts(found), "enrol"), by);
       return view(found);
     },

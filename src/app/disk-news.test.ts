@@ -5,7 +5,13 @@ import { diskNews } from "./disk-news.ts";
 import type { DiskEvent } from "./planes/disk-calls.ts";
 
 const node = (id: string): Node => ({
-  ...{ id, name: `pi-${id}`, state: "enrolled", profile: "default", seed: {} },
+  ...{
+    id,
+    name: `pi-${id}`,
+    ...{ state: "deployed" as const, version: 1, stateSinceMs: 0, attempt: 0 },
+    profile: "default",
+    seed: {},
+  },
   ...{ firstSeenMs: 0, lastSeenMs: 0 },
 });
 

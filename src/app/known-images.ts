@@ -14,8 +14,10 @@ export function knownImages({ registry, data }: Pick<Core, "registry" | "data">)
       return reference ? images.get(reference) : undefined;
     },
     async learn(): Promise<void> {
-      const wanted = [...registry.profiles(), ...registry.groups.all(), ...registry.all()].flatMap((one) =>
-        one.image ? [one.image] : [],
+      const nodes = registry.all();
+      const overrides = nodes.flatMap(({ override }) => override ?? []);
+      const wanted = [...registry.profiles(), ...registry.groups.all(), ...nodes, ...overrides].flatMap(
+        (one) => (one.image ? [one.image] : []),
       );
       images.clear();
       for (const reference of new Set(wanted)) {

@@ -31,7 +31,7 @@ async function folder(t: TestContext, path = mkdtempSync(join(tmpdir(), "profile
   const board = (n: number) => {
     const seen = registry.see({ serial: `1000000${n}`, mac: `dc:a6:32:00:00:0${n}`, model: "4B" }, 1);
     if (!seen) throw new Error("no node");
-    seen.node.state = "enrolled";
+    seen.node.state = "deployed";
     return seen.node;
   };
   const events = async () => {

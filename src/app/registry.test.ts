@@ -19,7 +19,7 @@ test("a stranger who invents serials fills neither memory nor the book, and know
   assert.equal(registry.see({ serial: serial(5) }, 9_999)?.isNew, false);
 
   const known = registry.need(serial(7));
-  await registry.setState(known, "enrolled");
+  registry.live(known, { ...known, state: "deployed" });
   assert.equal(
     registry.see({ serial: "3fffffff" }, 1)?.isNew,
     true,

@@ -9,7 +9,13 @@ import type { Core } from "./core.ts";
 import { rootNews } from "./root-news.ts";
 
 const NODE: Node = {
-  ...{ id: "1", name: "pi", state: "enrolled", profile: "default", seed: {} },
+  ...{
+    id: "1",
+    name: "pi",
+    ...{ state: "deployed" as const, version: 1, stateSinceMs: 0, attempt: 0 },
+    profile: "default",
+    seed: {},
+  },
   ...{ firstSeenMs: 0, lastSeenMs: 0 },
 };
 

@@ -13,6 +13,7 @@ import { agentError, agentRoutes } from "./agent-api.ts";
 import { type AgentShelf, agentShelf } from "./agent-shelf.ts";
 import { bootDesk } from "./boot-desk.ts";
 import { openCore } from "./core.ts";
+import { endLease } from "./life/revoke.ts";
 import type { BootCalls } from "./planes/boot.ts";
 import type { DiskEvent } from "./planes/disk.ts";
 import { BOOT_LASTING, BOOT_REPEATABLE } from "./planes/lasting.ts";
@@ -118,6 +119,7 @@ export async function startServer(
         settings.hosts[0] ??
         name,
       defaultHost: settings.hosts[0] ?? "127.0.0.1",
+      endLease: (node) => endLease(leases, node, Date.now()),
       dhcpMode: (server) =>
         (settings.interfaces.find(({ address }) => address === server) ?? settings.interfaces[0])?.mode,
       say: settings.say,
