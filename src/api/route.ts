@@ -15,6 +15,8 @@ export interface Progress {
 /** What a call knows beside its arguments. */
 export interface Context {
   by: Actor;
+  /** Of the request that it came with; it stands in the audit log. */
+  requestId?: string;
   progress(progress: Progress): void;
   signal: AbortSignal;
 }

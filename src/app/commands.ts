@@ -1,16 +1,20 @@
-import { callsOf } from "../api/calls.ts";
+import type { AccessCommands } from "../api/access-contract.ts";
+import { callsThrough } from "../api/calls.ts";
 import type { Calls, Commands, FirmwareView, SettingsPatch } from "../api/contract.ts";
+import type { TaskCommands } from "../api/task-contract.ts";
 import { BrambleError } from "../base/errors.ts";
 import { readAll } from "../base/tree.ts";
 import { parseEnrolRule } from "../fleet/enrol.ts";
 import { eventsOf } from "../fleet/life-actions.ts";
 import { DEFAULT_PROFILE, type Node } from "../fleet/node.ts";
-import { selectNodes } from "../fleet/select.ts";
 import { addFirmware, type FirmwareManifest, listFirmware, removeFirmware } from "../storage/firmware.ts";
 import { addImage, findImage, listImages, removeImage } from "../storage/images.ts";
+import { gateOf, type Perform } from "./access/gate.ts";
+import { accessCommands } from "./access-commands.ts";
 import { cloneCommands } from "./clone-commands.ts";
 import type { Core } from "./core.ts";
 import { lastBoots } from "./last-boots.ts";
+import { modelCommands } from "./model-commands.ts";
 import { type AgentOf, agentToLookAt, treeOf, treeView } from "./node-tree.ts";
 import type { PlaneState } from "./planes/spawn.ts";
 import { profileCommands } from "./profile-commands.ts";
@@ -18,6 +22,7 @@ import { readSetting, writeSetting } from "./settings.ts";
 import type { NodePatch, ProfilePatch } from "./settings-patch.ts";
 import { superviseCommands } from "./supervise/commands.ts";
 import type { Supervisor } from "./supervise/supervisor.ts";
+import { taskCommands } from "./task-commands.ts";
 import { bootDetail, bootView, eventView, nodeView, profileView } from "./views.ts";
 import { volumeCommands } from "./volume-commands.ts";
 import { attachedVolumes } from "./volumes.ts";
@@ -30,6 +35,8 @@ export interface Running {
   bootsInFlight(): number;
   planes(): PlaneState[];
   imagesChanged(): Promise<void>;
+  /** The DHCP mode of each interface. */
+  dhcpModes(): string[];
   ruleChanged(rule: string): void;
   dropDisk(node: Node, why: string): Promise<void>;
   /** What the node sees behind its target at its next login. */
@@ -57,9 +64,18 @@ const pageOf = (nodes: readonly Node[], limit = nodes.length, after?: string): N
 };
 
 /** Every command, done in this process, which holds the data folder. */
-export const localCommands = (core: Core, running?: Running): Calls => callsOf(commands(core, running));
+export function localCommands(core: Core, running?: Running): Calls {
+  const perform: Perform = (verb, args, context) => gate(verb, args, context);
+  const all: Commands = {
+    ...commands(core, running),
+    ...accessCommands(core),
+    ...taskCommands(core, perform),
+  };
+  const gate = gateOf(core, all, core.access.audit);
+  return callsThrough(all, perform);
+}
 
-function commands(core: Core, running?: Running): Commands {
+function commands(core: Core, running?: Running): Omit<Commands, keyof AccessCommands | keyof TaskCommands> {
   const { book, registry, data, journal } = core;
   const agentOf = running?.agentOf ?? agentToLookAt(core);
 
@@ -118,7 +134,7 @@ function commands(core: Core, running?: Running): Commands {
       };
     },
     async nodes({ select, limit, after }) {
-      const all = select === undefined ? registry.all() : selectNodes(registry.all(), select);
+      const all = select === undefined ? registry.all() : registry.select(select);
       const nodes = pageOf(all, limit, after);
       const boots = await lastBoots(
         book,
@@ -243,6 +259,7 @@ function commands(core: Core, running?: Running): Commands {
     },
     ...superviseCommands(core, running?.supervisor && { supervisor: running.supervisor }),
     ...profileCommands(core, () => running?.imagesChanged()),
+    ...modelCommands(core, running),
     profiles: async () => registry.profiles().map(profileView),
     async setProfile({ profile, patch }) {
       if (patch.image) await findImage(data.root, patch.image);

@@ -11,6 +11,7 @@ import { fileDisk } from "../storage/disks.ts";
 import { openFirmware } from "../storage/firmware.ts";
 import { type ImageManifest, imageFile } from "../storage/images/manifest.ts";
 import { findImage, listImages } from "../storage/images.ts";
+import { type Access, accessOf } from "./access/access.ts";
 import { type DataFolder, dataFolder, lock } from "./data.ts";
 import { type Journal, openJournal } from "./journal.ts";
 import { standardDoers } from "./life/doers.ts";
@@ -22,6 +23,7 @@ import { DISK_LASTING, DISK_REPEATABLE } from "./planes/lasting.ts";
 import { type Plane, spawnPlane } from "./planes/spawn.ts";
 import { ProfileStore } from "./profile-store.ts";
 import { Registry } from "./registry.ts";
+import { openTasks, type Tasks } from "./tasks.ts";
 import { eventView } from "./views.ts";
 
 /** A data folder that this process holds: what every command needs, with or without servers. */
@@ -34,6 +36,10 @@ export interface Core {
   journal: Journal;
   /** What changed, for whoever shows it. The journal tells it of events and boots, the registry of nodes. */
   news: NewsDesk;
+  /** Users, tokens, sessions, the audit log. */
+  access: Access;
+  /** What takes long. */
+  tasks: Tasks;
   /** Every change of a node's state. */
   life: Life;
   /** What boards and the supervisor tell the life cycle. */
@@ -98,6 +104,7 @@ export async function openCore(settings: CoreSettings): Promise<Core> {
     );
     registry.onSaved = (id) => news.tell({ about: "node", id });
     const life = await openLife({ book, registry, journal, news, now: Date.now, warn: settings.warn });
+    const tasks = await openTasks(book, news, Date.now);
     const disks = spawnPlane<DiskCalls>("disk", {
       handlers: { disk: (event: never) => settings.onDisk?.(event) },
       lasting: DISK_LASTING,
@@ -115,6 +122,8 @@ export async function openCore(settings: CoreSettings): Promise<Core> {
       profiles,
       journal,
       news,
+      access: accessOf(book),
+      tasks,
       life,
       disks,
       release: () => held.release(),
@@ -129,11 +138,14 @@ export async function openCore(settings: CoreSettings): Promise<Core> {
 }
 
 function coreOf(
-  parts: Pick<Core, "data" | "book" | "registry" | "profiles" | "journal" | "news" | "life" | "disks"> & {
+  parts: Pick<
+    Core,
+    "data" | "book" | "registry" | "profiles" | "journal" | "news" | "access" | "tasks" | "life" | "disks"
+  > & {
     release(): void;
   },
 ): Core {
-  const { data, book, registry, profiles, journal, news, life, disks } = parts;
+  const { data, book, registry, profiles, journal, news, access, tasks, life, disks } = parts;
   const making = new Map<string, Promise<{ path: string; image: ImageManifest; made: boolean }>>();
 
   async function imageOf(node: Node): Promise<ImageManifest> {
@@ -219,6 +231,8 @@ function coreOf(
     profiles,
     journal,
     news,
+    access,
+    tasks,
     life,
     hear: lifeHearing({ book, registry, life, now: Date.now }),
     disks,
@@ -305,6 +319,7 @@ function coreOf(
       };
     },
     async close() {
+      await tasks.close();
       await life.close();
       await disks.end();
       await registry.settled();

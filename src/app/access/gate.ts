@@ -1,0 +1,85 @@
+import type { Commands } from "../../api/contract.ts";
+import { ROUTES } from "../../api/contract.ts";
+import { pathNames, resourceOf } from "../../api/resource.ts";
+import type { Context, DescribedRoute, Role } from "../../api/route.ts";
+import { BrambleError } from "../../base/errors.ts";
+import type { Actor } from "../../fleet/actor.ts";
+import type { Core } from "../core.ts";
+import type { Audit } from "./audit.ts";
+import { changes, redacted } from "./redact.ts";
+import { ownNode, ownOnly } from "./tenant.ts";
+import { ROLES } from "./users.ts";
+
+export type Verb = keyof Commands;
+export type Perform = (verb: Verb, args: Record<string, unknown>, context: Context) => Promise<unknown>;
+type Call = (args: object, context: Context) => Promise<unknown>;
+
+/** What a route asks of its caller; one that does not describe itself is for admins. */
+const neededRole = (verb: Verb): Role => {
+  const route = ROUTES[verb];
+  return "role" in route ? route.role : "admin";
+};
+
+/** Throws FORBIDDEN where role or scopes do not reach so far. */
+function mayCall(verb: Verb, by: Actor): void {
+  const { method, path } = ROUTES[verb];
+  const needed = neededRole(verb);
+  const has = ROLES.indexOf(by.kind as Role);
+  if (has < ROLES.indexOf(needed)) {
+    throw new BrambleError("FORBIDDEN", `${by.name} is ${by.kind}: this needs ${needed}`, {
+      hint: "an admin can change that: bramble user set NAME --role ROLE",
+    });
+  }
+  const area = path.split("/")[1] ?? "";
+  const scopes = by.scopes ?? [];
+  if (scopes.length === 0 || scopes.includes(area) || (method === "GET" && scopes.includes(`${area}:read`)))
+    return;
+  throw new BrambleError("FORBIDDEN", `this token is for ${scopes.join(", ")} only`, {
+    hint: `this needs the scope ${area}${method === "GET" ? ":read" : ""}`,
+  });
+}
+
+/**
+ * The one way to the commands for whoever calls: looks at role, scopes and whose node it is, does it, leaves out what is not the
+ * caller's, and writes into the audit log who changed what.
+ */
+export function gateOf(core: Pick<Core, "registry">, commands: Commands, audit: Audit): Perform {
+  async function call(verb: Verb, args: Record<string, unknown>, context: Context): Promise<unknown> {
+    const { by } = context;
+    const tenant = by.kind === "tenant" ? by.name : undefined;
+    const mine = tenant === undefined ? args : ownNode(core.registry, ROUTES[verb], args, tenant);
+    const value = await (commands[verb] as unknown as Call).call(commands, mine, context);
+    const { tenant: rule } = ROUTES[verb] as Partial<DescribedRoute>;
+    return tenant !== undefined && rule === "filtered" ? ownOnly(core.registry, value, tenant) : value;
+  }
+
+  /** The thing as it is now, where there is a route that shows it. */
+  async function look(verb: Verb, args: Record<string, unknown>, context: Context): Promise<unknown> {
+    const shows = resourceOf(ROUTES, ROUTES[verb].path);
+    if (!shows) return undefined;
+    const names = pathNames(ROUTES[shows].path);
+    const only = Object.fromEntries(names.map((name) => [name, args[name]]));
+    return (commands[shows] as unknown as Call).call(commands, only, context).catch(() => undefined); // not there, before or after
+  }
+
+  return async (verb, args, context) => {
+    const { method, path } = ROUTES[verb];
+    const { by, requestId: request } = context;
+    const target =
+      pathNames(path).map((name) => String(args[name]))[0] ?? (args["name"] as string | undefined);
+    const told = { by, action: verb, target, args: redacted(args), request };
+    try {
+      mayCall(verb, by);
+      if (method === "GET") return await call(verb, args, context);
+      const before = await look(verb, args, context);
+      const value = await call(verb, args, context);
+      const after = method === "DELETE" ? undefined : await look(verb, args, context);
+      await audit.record({ ...told, ...changes(before, after), result: "ok" });
+      return value;
+    } catch (error) {
+      const result = (error as Partial<BrambleError>).code ?? "INTERNAL";
+      if (method !== "GET" || result === "FORBIDDEN") await audit.record({ ...told, result });
+      throw error;
+    }
+  };
+}

@@ -1,0 +1,60 @@
+import type { Role } from "../../api/route.ts";
+import { BrambleError } from "../../base/errors.ts";
+import type { Actor } from "../../fleet/actor.ts";
+import type { Book } from "../../storage/book.ts";
+import { digest, newSecret } from "./secrets.ts";
+import type { Users } from "./users.ts";
+
+const LASTS_MS = 12 * 3_600_000;
+const MOST_OF_ONE = 20;
+
+export interface Session {
+  by: Actor;
+  csrf: string;
+  expiresMs: number;
+}
+
+export type Sessions = ReturnType<typeof sessionsOf>;
+
+/** Sessions of browsers: a cookie of 256 random bits, of which the book has the hash; 12 hours. */
+export function sessionsOf(book: Book, users: Users, now: () => number) {
+  return {
+    async open(user: { name: string; role: Role }, from: string): Promise<Session & { cookie: string }> {
+      const cookie = newSecret();
+      const [createdMs, expiresMs, csrf] = [now(), now() + LASTS_MS, newSecret()];
+      await book.transaction().execute(async (trx) => {
+        await trx.deleteFrom("session").where("expiresMs", "<=", createdMs).execute();
+        const old = await trx
+          .selectFrom("session")
+          .select("hash")
+          .where("user", "=", user.name)
+          .orderBy("createdMs", "desc")
+          .offset(MOST_OF_ONE - 1)
+          .limit(1_000)
+          .execute();
+        for (const { hash } of old) await trx.deleteFrom("session").where("hash", "=", hash).execute();
+        await trx
+          .insertInto("session")
+          .values({ hash: digest(cookie), user: user.name, csrf, createdMs, expiresMs, from })
+          .execute();
+      });
+      return { cookie, csrf, expiresMs, by: { kind: user.role, name: user.name } };
+    },
+    /** Throws AUTH_REFUSED where it is unknown or over. The role is what the user has now. */
+    async who(cookie: string): Promise<Session> {
+      const row = await book
+        .selectFrom("session")
+        .selectAll()
+        .where("hash", "=", digest(cookie))
+        .executeTakeFirst();
+      const user = row && (await users.find(row.user));
+      if (row && user && row.expiresMs > now()) {
+        return { csrf: row.csrf, expiresMs: row.expiresMs, by: { kind: user.role, name: user.name } };
+      }
+      throw new BrambleError("AUTH_REFUSED", "this session is over", { hint: "log in again" });
+    },
+    end: (cookie: string) => book.deleteFrom("session").where("hash", "=", digest(cookie)).execute(),
+    endOthers: (user: string, cookie: string) =>
+      book.deleteFrom("session").where("user", "=", user).where("hash", "!=", digest(cookie)).execute(),
+  };
+}
