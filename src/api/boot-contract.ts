@@ -19,6 +19,12 @@ const BOOT = {
   tries: Type.Optional(Type.Integer({ description: "which try since the node was last up, from 1" })),
   root: Type.Optional(Type.String()),
   image: Type.Optional(Type.String()),
+  templates: Type.Optional(
+    Type.Object(
+      { profile: Type.String(), version: Type.Integer() },
+      { description: "the version of its profile's templates that it was given" },
+    ),
+  ),
 };
 export const BootView = view("BootView", BOOT);
 export type BootView = Static<typeof BootView>;

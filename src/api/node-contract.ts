@@ -4,6 +4,7 @@ import { NODE_STATES } from "../fleet/lifecycle-table.ts";
 import { BootDetail, BootView } from "./boot-contract.ts";
 import { DISK_SETTINGS, SETTINGS_PATCH } from "./disk-settings-contract.ts";
 import { EventView } from "./event-contract.ts";
+import { MODEL_FACTS, MODEL_PATCH } from "./model-contract.ts";
 import { type CommandsOf, route } from "./route.ts";
 import { args, LIMIT, MS, NAME, NODE, oneOf, orNull, view } from "./schema.ts";
 import { SupervisionSight } from "./supervise-contract.ts";
@@ -33,6 +34,7 @@ export const NodeView = view("NodeView", {
   line: Type.Optional(Type.Integer({ description: "its place among those that wait to boot; 1: next" })),
   supervision: Type.Optional(SupervisionSight),
   ...DISK_SETTINGS,
+  ...MODEL_FACTS,
 });
 export type NodeView = Static<typeof NodeView>;
 
@@ -41,6 +43,7 @@ const NodeSettingsPatch = args({
   name: Type.Optional(NAME),
   profile: Type.Optional(NAME),
   address: Type.Optional(orNull(NAME)),
+  ...MODEL_PATCH,
 });
 export type NodeSettingsPatch = Static<typeof NodeSettingsPatch>;
 

@@ -31,7 +31,7 @@ export interface BootFiles {
     node: Node,
     parameters: ReadonlyMap<string, string>,
     agent: AgentFile | undefined,
-    lines: { cmdline: readonly string[]; config: readonly string[] },
+    lines: { cmdline: readonly string[]; config: readonly string[]; ipxe?: string },
   ): Promise<Prepared>;
   /** A file's bytes, ready for the boot plane, and where they come from in words. */
   read(prepared: Prepared, path: string): Promise<{ found: FoundFile; origin: string } | undefined>;

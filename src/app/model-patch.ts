@@ -32,8 +32,12 @@ export function checkAddressFree(others: readonly Node[], id: string, address: s
  * Checks a patch and puts it into `next`, a copy of the node. Its group is known to be there. Without `others` somebody else has made sure
  * that its seat and addresses are free.
  */
-export function applyModel(next: Node, patch: ModelPatch, others: readonly Node[] | undefined): void {
-  const { labels, group, place, management, managementMac, values } = patch;
+export function applyModel(
+  next: Node,
+  patch: ModelPatch & { address?: string | null },
+  others?: readonly Node[],
+): void {
+  const { labels, group, place, address, management, managementMac, values } = patch;
   if (labels) {
     const all = patchLabels(next.labels, labels);
     setOrDrop(next, "labels", all ?? null);
@@ -44,13 +48,16 @@ export function applyModel(next: Node, patch: ModelPatch, others: readonly Node[
     if (others) checkSeat(others, { id: next.id, ...(there && { place: there }) });
     setOrDrop(next, "place", there ?? null);
   }
-  if (management) {
-    const address = formatIpv4(parseIpv4(management));
-    if (others) checkAddressFree(others, next.id, address);
-    if (address === next.address)
-      throw new BrambleError("ADDRESS_TAKEN", `${address} is the node's own client address`);
+  for (const [key, wish] of [
+    ["address", address],
+    ["management", management],
+  ] as const) {
+    const one = wish && formatIpv4(parseIpv4(wish));
+    if (one && others) checkAddressFree(others, next.id, one);
+    setOrDrop(next, key, one);
   }
-  setOrDrop(next, "management", management);
+  if (next.address !== undefined && next.address === next.management)
+    throw new BrambleError("ADDRESS_TAKEN", `${next.address} cannot be both of the node's addresses`);
   if (managementMac) {
     const mac = parseMac(managementMac);
     const by = others?.find((one) => one.id !== next.id && (one.mac === mac || one.managementMac === mac));

@@ -1,15 +1,18 @@
 // What a node's profile gives it, rendered: for its boot files, for its seed, and beforehand to see whether it can be.
 import { createHash } from "node:crypto";
 import type { BrambleError } from "../base/errors.ts";
+import { addressOf } from "../fleet/address-plan.ts";
 import { clusterRole } from "../fleet/cluster.ts";
+import { valuesFor } from "../fleet/inherit.ts";
 import type { Node } from "../fleet/node.ts";
 import { onceScript } from "../fleet/once.ts";
 import { sampleFacts, type TemplateFacts, templateValues } from "../fleet/profile-values.ts";
-import { type ProfileTemplates, renderBootLines, renderSeed } from "../fleet/profiles.ts";
+import { type BootLines, type ProfileTemplates, renderBootLines, renderSeed } from "../fleet/profiles.ts";
 import { cloudInitSeed, plainSeed, type Seed, type SeedFile } from "../fleet/seeds.ts";
 import { quoteShell } from "../storage/template-quotes.ts";
 import { renderTemplate } from "../storage/templates.ts";
 import type { Core } from "./core.ts";
+import type { Frozen } from "./model-frozen.ts";
 
 export const ONCE_FILE = "bramble-once";
 const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex");
@@ -27,15 +30,32 @@ export async function instanceOf(core: Pick<Core, "book">, node: Node): Promise<
 
 type Parts = Pick<Core, "registry" | "profiles">;
 
-function factsOf({ registry, profiles }: Parts, node: Node, serverUrl: string): TemplateFacts {
+/** What a node's templates are made from now. `peek`: only to look, it is given no number for it. */
+export function frozenNow({ registry, profiles }: Parts, node: Node, peek = false): Frozen {
+  const templates = profiles.templates(node.profile);
+  const { id, name, serial, mac, model, labels, group, place, address, management, planned } = node;
   return {
-    node,
-    address: node.address,
-    image: registry.resolve(node).image,
-    profile: node.profile,
-    index: profiles.index(node, registry.all()),
-    serverUrl,
-    values: profiles.templates(node.profile).values,
+    version: profiles.version(node.profile),
+    templates,
+    facts: {
+      node: {
+        ...{ id, name },
+        ...(serial !== undefined && { serial }),
+        ...(mac !== undefined && { mac }),
+        ...(model !== undefined && { model }),
+        ...(labels && { labels }),
+        ...(group !== undefined && { group }),
+        ...(place && { place }),
+        ...(address !== undefined && { address }),
+        ...(management !== undefined && { management }),
+        ...(planned && { planned }),
+      },
+      address: addressOf(node, "client")?.address,
+      image: registry.resolve(node).image,
+      profile: node.profile,
+      index: peek ? profiles.nextIndex(node, registry.all()) : profiles.index(node, registry.all()),
+      values: valuesFor(node, registry.groups.get(node.group), templates.values),
+    },
   };
 }
 
@@ -44,9 +64,9 @@ export function bootLinesOf(
   core: Parts,
   node: Node,
   serverUrl: string,
-): { cmdline: string[]; config: string[] } {
-  const values = templateValues(factsOf(core, node, serverUrl));
-  return renderBootLines(core.profiles.templates(node.profile), values, renderTemplate);
+  { templates, facts }: Frozen = frozenNow(core, node),
+): BootLines {
+  return renderBootLines(templates, templateValues({ ...facts, serverUrl }), renderTemplate);
 }
 
 export interface SeedWish {
@@ -56,25 +76,26 @@ export interface SeedWish {
   cloudInit: boolean;
   /** For people's eyes: words stand where secrets would. */
   masked?: boolean;
+  /** What its boot was given; default: what holds now. */
+  frozen?: Frozen | undefined;
 }
 
 /** The files of a node's seed, by their paths in its root, and ONCE_FILE beside them. Throws TEMPLATE_BAD. */
 export function seedFilesOf(core: Parts, node: Node, wish: SeedWish): SeedFile[] {
   const { serverUrl, instance, cloudInit, masked } = wish;
-  const templates = core.profiles.templates(node.profile);
-  const facts = factsOf(core, node, serverUrl);
-  const secrets = core.profiles.secrets(node.profile);
+  const { templates, facts } = wish.frozen ?? frozenNow(core, node);
+  const secrets = core.profiles.secrets(facts.profile);
   const shown = new Map([...secrets.keys()].map((name) => [name, `SECRET-${name}`]));
   const role = clusterRole({
-    profile: node.profile,
+    profile: facts.profile,
     nodeId: node.id,
     instance,
     index: facts.index,
-    cluster: templates.cluster ? core.profiles.cluster(node.profile) : undefined,
+    cluster: templates.cluster ? core.profiles.cluster(facts.profile) : undefined,
   });
   const cluster = role.role === "join" ? { ...role, ...(masked && { token: "JOIN-TOKEN" }) } : undefined;
   const values = templateValues({
-    ...facts,
+    ...{ ...facts, serverUrl },
     address: wish.address ?? facts.address,
     secrets: masked ? shown : secrets,
     cluster,
@@ -102,12 +123,17 @@ export function tokenInSeed({ profiles }: Pick<Core, "profiles">, node: Node): s
 }
 
 /** Why this node's templates cannot be rendered, `name:line:column: what (hint)`; undefined where they can. */
-export function whyUnseeded(core: Parts, node: Node, serverUrl: string): string | undefined {
+export function whyUnseeded(
+  core: Parts,
+  node: Node,
+  serverUrl: string,
+  frozen = frozenNow(core, node),
+): string | undefined {
   try {
-    bootLinesOf(core, node, serverUrl);
+    bootLinesOf(core, node, serverUrl, frozen);
     // its address is known by the time that it asks
-    const address = node.address ?? "192.0.2.10";
-    seedFilesOf(core, node, { serverUrl, address, instance: "i-0", cloudInit: true });
+    const address = frozen.facts.address ?? "192.0.2.10";
+    seedFilesOf(core, node, { serverUrl, address, instance: "i-0", cloudInit: true, frozen });
     return undefined;
   } catch (error) {
     const { message, hint } = error as BrambleError;
@@ -119,13 +145,11 @@ export function whyUnseeded(core: Parts, node: Node, serverUrl: string): string 
 export function seedCheck(core: Parts): (node: Node, serverUrl: string) => string | undefined {
   const known = new WeakMap<Node, { of: string; why: string | undefined }>();
   return (node, serverUrl) => {
-    const { node: facts, image, index } = factsOf(core, node, serverUrl);
-    const { name, serial, mac, model } = facts;
-    const own = [name, serial, mac, model, node.address, node.profile, image, index, serverUrl];
-    const of = JSON.stringify([core.profiles.revision, ...own]);
+    const frozen = frozenNow(core, node);
+    const of = JSON.stringify([core.profiles.revision, frozen.facts, serverUrl]);
     const before = known.get(node);
     if (before?.of === of) return before.why;
-    const why = whyUnseeded(core, node, serverUrl);
+    const why = whyUnseeded(core, node, serverUrl, frozen);
     known.set(node, { of, why });
     return why;
   };

@@ -2,7 +2,9 @@ import { BrambleError } from "../base/errors.ts";
 import type { Node } from "../fleet/node.ts";
 import { checkName, NO_TEMPLATES, type ProfileTemplates } from "../fleet/profiles.ts";
 import type { Book } from "../storage/book.ts";
+import type { ModelTables } from "../storage/model-tables.ts";
 import type { ProfileTables } from "../storage/profile-tables.ts";
+import { FrozenBoots } from "./model-frozen.ts";
 
 export type Cluster = Omit<ProfileTables["cluster"], "profile">;
 interface Secret {
@@ -10,7 +12,17 @@ interface Secret {
   setMs: number;
 }
 
+type TemplateVersion = ModelTables["templateVersion"];
+
 const SECRET_LIMIT = 64 * 1024;
+/** Of each profile's templates. */
+const KEPT_VERSIONS = 50;
+
+function lowestFree(taken: ReadonlySet<number>): number {
+  let number = 0;
+  while (taken.has(number)) number += 1;
+  return number;
+}
 
 /** Templates, secrets, numbers and clusters of the profiles: in memory for the boot path, and in the book. */
 export class ProfileStore {
@@ -19,16 +31,26 @@ export class ProfileStore {
   readonly #secrets = new Map<string, Map<string, Secret>>();
   readonly #members = new Map<string, { profile: string; number: number }>();
   readonly #clusters = new Map<string, Cluster>();
+  readonly #versions = new Map<string, number>();
+  /** What boots under way were given. */
+  readonly frozen: FrozenBoots;
   #revision = 0;
   #saving: Promise<unknown> = Promise.resolve();
   #saveFailed: unknown;
 
   private constructor(book: Book) {
     this.#book = book;
+    this.frozen = new FrozenBoots(book);
   }
 
   static async open(book: Book): Promise<ProfileStore> {
     const store = new ProfileStore(book);
+    for (const { profile, version } of await book
+      .selectFrom("templateVersion")
+      .select((row) => ["profile", row.fn.max("version").as("version")])
+      .groupBy("profile")
+      .execute())
+      store.#versions.set(profile, version);
     for (const { profile, text } of await book.selectFrom("template").selectAll().execute())
       store.#templates.set(profile, { ...NO_TEMPLATES, ...(JSON.parse(text) as ProfileTemplates) });
     for (const { profile, name, value, setMs } of await book
@@ -48,28 +70,82 @@ export class ProfileStore {
     return this.#revision;
   }
 
+  /** Something beside the templates has changed that they print. */
+  touched(): void {
+    this.#revision += 1;
+  }
+
   templates = (profile: string): ProfileTemplates => this.#templates.get(profile) ?? NO_TEMPLATES;
 
-  async put(profile: string, templates: ProfileTemplates): Promise<void> {
+  /** Number of the newest version of its templates; 0: it never had any. */
+  version = (profile: string): number => this.#versions.get(profile) ?? 0;
+
+  /** A new version, and its number; templates that are as before make none. */
+  async put(
+    profile: string,
+    templates: ProfileTemplates,
+    { by, note, atMs }: { by: string; note: string; atMs: number },
+  ): Promise<number> {
     const text = JSON.stringify(templates);
-    await this.#book
-      .insertInto("template")
-      .values({ profile, text })
-      .onConflict((c) => c.column("profile").doUpdateSet({ text }))
-      .execute();
+    const before = this.version(profile);
+    if (text === JSON.stringify(this.templates(profile))) return before;
+    const version = before + 1;
+    await this.#book.transaction().execute(async (trx) => {
+      await trx
+        .insertInto("template")
+        .values({ profile, text })
+        .onConflict((c) => c.column("profile").doUpdateSet({ text }))
+        .execute();
+      await trx.insertInto("templateVersion").values({ profile, version, atMs, by, note, text }).execute();
+      await trx
+        .deleteFrom("templateVersion")
+        .where("profile", "=", profile)
+        .where("version", "<=", version - KEPT_VERSIONS)
+        .execute();
+    });
     this.#templates.set(profile, templates);
+    this.#versions.set(profile, version);
     this.#revision += 1;
+    return version;
+  }
+
+  /** Newest first, without their texts. */
+  versions(profile: string): Promise<Omit<TemplateVersion, "profile" | "text">[]> {
+    return this.#book
+      .selectFrom("templateVersion")
+      .select(["version", "atMs", "by", "note"])
+      .where("profile", "=", profile)
+      .orderBy("version", "desc")
+      .execute();
+  }
+
+  /** Throws TEMPLATE_VERSION_UNKNOWN. */
+  async templatesAt(profile: string, version: number): Promise<ProfileTemplates> {
+    if (version === 0) return NO_TEMPLATES;
+    const row = await this.#book
+      .selectFrom("templateVersion")
+      .select("text")
+      .where("profile", "=", profile)
+      .where("version", "=", version)
+      .executeTakeFirst();
+    if (row) return { ...NO_TEMPLATES, ...(JSON.parse(row.text) as ProfileTemplates) };
+    throw new BrambleError(
+      "TEMPLATE_VERSION_UNKNOWN",
+      `profile ${profile} has no version ${version} of its templates`,
+      { hint: `bramble profile history ${profile} lists the last ${KEPT_VERSIONS}` },
+    );
   }
 
   /** All of a profile that is gone. */
   async forget(profile: string): Promise<void> {
     await this.#saving;
     await this.#book.transaction().execute(async (trx) => {
-      for (const table of ["template", "profileSecret", "member", "cluster"] as const)
+      for (const table of ["template", "templateVersion", "profileSecret", "member", "cluster"] as const)
         await trx.deleteFrom(table).where("profile", "=", profile).execute();
     });
     this.#revision += 1;
     this.#templates.delete(profile);
+    this.#versions.delete(profile);
     this.#secrets.delete(profile);
     this.#clusters.delete(profile);
     for (const [id, member] of this.#members) if (member.profile === profile) this.#members.delete(id);
@@ -124,8 +200,7 @@ export class ProfileStore {
         if (profile === node.profile) taken.add(number);
       } else this.#drop(id);
     }
-    let number = 0;
-    while (taken.has(number)) number += 1;
+    const number = lowestFree(taken);
     const member = { profile: node.profile, number };
     this.#members.set(node.id, member);
     this.#save(() =>
@@ -136,6 +211,15 @@ export class ProfileStore {
         .execute(),
     );
     return number;
+  }
+
+  /** The number that it would be given, which it is not. */
+  nextIndex(node: Node, all: readonly Node[]): number {
+    const here = new Map(all.map((one) => [one.id, one.profile]));
+    const numbers = [...this.#members].flatMap(([id, { profile, number }]) =>
+      id !== node.id && profile === node.profile && here.get(id) === profile ? [number] : [],
+    );
+    return this.knownIndex(node) ?? lowestFree(new Set(numbers));
   }
 
   /** The same, where it has one already. */

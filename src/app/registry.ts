@@ -1,4 +1,3 @@
-import { formatIpv4, parseIpv4 } from "../base/addresses.ts";
 import { BrambleError } from "../base/errors.ts";
 import { ADDRESS_KINDS, addressOf, type PlanTrouble, planAddresses } from "../fleet/address-plan.ts";
 import { baseOf } from "../fleet/groups.ts";
@@ -7,7 +6,7 @@ import { selectNodes } from "../fleet/select.ts";
 import type { Model } from "../formats/boards.ts";
 import type { Book } from "../storage/book.ts";
 import { AddressPools, Groups } from "./model-groups.ts";
-import { applyModel, checkAddressFree, type ModelPatch } from "./model-patch.ts";
+import { applyModel } from "./model-patch.ts";
 import { nodeOf, nodeRow, profileOf, profileRow, settingsRow } from "./registry-rows.ts";
 import { applySettings, type NodePatch, type ProfilePatch, setOrDrop } from "./settings-patch.ts";
 
@@ -172,12 +171,6 @@ export class Registry {
     return { node, isNew: true };
   }
 
-  async setState(node: Node, state: NodeLife["state"]): Promise<void> {
-    node.state = state;
-    await this.save(node);
-    await this.#book.updateTable("node").set({ state }).where("id", "=", node.id).execute();
-  }
-
   /** What the life cycle has written of a node, or is about to. */
   live(node: Node, life: NodeLife): void {
     for (const key of LIFE_KEYS) delete (node as Partial<Node>)[key];
@@ -211,11 +204,6 @@ export class Registry {
 
   #check(next: Node, patch: NodePatch): void {
     const others = this.all();
-    if (patch.address) {
-      const address = formatIpv4(parseIpv4(patch.address));
-      checkAddressFree(others, next.id, address);
-      setOrDrop(next, "address", address);
-    } else setOrDrop(next, "address", patch.address);
     if (patch.group) this.groups.need(patch.group);
     applyModel(next, patch, others);
     applySettings(next, patch);
@@ -227,14 +215,8 @@ export class Registry {
     this.#reserved = undefined;
   }
 
-  /** Many nodes at once, all or none, written together. Places of two of them may be exchanged: they are judged by the caller. */
-  async patchAll(patches: readonly { node: Node; patch: ModelPatch }[]): Promise<void> {
-    const drafts = patches.map(({ node, patch }) => {
-      const next: Node = { ...node, seed: { ...node.seed } };
-      if (patch.group) this.groups.need(patch.group);
-      applyModel(next, patch, undefined);
-      return { node, next };
-    });
+  /** Many nodes at once, in one transaction; what they become was checked by the caller, in the same turn. */
+  async replaceAll(drafts: readonly { node: Node; next: Node }[]): Promise<void> {
     for (const { node, next } of drafts) this.#put(node, next);
     await this.saveAll(drafts.map(({ node }) => node));
     if (this.pools.all().length > 0) await this.plan();

@@ -179,7 +179,7 @@ export async function startServer(
       leases,
       on: desk.dhcp,
       ...(settings.quirks && { quirks: settings.quirks }),
-      isReserved: (address) => core.registry.all().some((node) => node.address === address),
+      isReserved: (address) => core.registry.reservedFor(address) !== undefined,
     });
     for (const { interface: name, lost } of dhcp.lost) {
       for (const { why, costs } of lost) settings.say(`${name}: ${why}: ${costs}`);

@@ -7,9 +7,11 @@ import type {
   NodeView,
   ProfileView,
 } from "../api/contract.ts";
+import { addressOf } from "../fleet/address-plan.ts";
 import type { Fact, Step } from "../fleet/boots.ts";
 import type { DiskSettings, Node, Profile } from "../fleet/node.ts";
 import type { Book, Tables } from "../storage/book.ts";
+import type { FrozenRow } from "./model-frozen.ts";
 import type { Registry } from "./registry.ts";
 
 /** Rows and nodes as people and programs outside see them; no secret passes here. */
@@ -41,10 +43,24 @@ export function nodeView(
     ...(node.revision !== undefined && { revision: node.revision }),
     ...(now.image && { image: now.image }),
     ...(now.firmware && { firmware: now.firmware }),
-    ...(node.address && { address: node.address }),
+    ...placeFacts(node),
     ...(now.seed.user && { user: now.seed.user }),
     ...(boot && { boot }),
     ...more,
+  };
+}
+
+/** Where it stands, and what it is told apart by. */
+function placeFacts(node: Node) {
+  const client = addressOf(node, "client");
+  const management = addressOf(node, "management");
+  return {
+    labels: node.labels ?? {},
+    place: node.place ?? {},
+    ...(node.group !== undefined && { group: node.group }),
+    ...(client && { address: client.address, addressFrom: client.from }),
+    ...(management && { management: management.address }),
+    ...(node.managementMac !== undefined && { managementMac: node.managementMac }),
   };
 }
 
@@ -72,6 +88,11 @@ export const profileView = ({ name, image, root, firmware, seed, ...disk }: Prof
   ...(seed.user && { user: seed.user }),
 });
 
+const templatesGiven = (json: string) => {
+  const { version, facts } = JSON.parse(json) as FrozenRow;
+  return { profile: facts.profile, version };
+};
+
 export const bootView = (row: Selectable<Tables["boot"]>, registry: Registry): BootView => ({
   id: row.id,
   node: registry.byId(row.nodeId)?.name ?? row.nodeId,
@@ -85,6 +106,7 @@ export const bootView = (row: Selectable<Tables["boot"]>, registry: Registry): B
   ...(row.tries !== null && { tries: row.tries }),
   ...(row.root !== null && { root: row.root }),
   ...(row.image !== null && { image: row.image }),
+  ...(row.templates !== null && { templates: templatesGiven(row.templates) }),
 });
 
 export async function bootDetail(book: Book, view: BootView): Promise<BootDetail> {

@@ -10,6 +10,9 @@ const LINE_LIMIT = 98;
 /** Names that auto_initramfs=1 makes of the kernels' names. */
 const OWN_INITRAMFS = ["initramfs", "initramfs7", "initramfs7l", "initramfs8", "initramfs_2712"];
 
+/** What iPXE of a node is told to load where its profile has a script for it. */
+export const IPXE_FILE = "boot.ipxe";
+
 /** Where a file of a boot tree comes from. */
 export type Origin =
   | { from: "clone" }
@@ -41,7 +44,7 @@ export interface BootTreeParts {
   /** bramble.* parameters, without the prefix. */
   parameters: ReadonlyMap<string, string>;
   /** What the node's profile adds. */
-  lines?: { cmdline: readonly string[]; config: readonly string[] };
+  lines?: { cmdline: readonly string[]; config: readonly string[]; ipxe?: string };
 }
 
 /**
@@ -92,6 +95,7 @@ export async function bootTree({
       if (await clone.open(prefix + name)) lay(prefix + name, agent, "in place of the image's own initramfs");
     }
   }
+  if (lines?.ipxe !== undefined) lay(IPXE_FILE, memoryFile(toUtf8(lines.ipxe)), "the profile's iPXE script");
   const ofProfile = lines?.config ?? [];
   if (lines?.cmdline.length) changes.push(`cmdline.txt: the profile adds ${lines.cmdline.join(" ")}`);
   if (agent || ofProfile.length > 0) {

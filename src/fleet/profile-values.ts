@@ -1,9 +1,15 @@
+import { addressOf } from "./address-plan.ts";
 import type { Node } from "./node.ts";
-import type { TemplateValues } from "./template-values.ts";
+import { PLACE_KEYS } from "./places.ts";
+import { OpenValues, type TemplateValues } from "./template-values.ts";
 
 /** What the templates of a profile are rendered for. */
 export interface TemplateFacts {
-  node: Pick<Node, "id" | "name" | "serial" | "mac" | "model">;
+  node: Pick<
+    Node,
+    | ("id" | "name" | "serial" | "mac" | "model" | "labels" | "group" | "place")
+    | ("address" | "management" | "planned")
+  >;
   /** Where the node is; undefined where that is not known yet. */
   address: string | undefined;
   /** `name:version` */
@@ -32,6 +38,10 @@ export function templateValues(facts: TemplateFacts): TemplateValues {
       mac: node.mac ?? null,
       model: node.model ?? null,
       address: facts.address ?? null,
+      management: addressOf(node, "management")?.address ?? null,
+      group: node.group ?? null,
+      labels: new OpenValues(node.labels ?? {}),
+      place: Object.fromEntries(PLACE_KEYS.map((key) => [key, node.place?.[key] ?? null])),
     },
     image: { name, version },
     profile: { name: facts.profile },
@@ -54,6 +64,12 @@ export const sampleFacts = (profile: string, index: number): Omit<TemplateFacts,
     serial: "10000001",
     mac: "dc:a6:32:00:00:01",
     model: "4B",
+    management: "192.0.2.110",
+    group: "sample",
+    place: {
+      ...{ site: "site", rack: "1", unit: "1", slot: "1" },
+      ...{ switch: "switch", port: "1" },
+    },
   },
   address: "192.0.2.10",
   image: "sample:1",

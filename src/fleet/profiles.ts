@@ -18,6 +18,8 @@ export interface ProfileTemplates {
   metaData?: string;
   /** In place of "leave the network as the agent made it". */
   networkConfig?: string;
+  /** What iPXE of a node is given: a script that begins with `#!ipxe`. */
+  ipxe?: string;
   files: ProfileFile[];
   packages: string[];
   /** Lines for `sh -c`, as root. */
@@ -92,6 +94,8 @@ export function checkTemplates(templates: ProfileTemplates): void {
       );
     if (!Number.isInteger(mode) || mode < 0 || mode > 0o7777) throw bad(`${path}: ${mode} is no file mode`);
   }
+  if (templates.ipxe !== undefined && !/^#!ipxe\s/.test(templates.ipxe))
+    throw bad("an iPXE script begins with a line #!ipxe: without it iPXE does not take it for one");
   for (const name of Object.keys(values)) checkName("value", name);
   const entries = [files, packages, commands, cmdline, config, Object.keys(values)];
   if (entries.some((list) => list.length > MOST_ENTRIES))
@@ -148,12 +152,19 @@ export function renderSeed(
   };
 }
 
+/** What a profile adds to a node's boot files. */
+export interface BootLines {
+  cmdline: string[];
+  config: string[];
+  ipxe?: string;
+}
+
 /** What goes into boot files, which anybody on the network can read: `values` must hold no secret. Throws TEMPLATE_BAD. */
 export function renderBootLines(
   templates: ProfileTemplates,
   values: TemplateValues,
   render: Render,
-): { cmdline: string[]; config: string[] } {
+): BootLines {
   const cmdline = rendered("cmdline", templates.cmdline, "words", values, render).flatMap((text) =>
     text.split(/\s+/).filter((word) => word !== ""),
   );
@@ -176,7 +187,11 @@ export function renderBootLines(
         `${at}:1: it would have the firmware load something else than this node's system`,
       );
   });
-  return { cmdline, config };
+  const ipxe =
+    templates.ipxe === undefined
+      ? undefined
+      : render({ name: "ipxe", text: templates.ipxe, kind: "words" }, values);
+  return { cmdline, config, ...(ipxe !== undefined && { ipxe }) };
 }
 
 /** Each entry by itself; one that becomes nothing is left out. */

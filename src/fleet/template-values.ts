@@ -8,8 +8,23 @@ export interface Template {
   kind: TemplateKind;
 }
 
+/** Values that may be asked for by any name, such as labels: one that is not there is null, and no mistake. */
+export class OpenValues {
+  readonly values: Readonly<Record<string, string>>;
+  constructor(values: Readonly<Record<string, string>>) {
+    this.values = values;
+  }
+}
+
 /** Nested plain data. Null: this board has no such thing; printing it is an error, asking for it with `if` is not. */
-export type TemplateValue = string | number | boolean | null | TemplateValues | readonly TemplateValue[];
+export type TemplateValue =
+  | string
+  | number
+  | boolean
+  | null
+  | OpenValues
+  | TemplateValues
+  | readonly TemplateValue[];
 export interface TemplateValues {
   [name: string]: TemplateValue;
 }

@@ -2,7 +2,9 @@ import { BrambleError } from "../base/errors.ts";
 import type { ProfileFile, ProfileTemplates } from "./profiles.ts";
 
 /** What a person or program asks to be changed: null clears, lists are given whole, a file with a null text goes. */
-export type PatchOfTemplates = { [K in "userData" | "metaData" | "networkConfig"]?: string | null } & {
+export type PatchOfTemplates = {
+  [K in "userData" | "metaData" | "networkConfig" | "ipxe"]?: string | null;
+} & {
   [K in "packages" | "commands" | "cmdline" | "config"]?: string[] | null;
 } & {
   files?: (Omit<ProfileFile, "text"> & { text: string | null })[] | null;
@@ -10,7 +12,7 @@ export type PatchOfTemplates = { [K in "userData" | "metaData" | "networkConfig"
   cluster?: boolean;
 };
 
-const TEXTS = ["userData", "metaData", "networkConfig"] as const;
+const TEXTS = ["userData", "metaData", "networkConfig", "ipxe"] as const;
 const LISTS = ["packages", "commands", "cmdline", "config"] as const;
 const KNOWN: readonly string[] = [...TEXTS, ...LISTS, "files", "values", "cluster"];
 

@@ -1,4 +1,4 @@
-import type { Kysely, Migration } from "kysely";
+import { type Kysely, type Migration, sql } from "kysely";
 
 /** Groups, address pools, versions of templates, and what nodes and boots keep of them. */
 export interface ModelTables {
@@ -83,6 +83,8 @@ export const modelMigrations: Record<string, Migration> = {
         .addColumn("text", "text", (c) => c.notNull())
         .addPrimaryKeyConstraint("templateVersion_key", ["profile", "version"])
         .execute();
+      await sql`insert into "templateVersion" ("profile", "version", "atMs", "by", "note", "text")
+        select "profile", 1, 0, 'bramble', 'as it was', "text" from "template"`.execute(db);
     },
   },
 };

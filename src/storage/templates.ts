@@ -1,7 +1,12 @@
 // Liquid, strict: what a template does not know is an error, what a person typed stays inside its quotes.
 import { filters, Liquid, type LiquidError, tags } from "liquidjs";
 import { BrambleError } from "../base/errors.ts";
-import type { Template, TemplateKind, TemplateValues } from "../fleet/template-values.ts";
+import {
+  OpenValues,
+  type Template,
+  type TemplateKind,
+  type TemplateValues,
+} from "../fleet/template-values.ts";
 import { near } from "./near-names.ts";
 import { Quoted, quoteJson, quoteShell } from "./template-quotes.ts";
 
@@ -44,12 +49,27 @@ export function renderTemplate({ name, text, kind }: Template, values: TemplateV
   let out: string;
   try {
     const limits = { renderLimit: RENDER_MS, memoryLimit: MEMORY_LIMIT };
-    out = String(engine.renderSync(engine.parse(text), values, limits));
+    out = String(engine.renderSync(engine.parse(text), opened(values) as object, limits));
   } catch (error) {
     throw explained(error as LiquidError, { name, text, kind }, values);
   }
   if (out.length > TEXT_LIMIT) throw bad(`${name}:1:1`, `it makes more than ${TEXT_LIMIT} characters`);
   return out;
+}
+
+/** Whatever name liquid asks for is there: null where there is no such value, and nothing of what every object has. */
+const open = ({ values }: OpenValues): object =>
+  new Proxy(Object.assign(Object.create(null) as Record<string, string>, values), {
+    get: (target, key) => (typeof key === "string" ? (target[key] ?? null) : undefined),
+    getOwnPropertyDescriptor: (target, key) =>
+      Object.getOwnPropertyDescriptor(target, key) ?? { configurable: true, value: null },
+  });
+
+/** The values as liquid takes them. */
+function opened(value: unknown): unknown {
+  if (value instanceof OpenValues) return open(value);
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, opened(inner)]));
 }
 
 const engines: { [K in TemplateKind]: Liquid } = {

@@ -200,6 +200,7 @@ export async function startCommanded(settings: Omit<ServerSettings, "failed">): 
         bootsInFlight: desk.inFlight,
         planes: () => [core.disks.state(), boot.state()],
         imagesChanged: desk.imagesChanged,
+        dhcpModes: () => settings.interfaces.map(({ mode }) => mode),
         ruleChanged: (rule) => desk.setRule(parseEnrolRule(rule)),
         dropDisk: desk.dropDisk,
         volumesChanged: desk.lunsChanged,
