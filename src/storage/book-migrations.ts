@@ -3,6 +3,7 @@ import { accessMigrations } from "./access-tables.ts";
 import { lifeMigrations } from "./life-tables.ts";
 import { modelMigrations } from "./model-tables.ts";
 import { observeMigrations } from "./observe-tables.ts";
+import { powerMigrations } from "./power-tables.ts";
 import { profileMigrations } from "./profile-tables.ts";
 import { superviseMigrations } from "./supervise-tables.ts";
 
@@ -154,4 +155,5 @@ export const migrations: Record<string, Migration> = {
   ...modelMigrations,
   ...lifeMigrations,
   ...superviseMigrations,
+  ...powerMigrations,
 };

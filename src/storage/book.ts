@@ -6,6 +6,7 @@ import { migrations } from "./book-migrations.ts";
 import type { LifeColumns, LifeTables } from "./life-tables.ts";
 import type { ModelNodeColumns, ModelTables } from "./model-tables.ts";
 import type { ObserveTables } from "./observe-tables.ts";
+import type { PowerTables } from "./power-tables.ts";
 import type { ProfileTables } from "./profile-tables.ts";
 import type { BootSuperviseColumns, SuperviseTables } from "./supervise-tables.ts";
 
@@ -16,6 +17,7 @@ export interface Tables
     LifeTables,
     ModelTables,
     ObserveTables,
+    PowerTables,
     SuperviseTables {
   node: LifeColumns &
     ModelNodeColumns & {
