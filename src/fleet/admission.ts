@@ -6,7 +6,7 @@ export type BootsAtOnce = number | "auto" | "off";
 /** Fewer nodes than this never load a boot server so much that their files time out. */
 const SMALL_FLEET = 30;
 /** Any K from 59 to 229 carries 3,000 boards through 1 GbE in the shortest time (table of that section). */
-const AUTO = 64;
+const AUTO = 128;
 
 /** K: how many boots may fetch their files at once. Infinity: as many as want to. */
 export function bootsAtOnce(setting: BootsAtOnce, nodes: number): number {
@@ -17,7 +17,7 @@ export function bootsAtOnce(setting: BootsAtOnce, nodes: number): number {
 /** An EEPROM asks for 45 s, then starts over: who has not asked for this long has left the line. */
 const LEFT_MS = 90_000;
 /** A free place is kept for the first in line this long, since it asks again by itself; then whoever asks gets it. */
-const KEPT_MS = 1_000;
+const KEPT_MS = 500;
 
 /**
  * The line of those whose DHCP is not answered yet. They ask again by themselves, each after a longer pause: a place that only the first in line
