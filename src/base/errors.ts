@@ -32,7 +32,7 @@ export type Code =
   | "NODE_UNKNOWN"
   | "NODE_AMBIGUOUS" // a name that fits several nodes
   | "NODE_STATE" // its life cycle does not allow that from where it is
-  | "NODE_FORBIDDEN" // whoever asks has no right to that on this node
+  | "INVENTORY_UNKNOWN" // a board has told nothing of itself yet
   | "NODE_CHANGED" // somebody changed it in between
   | "NOT_AVAILABLE" // something that this Bramble cannot do yet, or not here
   | "PROFILE_UNKNOWN"
@@ -50,6 +50,8 @@ export type Code =
   | "ADDRESS_POOL_TAKEN" // another pool has that name, or some of its addresses
   | "TEMPLATE_VERSION_UNKNOWN" // a profile never had that version of its templates, or it is no longer kept
   | "TEMPLATE_BAD" // a profile's template names something that is not there, or would break what it writes
+  | "WEBHOOK_UNKNOWN"
+  | "WEBHOOK_TAKEN" // another webhook has that name
   | "IMAGE_NO_BOOT" // an image without a boot partition
   | "AUTH_NEEDED" // nobody said who calls
   | "AUTH_REFUSED" // a password, token, session or link that is not valid, or no longer
