@@ -4,6 +4,7 @@ import { BOOT_ROUTES, type BootCommands } from "./boot-contract.ts";
 import { CLONE_ROUTES, type CloneCommands } from "./clone-contract.ts";
 import { EVENT_ROUTES, type EventCommands } from "./event-contract.ts";
 import { IMAGE_ROUTES, type ImageCommands } from "./image-contract.ts";
+import { LIFE_ROUTES, type LifeCommands } from "./life-contract.ts";
 import { MODEL_ROUTES, type ModelCommands } from "./model-contract.ts";
 import { NODE_ROUTES, type NodeCommands } from "./node-contract.ts";
 import { PROFILE_ROUTES, type ProfileCommands } from "./profile-contract.ts";
@@ -35,6 +36,7 @@ export interface Commands
     EventCommands,
     ImageCommands,
     ModelCommands,
+    LifeCommands,
     NodeCommands,
     ProfileCommands,
     ProfileSettingsCommands,
@@ -53,6 +55,7 @@ export const ROUTES: { [C in keyof Commands]: RouteFacts | DescribedRoute } = {
   ...EVENT_ROUTES,
   ...IMAGE_ROUTES,
   ...MODEL_ROUTES,
+  ...LIFE_ROUTES,
   ...NODE_ROUTES,
   ...PROFILE_ROUTES,
   ...PROFILE_SETTINGS_ROUTES,

@@ -4,6 +4,7 @@ import { NODE_STATES } from "../fleet/lifecycle-table.ts";
 import { BootDetail, BootView } from "./boot-contract.ts";
 import { DISK_SETTINGS, SETTINGS_PATCH } from "./disk-settings-contract.ts";
 import { EventView } from "./event-contract.ts";
+import { LIFE_FIELDS } from "./life-contract.ts";
 import { MODEL_FACTS, MODEL_PATCH } from "./model-contract.ts";
 import { type CommandsOf, route } from "./route.ts";
 import { args, LIMIT, MS, NAME, NODE, oneOf, orNull, view } from "./schema.ts";
@@ -15,6 +16,7 @@ export const NodeView = view("NodeView", {
   }),
   name: Type.String(),
   state: oneOf(...NODE_STATES),
+  ...LIFE_FIELDS,
   serial: Type.Optional(Type.String()),
   mac: Type.Optional(Type.String()),
   model: Type.Optional(Type.String()),
@@ -90,6 +92,7 @@ export const NODE_ROUTES = {
     role: "viewer",
     tenant: "filtered",
     cursor: "name",
+    whole: true,
     args: args({
       select: Type.Optional(Type.String({ maxLength: 4096 })),
       limit: Type.Optional(LIMIT),

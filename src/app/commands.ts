@@ -14,6 +14,7 @@ import { accessCommands } from "./access-commands.ts";
 import { cloneCommands } from "./clone-commands.ts";
 import type { Core } from "./core.ts";
 import { lastBoots } from "./last-boots.ts";
+import { lifeCommands } from "./life-commands.ts";
 import { modelCommands } from "./model-commands.ts";
 import { type AgentOf, agentToLookAt, treeOf, treeView } from "./node-tree.ts";
 import type { PlaneState } from "./planes/spawn.ts";
@@ -119,6 +120,7 @@ function commands(core: Core, running?: Running): Omit<Commands, keyof AccessCom
   return {
     ...cloneCommands(core, running),
     ...volumeCommands(core, running),
+    ...lifeCommands(core, running),
     async status() {
       return {
         version: VERSION,

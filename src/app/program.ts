@@ -7,6 +7,7 @@ import { demoCommand } from "./cli/demo.ts";
 import { doctorCommand } from "./cli/doctor.ts";
 import { externalCommand } from "./cli/external.ts";
 import { imageCommands } from "./cli/images.ts";
+import { lifeCommands } from "./cli/life.ts";
 import { nodeCommands } from "./cli/nodes.ts";
 import { profileCommands } from "./cli/profiles.ts";
 import { serviceCommand } from "./cli/service.ts";
@@ -40,6 +41,7 @@ export function makeProgram(): Command {
   cloneCommands(program);
   volumeCommands(program);
   nodeCommands(program);
+  lifeCommands(program);
   profileCommands(program);
   bootCommands(program);
   simCommand(program);

@@ -11,6 +11,7 @@ import { addressOf } from "../fleet/address-plan.ts";
 import type { Fact, Step } from "../fleet/boots.ts";
 import type { DiskSettings, Node, Profile } from "../fleet/node.ts";
 import type { Book, Tables } from "../storage/book.ts";
+import { lifeFields } from "./life/fields.ts";
 import type { FrozenRow } from "./model-frozen.ts";
 import type { Registry } from "./registry.ts";
 
@@ -29,6 +30,7 @@ export function nodeView(
     id: node.id,
     name: node.name,
     state: node.state,
+    ...lifeFields(node),
     profile: node.profile,
     root: now.root,
     hasPassword: now.seed.passwordHash !== undefined,

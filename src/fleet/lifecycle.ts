@@ -71,7 +71,7 @@ function mayDo({ who, event }: Transition, { owner }: LifeFacts, actor: Actor): 
   return actor.kind !== "tenant" || owner === actor.name || event === "reserve";
 }
 
-/** The next state and what is to be done. Throws NODE_STATE, NODE_FORBIDDEN, BAD_INPUT, NOT_AVAILABLE. */
+/** The next state and what is to be done. Throws NODE_STATE, FORBIDDEN, BAD_INPUT, NOT_AVAILABLE. */
 export function step(facts: LifeFacts, ask: Ask, actor: Actor, args: StepArgs = {}): Stepped {
   const { state } = facts;
   const aborted = ask === "abort";
@@ -85,7 +85,7 @@ export function step(facts: LifeFacts, ask: Ask, actor: Actor, args: StepArgs = 
   const mayAbort = aborted && mine && ["admin", "operator", "tenant"].includes(actor.kind);
   if (!mayAbort && !mayDo(found, facts, actor))
     throw new BrambleError(
-      "NODE_FORBIDDEN",
+      "FORBIDDEN",
       `${actor.kind} ${actor.name} may not ${verb(ask)} a node that is ${state}`,
       {
         hint:

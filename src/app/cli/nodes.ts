@@ -68,7 +68,11 @@ export function nodeCommands(program: Command): void {
     .action(async (name: string, _, command: Command) => {
       const options = globals(command);
       const one = await withCommands(options, (commands) => commands.enrolNode({ node: name }));
-      show(options.output, one, () => `${one.name} is enrolled: it gets its clone at its next boot.`);
+      show(options.output, one, () =>
+        one.state === "deployed"
+          ? `${one.name} is enrolled: it gets its clone at its next boot.`
+          : `${one.name} is ${one.state}.`,
+      );
     });
 
   node

@@ -1,4 +1,5 @@
 // The life of nodes: every change of state goes through here (docs/lifecycle.md).
+import { BrambleError } from "../../base/errors.ts";
 import { type Actor, SYSTEM } from "../../fleet/actor.ts";
 import { asBooted, type BootAnswer, type BootOverride, bootAnswer } from "../../fleet/boot-answer.ts";
 import { steps } from "../../fleet/life-actions.ts";
@@ -118,7 +119,7 @@ export async function openLife(parts: LifeParts) {
     };
   }
 
-  /** Takes a node one or several steps on. Resolves when it stands in the book; the work begins then. Throws NODE_STATE, NODE_FORBIDDEN, NODE_CHANGED, NOT_AVAILABLE. */
+  /** Takes a node one or several steps on. Resolves when it stands in the book; the work begins then. Throws NODE_STATE, FORBIDDEN, NODE_CHANGED, NOT_AVAILABLE. */
   const apply = (
     nodeId: string,
     ask: Ask | readonly Ask[],
@@ -218,6 +219,15 @@ export async function openLife(parts: LifeParts) {
       return policy;
     },
     facts: factsOf,
+    /** Throws what `apply` would throw, and changes nothing. */
+    check(node: Node, asks: readonly Ask[], by: Actor, args: StepArgs, version?: number): void {
+      if (version !== undefined && version !== node.version)
+        throw new BrambleError(
+          "NODE_CHANGED",
+          `${node.name} has changed: it is at version ${node.version}, not ${version}`,
+        );
+      steps(factsOf(node), asks, by, args);
+    },
     apply,
     amend,
     /** For the boot path, which waits for no disk: it counts at once, and is written behind. After a kill in between the board is heard anew. */
