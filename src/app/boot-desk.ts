@@ -18,6 +18,7 @@ import { diskNews } from "./disk-news.ts";
 import { knownImages, lackedBy } from "./known-images.ts";
 import { bootAnswers } from "./life/boot-answers.ts";
 import { revokeWhileRunning } from "./life/revoke.ts";
+import { plannedAnswers } from "./model-dhcp.ts";
 import { nodeDisks } from "./node-disks.ts";
 import { bootLinesOf, frozenNow, seedCheck, whyUnseeded as whyUnseededWith } from "./node-seed.ts";
 import type { FoundFile } from "./planes/boot.ts";
@@ -53,10 +54,6 @@ const MOST_TOKENS = 10_000;
 /** Names of a boot's files: FAT knows each by many spellings. */
 const MOST_ORIGINS = 1_000;
 
-/** What UEFI and U-Boot of a node are offered, from its own boot partition: the path that removable media have (UEFI 2.10, 3.5.1.1). */
-const EFI_FILE = "EFI/BOOT/BOOTAA64.EFI";
-const EFI_STAGES: readonly Sender["stage"][] = ["uefi", "uboot"];
-
 export function bootDesk(options: DeskOptions) {
   const { core, agents, now } = options;
   const { registry, journal } = core;
@@ -75,6 +72,7 @@ export function bootDesk(options: DeskOptions) {
   const whyUnseeded = seedCheck(core);
   const disks = nodeDisks(core, options.diskPorts);
   const answers = bootAnswers(core);
+  const planned = plannedAnswers(core);
 
   const event = (kind: string, node: Node | undefined, words: string) => journal.event(kind, node?.id, words);
 
@@ -184,7 +182,7 @@ export function bootDesk(options: DeskOptions) {
       ...(sender.serial && { serial: sender.serial }),
       ...modelOf(sender, known?.model),
     };
-    if (!pi && !known) return { answer: false, reason: "not a Raspberry Pi's firmware, and no node of ours" };
+    if (!pi && !known) return planned.other(sender);
     const seen = pi ? registry.see(sighting, now()) : known && { node: known, isNew: false };
     if (!seen) return { answer: false, reason: "too many unknown boards: it is not taken down" };
     const { node } = seen;
@@ -193,7 +191,7 @@ export function bootDesk(options: DeskOptions) {
       nodeId: node.id,
       hostname: node.name,
       reason,
-      ...(node.address && { reservedAddress: node.address }),
+      ...planned.address(node),
     });
     if ("conflict" in seen && seen.conflict) {
       event("conflict", node, seen.conflict);
@@ -214,10 +212,7 @@ export function bootDesk(options: DeskOptions) {
       if (seen.isNew && todo) options.say(`  to let it boot${todo}`);
       return answer(false, `${gets.why}${todo}`);
     }
-    if (!pi) {
-      const file = EFI_STAGES.includes(sender.stage) ? { bootFile: EFI_FILE } : {};
-      return { ...answer(true, "a node of ours"), ...file };
-    }
+    if (!pi) return { ...answer(true, "a node of ours"), ...planned.bootFile(asked, sender.stage) };
     const image = images.of(asked);
     if (!image) {
       void images.learn();

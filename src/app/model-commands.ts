@@ -48,7 +48,7 @@ export function modelCommands(core: Parts, running?: ModelRunning): ModelCommand
   };
 
   async function poolsChanged(words: string, { by }: Context): Promise<void> {
-    await registry.plan();
+    await registry.addresses.plan();
     journal.event("address", undefined, `${words}, by ${by.name}`);
     news.tell({ about: "setting", id: "address-pools" });
   }
@@ -146,7 +146,7 @@ export function modelCommands(core: Parts, running?: ModelRunning): ModelCommand
       return { name };
     },
     async addresses({ select }) {
-      const trouble = await registry.plan();
+      const trouble = await registry.addresses.plan();
       const nodes = select === undefined ? registry.all() : registry.select(select);
       return { rows: nodes.map(addressRow), trouble, notes: modeNotes(running?.dhcpModes?.()) };
     },

@@ -30,7 +30,7 @@ export async function instanceOf(core: Pick<Core, "book">, node: Node): Promise<
 
 type Parts = Pick<Core, "registry" | "profiles">;
 
-/** What a node's templates are made from now. `peek`: only to look, it is given no number for it. */
+/** What a node's templates are made from now. `peek`: only to look, it is given no number for it; nor where another profile is only tried. */
 export function frozenNow({ registry, profiles }: Parts, node: Node, peek = false): Frozen {
   const templates = profiles.templates(node.profile);
   const { id, name, serial, mac, model, labels, group, place, address, management, planned } = node;
@@ -53,7 +53,10 @@ export function frozenNow({ registry, profiles }: Parts, node: Node, peek = fals
       address: addressOf(node, "client")?.address,
       image: registry.resolve(node).image,
       profile: node.profile,
-      index: peek ? profiles.nextIndex(node, registry.all()) : profiles.index(node, registry.all()),
+      index:
+        peek || registry.byId(id)?.profile !== node.profile
+          ? profiles.nextIndex(node, registry.all())
+          : profiles.index(node, registry.all()),
       values: valuesFor(node, registry.groups.get(node.group), templates.values),
     },
   };

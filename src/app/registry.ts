@@ -1,5 +1,4 @@
 import { BrambleError } from "../base/errors.ts";
-import { ADDRESS_KINDS, addressOf, type PlanTrouble, planAddresses } from "../fleet/address-plan.ts";
 import { baseOf } from "../fleet/groups.ts";
 import { hostName, type Node, type NodeLife, type Profile, resolveNode } from "../fleet/node.ts";
 import { selectNodes } from "../fleet/select.ts";
@@ -7,8 +6,9 @@ import type { Model } from "../formats/boards.ts";
 import type { Book } from "../storage/book.ts";
 import { AddressPools, Groups } from "./model-groups.ts";
 import { applyModel } from "./model-patch.ts";
+import { Addresses } from "./model-plan.ts";
 import { nodeOf, nodeRow, profileOf, profileRow, settingsRow } from "./registry-rows.ts";
-import { applySettings, type NodePatch, type ProfilePatch, setOrDrop } from "./settings-patch.ts";
+import { applySettings, type NodePatch, type ProfilePatch } from "./settings-patch.ts";
 
 /** What a selector may ask for that comes from a profile or group. */
 const plainSettings = ({ image, root, firmware }: ReturnType<typeof resolveNode>) => ({
@@ -39,8 +39,7 @@ export class Registry {
   readonly #profiles = new Map<string, Profile>();
   readonly groups: Groups;
   readonly pools: AddressPools;
-  /** Addresses that belong to somebody; made when it is asked for. */
-  #reserved: Map<string, Node> | undefined;
+  readonly addresses: Addresses;
   #saving: Promise<void> = Promise.resolve();
   #saveFailed: unknown;
   /** Told the id of a node whose row stands in the book now, or is gone. */
@@ -50,6 +49,7 @@ export class Registry {
     this.#book = book;
     this.groups = groups;
     this.pools = pools;
+    this.addresses = new Addresses(this, pools);
   }
 
   static async open(book: Book): Promise<Registry> {
@@ -77,30 +77,6 @@ export class Registry {
   select(text: string): Node[] {
     const all = this.all().map((node) => ({ ...node, ...plainSettings(this.resolve(node)), of: node }));
     return selectNodes(all, text).map(({ of }) => of);
-  }
-
-  /** Whose address it is, by a person's word or by the plan. */
-  reservedFor(address: string): Node | undefined {
-    if (!this.#reserved) {
-      this.#reserved = new Map();
-      for (const node of this.#nodes.values())
-        for (const kind of ADDRESS_KINDS) {
-          const has = addressOf(node, kind);
-          if (has) this.#reserved.set(has.address, node);
-        }
-    }
-    return this.#reserved.get(address);
-  }
-
-  /** Gives addresses of the plan's pools to the nodes that they are for; who has one that still fits keeps it. */
-  async plan(): Promise<PlanTrouble[]> {
-    const { planned, trouble } = planAddresses(this.all(), this.pools.all());
-    const changed = [...this.#nodes.values()].filter(
-      (node) => JSON.stringify(node.planned) !== JSON.stringify(planned.get(node.id)),
-    );
-    for (const node of changed) setOrDrop(node, "planned", planned.get(node.id) ?? null);
-    await this.saveAll(changed);
-    return trouble;
   }
 
   /** A node by id, name, serial or MAC; throws NODE_UNKNOWN. */
@@ -199,7 +175,7 @@ export class Registry {
     this.#check(next, patch);
     this.#put(node, next);
     await this.save(node);
-    if (this.pools.all().length > 0) await this.plan();
+    if (this.pools.all().length > 0) await this.addresses.plan();
   }
 
   #check(next: Node, patch: NodePatch): void {
@@ -212,14 +188,14 @@ export class Registry {
   #put(node: Node, next: Node): void {
     for (const key of Object.keys(node)) delete (node as unknown as Record<string, unknown>)[key];
     Object.assign(node, next);
-    this.#reserved = undefined;
+    this.addresses.changed();
   }
 
   /** Many nodes at once, in one transaction; what they become was checked by the caller, in the same turn. */
   async replaceAll(drafts: readonly { node: Node; next: Node }[]): Promise<void> {
     for (const { node, next } of drafts) this.#put(node, next);
     await this.saveAll(drafts.map(({ node }) => node));
-    if (this.pools.all().length > 0) await this.plan();
+    if (this.pools.all().length > 0) await this.addresses.plan();
   }
 
   async patchProfile(name: string, patch: ProfilePatch): Promise<Profile> {
@@ -250,7 +226,7 @@ export class Registry {
 
   async forget(node: Node): Promise<void> {
     this.#nodes.delete(node.id);
-    this.#reserved = undefined;
+    this.addresses.changed();
     if (node.serial) this.#bySerial.delete(node.serial);
     if (node.mac) this.#byMac.delete(node.mac);
     await this.#saving;
@@ -287,7 +263,6 @@ export class Registry {
 
   /** Many nodes in one transaction, behind the others that wait. */
   saveAll(nodes: readonly Node[]): Promise<void> {
-    this.#reserved = undefined;
     if (nodes.length === 0) return Promise.resolve();
     const rows = nodes.map(nodeRow);
     return this.#behind(async () => {

@@ -14,6 +14,7 @@ import { type AgentShelf, agentShelf } from "./agent-shelf.ts";
 import { bootDesk } from "./boot-desk.ts";
 import { openCore } from "./core.ts";
 import { endLease } from "./life/revoke.ts";
+import { addressNews } from "./model-dhcp.ts";
 import type { BootCalls } from "./planes/boot.ts";
 import type { DiskEvent } from "./planes/disk.ts";
 import { BOOT_LASTING, BOOT_REPEATABLE } from "./planes/lasting.ts";
@@ -170,6 +171,7 @@ export async function startServer(
       closers.push(() => http.close());
     }
 
+    const addresses = addressNews(core, settings.interfaces);
     const dhcp = await serveDhcp({
       interfaces: settings.interfaces,
       port: settings.ports.dhcp,
@@ -177,9 +179,12 @@ export async function startServer(
       proxyPort: settings.ports.proxy,
       ask: desk.ask,
       leases,
-      on: desk.dhcp,
+      on(told) {
+        desk.dhcp(told);
+        addresses(told);
+      },
       ...(settings.quirks && { quirks: settings.quirks }),
-      isReserved: (address) => core.registry.reservedFor(address) !== undefined,
+      isReserved: (address) => core.registry.addresses.ownerOf(address) !== undefined,
     });
     for (const { interface: name, lost } of dhcp.lost) {
       for (const { why, costs } of lost) settings.say(`${name}: ${why}: ${costs}`);
