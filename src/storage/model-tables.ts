@@ -41,7 +41,7 @@ export interface ModelNodeColumns {
 }
 
 export const modelMigrations: Record<string, Migration> = {
-  "2026-11-x-model": {
+  "2026-11-y-model": {
     async up(db: Kysely<unknown>) {
       for (const column of ["labels", "group", "place", "management", "managementMac", "planned", "values"])
         await db.schema.alterTable("node").addColumn(column, "text").execute();
