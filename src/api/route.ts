@@ -1,6 +1,8 @@
 import type { Static, TObject, TSchema } from "typebox";
 import type { Actor } from "../fleet/actor.ts";
 
+export const API = "/api/v1";
+
 /** Least role that may call, in this order. A viewer reads; a tenant reads and changes, of its own nodes only. */
 export type Role = "viewer" | "tenant" | "operator" | "admin";
 
@@ -44,6 +46,8 @@ export interface DescribedRoute<A extends TObject = TObject, R extends TSchema =
   tenant?: TenantRule;
   /** A list that comes in pages: the field of a row that the argument `after` takes to go on behind it. */
   cursor?: string;
+  /** Without a limit all rows are meant: over HTTP they come in pages, which our client follows. */
+  whole?: boolean;
   /** Path, query and body together; `additionalProperties: false`. */
   args: A;
   result: R;

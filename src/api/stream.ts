@@ -106,10 +106,12 @@ export function streams(source: StreamSource) {
   }
 
   return {
-    /** Throws TOO_MANY before anything is sent. `after`: the last event that it has; absent: from now on. */
+    mustHaveRoom(): void {
+      if (readers.size < MOST_READERS) return;
+      throw new BrambleError("TOO_MANY", `${MOST_READERS} streams are open already`);
+    },
+    /** `after`: the last event that it has; absent: from now on. */
     async open(out: ServerResponse, reader: Reader, after: number | undefined): Promise<void> {
-      if (readers.size >= MOST_READERS)
-        throw new BrambleError("TOO_MANY", `${MOST_READERS} streams are open already`);
       const { oldest, newest } = await source.ends();
       const connection: Connection = { ...reader, out, sent: after ?? newest, told: 0, catchingUp: true };
       readers.add(connection);
