@@ -13,6 +13,7 @@ import { profileCommands } from "./cli/profiles.ts";
 import { serviceCommand } from "./cli/service.ts";
 import { simCommand } from "./cli/sim.ts";
 import { statusCommand } from "./cli/status.ts";
+import { superviseCommands } from "./cli/supervise.ts";
 import { upCommand } from "./cli/up.ts";
 import { volumeCommands } from "./cli/volumes.ts";
 import { VERSION } from "./commands.ts";
@@ -44,6 +45,7 @@ export function makeProgram(): Command {
   lifeCommands(program);
   profileCommands(program);
   bootCommands(program);
+  superviseCommands(program);
   simCommand(program);
   doctorCommand(program);
   cardCommands(program);

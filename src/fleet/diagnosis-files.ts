@@ -127,7 +127,7 @@ export const FILE_RULES = [
     when: "DHCP was answered, no file was ever asked for",
     fits: ({ boot }) => boot.stage === "dhcp",
     words: () => "It was answered, but never asked for a file.",
-    todo: "Does a firewall drop UDP 69? With another DHCP server: are next-server and option 43 right (`bramble dhcp-config`)? With spanning tree, set the switch port to edge.",
+    todo: "Does a firewall drop UDP 69? With another DHCP server: are next-server and option 43 right (`bramble external-dhcp`)? With spanning tree, set the switch port to edge.",
   },
   {
     cause: "firmware-stopped",

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { STAGES } from "./boots.ts";
 import { Deadlines, PATIENCE } from "./supervision-deadlines.ts";
@@ -42,4 +43,18 @@ test("floor ≤ first ≤ most, for every stage, and all of them follow the scal
     deadlines.scale = 0.01;
     assert.equal(deadlines.deadlineMs("n", stage), firstMs / 100);
   }
+});
+
+test("the deadlines in the documentation are those in the code", () => {
+  const page = readFileSync("docs/supervision.md", "utf8");
+  const told = [...page.matchAll(/^ +\| ([a-z-]+) \| (\d+) s \| (\d+) s \| (\d+) s \|$/gm)].map((row) =>
+    row.slice(1),
+  );
+  assert.deepEqual(
+    told,
+    Object.entries(PATIENCE).map(([stage, { firstMs, floorMs, mostMs }]) => [
+      stage,
+      ...[firstMs, floorMs, mostMs].map((ms) => `${ms / 1000}`),
+    ]),
+  );
 });

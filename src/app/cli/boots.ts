@@ -3,6 +3,7 @@ import pc from "picocolors";
 import type { BootDetail, BootView } from "../../api/contract.ts";
 import { ago, bytes, clock, show, table } from "./print.ts";
 import { globals, withCommands } from "./session.ts";
+import { supervisionOf } from "./supervise.ts";
 
 /** boot, explain and event: what happened, and why. */
 export function bootCommands(program: Command): void {
@@ -17,8 +18,18 @@ export function bootCommands(program: Command): void {
       );
       show(options.output, boots, () =>
         table(
-          ["BOOT", "NODE", "WHEN", "TOOK", "REACHED", "OUTCOME", "IMAGE"],
-          boots.map((b) => [b.id, b.node, clock(b.startedMs), took(b), b.stage, outcome(b), b.image ?? "-"]),
+          ["BOOT", "NODE", "WHEN", "TOOK", "REACHED", "TRY", "OUTCOME", "WHY", "IMAGE"],
+          boots.map((b) => [
+            b.id,
+            b.node,
+            clock(b.startedMs),
+            took(b),
+            b.stage,
+            String(b.tries ?? 1),
+            outcome(b),
+            b.cause ?? "-",
+            b.image ?? "-",
+          ]),
         ),
       );
     });
@@ -39,6 +50,7 @@ export function bootCommands(program: Command): void {
         const events = told.events.filter((event) => event.atMs >= since).slice(-12);
         return [
           told.boot ? timeline(told.boot) : `${told.node.name} has not tried to boot yet.`,
+          ...supervisionOf(told.node),
           ...(events.length > 0 ? [pc.dim("events:")] : []),
           ...events.map((event) => pc.dim(`  ${clock(event.atMs)}  ${event.words}`)),
         ].join("\n");
@@ -93,8 +105,11 @@ function timeline(boot: BootDetail): string {
     return [pc.dim(since), step.kind, colour(file), pc.dim(step.origin ?? "")];
   });
   return [
-    `${pc.bold(boot.node)}  boot ${boot.id}  ${clock(boot.startedMs)}  ${outcome(boot)}  (${boot.image ?? "no image"}, root ${boot.root ?? "?"})`,
+    `${pc.bold(boot.node)}  boot ${boot.id}  ${clock(boot.startedMs)}  ${outcome(boot)}${(boot.tries ?? 1) > 1 ? `, try ${boot.tries}` : ""}  (${boot.image ?? "no image"}, root ${boot.root ?? "?"})`,
     table(["s", "FROM", "WHAT", ""], rows),
-    boot.verdict ? `${pc.bold("Verdict:")} ${boot.verdict}` : pc.cyan(`It has reached: ${boot.stage}.`),
+    ...(boot.verdict
+      ? [`${pc.bold("Verdict:")} ${boot.verdict}${boot.cause ? pc.dim(` (${boot.cause})`) : ""}`]
+      : [pc.cyan(`It has reached: ${boot.stage}.`)]),
+    ...(boot.todo ? [`${pc.bold("What to do:")} ${boot.todo}`] : []),
   ].join("\n");
 }
