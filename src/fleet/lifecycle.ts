@@ -83,7 +83,7 @@ export function step(facts: LifeFacts, ask: Ask, actor: Actor, args: StepArgs = 
     });
   const mine = actor.kind !== "tenant" || facts.owner === actor.name;
   const mayAbort = aborted && mine && ["admin", "operator", "tenant"].includes(actor.kind);
-  if (!mayAbort && !mayDo(found, facts, actor))
+  if (aborted ? !mayAbort : !mayDo(found, facts, actor))
     throw new BrambleError(
       "FORBIDDEN",
       `${actor.kind} ${actor.name} may not ${verb(ask)} a node that is ${state}`,
