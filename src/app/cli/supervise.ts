@@ -58,7 +58,8 @@ interface SetOptions {
 }
 
 function patchOf({ bootsAtOnce, powerCycles, backOff, deadlineScale, pause, goOn }: SetOptions) {
-  const atOnce = (text: string) => (text === "auto" || text === "off" ? text : number(text));
+  const atOnce = (text: string): number | "auto" | "off" =>
+    text === "auto" || text === "off" ? text : number(text);
   return {
     ...(bootsAtOnce !== undefined && { bootsAtOnce: atOnce(bootsAtOnce) }),
     ...(powerCycles !== undefined && { powerCycles: number(powerCycles) }),
