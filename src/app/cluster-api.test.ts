@@ -31,7 +31,7 @@ async function cluster(t: TestContext) {
     rmSync(path, { recursive: true });
   });
   await registry.addProfile({ name: "swarm", root: "auto", seed: {} });
-  await profiles.put("swarm", { ...NO_TEMPLATES, cluster: true });
+  await profiles.put("swarm", { ...NO_TEMPLATES, cluster: true }, { by: "test", note: "", atMs: 1 });
   const nodes = [];
   for (const n of [1, 2, 3]) {
     const seen = registry.see({ serial: `1000000${n}` }, 1);

@@ -1,45 +1,8 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { type TestContext, test } from "node:test";
-import { openBook } from "../storage/book.ts";
+import { test } from "node:test";
 import { quoteShell } from "../storage/template-quotes.ts";
-import { openJournal } from "./journal.ts";
 import { seedCheck, seedFilesOf, tokenInSeed, whyUnseeded } from "./node-seed.ts";
-import { profileCommands } from "./profile-commands.ts";
-import { ProfileStore } from "./profile-store.ts";
-import { Registry } from "./registry.ts";
-
-/** A data folder's book, with what commands about profiles need of it. */
-async function folder(t: TestContext, path = mkdtempSync(join(tmpdir(), "profiles-"))) {
-  t.after(() => rmSync(path, { recursive: true, force: true }));
-  const book = await openBook(join(path, "book.db"));
-  const registry = await Registry.open(book);
-  const profiles = await ProfileStore.open(book);
-  const journal = openJournal(book, (error) => {
-    throw error;
-  });
-  const close = async () => {
-    await registry.settled();
-    await profiles.settled();
-    await journal.close();
-    await book.destroy();
-  };
-  t.after(close);
-  const core = { book, registry, profiles, journal };
-  const board = (n: number) => {
-    const seen = registry.see({ serial: `1000000${n}`, mac: `dc:a6:32:00:00:0${n}`, model: "4B" }, 1);
-    if (!seen) throw new Error("no node");
-    seen.node.state = "deployed";
-    return seen.node;
-  };
-  const events = async () => {
-    await journal.flush();
-    return (await book.selectFrom("event").selectAll().execute()).map(({ words }) => words).join("\n");
-  };
-  return { path, core, board, events, close, commands: profileCommands(core, async () => {}) };
-}
+import { modelFolder as folder } from "./testing/model-folder.ts";
 
 test("a template that cannot be rendered is refused when it is set, and nothing of it is kept", async (t) => {
   const { commands, core } = await folder(t);
@@ -107,7 +70,11 @@ test("a board's profile is tried again when anything that it prints has changed,
   assert.equal(why(), undefined);
   await core.profiles.setSecret("default", "key", "x", 1);
   assert.match(why() ?? "", /no value node\.nope/);
-  await core.profiles.put("default", { ...core.profiles.templates("default"), commands: [] });
+  await core.profiles.put(
+    "default",
+    { ...core.profiles.templates("default"), commands: [] },
+    { by: "test", note: "", atMs: 1 },
+  );
   assert.equal(why(), undefined);
 });
 
