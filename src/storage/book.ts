@@ -128,6 +128,9 @@ export interface Tables
 
 export type Book = Kysely<Tables>;
 
+/** What SQLite does by itself, past the query builder: its statements end at the first row where there is none to read. */
+const databases = new WeakMap<Book, Libsql.Database>();
+
 /**
  * Opens (and makes or migrates) the book. One fsync per transaction: WAL with synchronous=FULL, so that what was said
  * to be saved survives a power cut.
@@ -140,6 +143,7 @@ export async function openBook(path: string): Promise<Book> {
     });
   const database = new Libsql(path);
   try {
+    giveSpaceBack(database);
     database.exec(
       "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON; PRAGMA busy_timeout=5000;",
     );
@@ -148,6 +152,7 @@ export async function openBook(path: string): Promise<Book> {
     throw damaged(error);
   }
   const book = new Kysely<Tables>({ dialect: new SqliteDialect({ database }) });
+  databases.set(book, database);
   const provider: MigrationProvider = { getMigrations: async () => migrations };
   const { error } = await new Migrator({
     db: book,
@@ -157,4 +162,22 @@ export async function openBook(path: string): Promise<Book> {
   if (!error) return book;
   await book.destroy();
   throw damaged(error);
+}
+
+/** Lets pages of deleted rows go back to the file system. A book of before is rewritten once, which takes seconds. */
+function giveSpaceBack(database: Libsql.Database): void {
+  const INCREMENTAL = 2;
+  const mode = database.prepare("PRAGMA auto_vacuum").get() as { auto_vacuum: number };
+  if (mode.auto_vacuum === INCREMENTAL) return;
+  database.exec("PRAGMA auto_vacuum=INCREMENTAL; VACUUM;");
+}
+
+/** Gives up to `pages` unused pages of the book back to the file system. */
+export function shrinkBook(book: Book, pages: number): void {
+  databases.get(book)?.exec(`PRAGMA incremental_vacuum(${pages})`);
+}
+
+/** Writes what stands in the log of changes into the book's file, and empties the log. */
+export function emptyLog(book: Book): void {
+  databases.get(book)?.exec("PRAGMA wal_checkpoint(TRUNCATE)");
 }
