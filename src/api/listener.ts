@@ -78,6 +78,7 @@ export async function apiListener(options: ListenerOptions) {
   });
   app.setErrorHandler((error: FastifyError, request, reply) => {
     const problem = problemOf(ours(error), request.id);
+    if (isLocal(request)) problem.title = ours(error).message;
     const status = error.statusCode === 415 ? 415 : problem.status;
     if (status >= 500 && problem.code === "INTERNAL")
       options.warn(`${request.method} ${request.url.split("?")[0]}: ${error.stack ?? error}`);
@@ -141,7 +142,7 @@ export async function apiListener(options: ListenerOptions) {
 }
 
 /** Fastify's own refusals in our words. */
-function ours(error: FastifyError): unknown {
+function ours(error: FastifyError): Error {
   if (error.code === "FST_ERR_CTP_BODY_TOO_LARGE")
     return new BrambleError("BODY_TOO_LONG", "the body is too long", { hint: `at most ${BODY_BYTES} bytes` });
   if (error.code === "FST_ERR_CTP_INVALID_MEDIA_TYPE")

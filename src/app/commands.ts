@@ -9,7 +9,7 @@ import { eventsOf } from "../fleet/life-actions.ts";
 import { DEFAULT_PROFILE, type Node } from "../fleet/node.ts";
 import { addFirmware, type FirmwareManifest, listFirmware, removeFirmware } from "../storage/firmware.ts";
 import { addImage, findImage, listImages, removeImage } from "../storage/images.ts";
-import { gateOf, type Perform } from "./access/gate.ts";
+import { type Gate, gateOf, type Perform } from "./access/gate.ts";
 import { accessCommands } from "./access-commands.ts";
 import { cloneCommands } from "./clone-commands.ts";
 import type { Core } from "./core.ts";
@@ -58,6 +58,8 @@ const firmwareView = ({ name, version, source, addedAt, size, files }: FirmwareM
 export const VERSION = "0.1.0";
 const MOST_ROWS = 1_000;
 
+const idsOf = (nodes: readonly Node[]): string[] => nodes.map(({ id }) => id);
+
 /** Nodes by name, those behind the name `after`. */
 const pageOf = (nodes: readonly Node[], limit = nodes.length, after?: string): Node[] => {
   const sorted = [...nodes].sort((a, b) => (a.name < b.name ? -1 : 1));
@@ -65,15 +67,18 @@ const pageOf = (nodes: readonly Node[], limit = nodes.length, after?: string): N
 };
 
 /** Every command, done in this process, which holds the data folder. */
-export function localCommands(core: Core, running?: Running): Calls {
-  const perform: Perform = (verb, args, context) => gate(verb, args, context);
+export const localCommands = (core: Core, running?: Running): Calls => openCommands(core, running).calls;
+
+/** The commands behind the gate that looks at who calls, and that gate's question for itself. */
+export function openCommands(core: Core, running?: Running): { calls: Calls; mayCall: Gate["mayCall"] } {
+  const perform: Perform = (verb, args, context) => gate.perform(verb, args, context);
   const all: Commands = {
     ...commands(core, running),
     ...accessCommands(core),
     ...taskCommands(core, perform),
   };
   const gate = gateOf(core, all, core.access.audit);
-  return callsThrough(all, perform);
+  return { calls: callsThrough(all, perform), mayCall: gate.mayCall };
 }
 
 function commands(core: Core, running?: Running): Omit<Commands, keyof AccessCommands | keyof TaskCommands> {
@@ -135,13 +140,10 @@ function commands(core: Core, running?: Running): Omit<Commands, keyof AccessCom
         rssBytes: process.memoryUsage().rss,
       };
     },
-    async nodes({ select, limit, after }) {
-      const all = select === undefined ? registry.all() : registry.select(select);
-      const nodes = pageOf(all, limit, after);
-      const boots = await lastBoots(
-        book,
-        nodes.map(({ id }) => id),
-      );
+    async nodes({ select, limit, after }, { by }) {
+      const seen = registry.seenBy(by);
+      const nodes = pageOf(select === undefined ? seen : registry.select(select, seen), limit, after);
+      const boots = await lastBoots(book, idsOf(nodes));
       return nodes.map((node) => {
         const boot = boots.get(node.id);
         return nodeView(node, registry, boot && bootView(boot, registry), supervised(node));
@@ -188,7 +190,7 @@ function commands(core: Core, running?: Running): Omit<Commands, keyof AccessCom
       const events = await this.events({ node: found.id, limit: 50 }, context);
       return { node: await view(found), events, ...(last && { boot: await bootDetail(book, last) }) };
     },
-    async boots({ node, limit, after }) {
+    async boots({ node, limit, after }, { by }) {
       let query = book
         .selectFrom("boot")
         .selectAll()
@@ -202,10 +204,11 @@ function commands(core: Core, running?: Running): Omit<Commands, keyof AccessCom
           e.or([e("startedMs", "<", startedMs), e.and([e("startedMs", "=", startedMs), e("id", "<", id)])]),
         );
       }
+      if (by.kind === "tenant") query = query.where("nodeId", "in", idsOf(registry.seenBy(by)));
       return (await query.execute()).map((row) => bootView(row, registry));
     },
     boot: async ({ boot }) => bootDetail(book, bootView(await bootRow(boot), registry)),
-    async events({ node, limit, after, before }) {
+    async events({ node, limit, after, before }, { by }) {
       await journal.flush();
       const forward = after !== undefined;
       let query = book
@@ -214,6 +217,7 @@ function commands(core: Core, running?: Running): Omit<Commands, keyof AccessCom
         .orderBy("id", forward ? "asc" : "desc")
         .limit(limited(limit));
       if (node) query = query.where("nodeId", "=", registry.need(node).id);
+      if (by.kind === "tenant") query = query.where("nodeId", "in", idsOf(registry.seenBy(by)));
       if (forward) query = query.where("id", ">", after);
       if (before !== undefined) query = query.where("id", "<", before);
       const events = (await query.execute()).map((row) => eventView(row, registry));

@@ -1,18 +1,12 @@
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Route } from "../serve/http.ts";
+import type { Pages } from "../api/pages.ts";
 import { packageFolder } from "./package.ts";
 
-/** The first plain status page: one file, no script from elsewhere, reads the API every second. */
-export function statusPage(): Route[] {
-  const html = readFileSync(join(packageFolder("ui"), "status.html"), "utf8");
-  const headers = {
-    "content-security-policy":
-      "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'",
-    "x-content-type-options": "nosniff",
-    "referrer-policy": "no-referrer",
-  };
-  return [
-    { method: "GET", path: "/", handle: () => ({ type: "text/html; charset=utf-8", headers, body: html }) },
-  ];
+/** The UI as it was built; where it was not, the plain status page, one file that reads the API every second. */
+export function operatorPage(): Pages["ui"] {
+  const folder = packageFolder("dist/ui");
+  return existsSync(join(folder, "index.html"))
+    ? { folder }
+    : { html: readFileSync(join(packageFolder("ui"), "status.html"), "utf8") };
 }

@@ -1,4 +1,5 @@
 import { BrambleError } from "../base/errors.ts";
+import type { Actor } from "../fleet/actor.ts";
 import { baseOf } from "../fleet/groups.ts";
 import { hostName, type Node, type NodeLife, type Profile, resolveNode } from "../fleet/node.ts";
 import { selectNodes } from "../fleet/select.ts";
@@ -73,9 +74,13 @@ export class Registry {
   /** What its profile and its group give a node that says nothing itself. */
   base = (node: Node): Profile => baseOf(this.profile(node.profile), this.groups.get(node.group));
 
+  /** A tenant sees its own nodes only. */
+  seenBy = (by: Actor): Node[] =>
+    by.kind === "tenant" ? this.all().filter(({ owner }) => owner === by.name) : this.all();
+
   /** The nodes that a selector or hostlist means, with what they are set to. SELECTOR_BAD, HOSTLIST_BAD, NODE_UNKNOWN. */
-  select(text: string): Node[] {
-    const all = this.all().map((node) => ({ ...node, ...plainSettings(this.resolve(node)), of: node }));
+  select(text: string, among: readonly Node[] = this.all()): Node[] {
+    const all = among.map((node) => ({ ...node, ...plainSettings(this.resolve(node)), of: node }));
     return selectNodes(all, text).map(({ of }) => of);
   }
 

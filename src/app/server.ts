@@ -1,13 +1,9 @@
 import { randomBytes } from "node:crypto";
-import { chmod, rm } from "node:fs/promises";
-import { isIP } from "node:net";
-import { hostname } from "node:os";
-import { apiFailure } from "../api/routes.ts";
 import type { AgentFile } from "../fleet/boot-tree.ts";
 import { parseEnrolRule } from "../fleet/enrol.ts";
 import type { QuirkSwitches } from "../fleet/quirks.ts";
 import { type DhcpInterface, type DhcpServer, serveDhcp } from "../serve/dhcp.ts";
-import { type Route, serveHttp } from "../serve/http.ts";
+import { serveHttp } from "../serve/http.ts";
 import { openLeases } from "../storage/leases.ts";
 import { agentError, agentRoutes } from "./agent-api.ts";
 import { type AgentShelf, agentShelf } from "./agent-shelf.ts";
@@ -15,6 +11,7 @@ import { bootDesk } from "./boot-desk.ts";
 import { openCore } from "./core.ts";
 import { endLease } from "./life/revoke.ts";
 import { addressNews } from "./model-dhcp.ts";
+import type { Behind, OperatorSettings } from "./operator.ts";
 import type { BootCalls } from "./planes/boot.ts";
 import type { DiskEvent } from "./planes/disk.ts";
 import { BOOT_LASTING, BOOT_REPEATABLE } from "./planes/lasting.ts";
@@ -38,7 +35,7 @@ export interface ServerSettings {
   /** Where nodes reach us, one listener for each: TFTP, agent, NBD, iSCSI. */
   hosts: string[];
   /** The operator's page and API; loopback unless told otherwise. */
-  operator: { host: string; port: number };
+  operator: OperatorSettings;
   /** Changes to the counter-measures against firmware bugs. */
   quirks?: QuirkSwitches;
   /** `auto`, `ask` or patterns; kept in the book. */
@@ -73,17 +70,10 @@ export interface RunningServer {
 /** How often the book looks for boots that make no progress. */
 const TICK_MS = 1_000;
 
-/** Addresses and this machine's own names: what DNS says of other names is not ours to trust (DNS rebinding). */
-const ownName = (name: string): boolean =>
-  isIP(name.replace(/^\[|\]$/g, "")) !== 0 || ["localhost", hostname(), `${hostname()}.local`].includes(name);
-
-/** Opens the data folder and starts every server. `routes` makes the operator's routes once all is up. */
+/** Opens the data folder and starts every server. `behind` makes what stands behind the operator's door once all is up. */
 export async function startServer(
   settings: ServerSettings,
-  routes: (server: Pick<RunningServer, "core" | "boot" | "desk" | "agents">) => {
-    socket: Route[];
-    page: Route[];
-  },
+  behind: (server: Pick<RunningServer, "core" | "boot" | "desk" | "agents">) => Behind,
 ): Promise<RunningServer> {
   const closers: (() => Promise<unknown> | unknown)[] = [];
   const close = async () => {
@@ -191,21 +181,10 @@ export async function startServer(
     }
     closers.push(() => dhcp.close());
 
-    const operatorRoutes = routes({ core, boot, desk, agents });
-    const failed = apiFailure;
-    await rm(core.data.socket, { force: true }); // of a process that was killed: we hold the lock
-    const socket = await serveHttp({
-      listen: { path: core.data.socket },
-      routes: operatorRoutes.socket,
-      failed,
-    });
-    closers.push(() => socket.close());
-    await chmod(core.data.socket, 0o600);
-    const page = await serveHttp({
-      listen: settings.operator,
-      routes: operatorRoutes.page,
-      failed,
-      host: ownName,
+    const { openOperator } = await import("./operator.ts"); // its packages are no other command's to load
+    const page = await openOperator(core, behind({ core, boot, desk, agents }), {
+      ...settings.operator,
+      warn: settings.say,
     });
     closers.push(() => page.close());
     void agents.prebuild();

@@ -4,7 +4,6 @@ import type { Context } from "../api/route.ts";
 import type { ActionsView, TaskCommands, TaskView } from "../api/task-contract.ts";
 import { BrambleError } from "../base/errors.ts";
 import type { Actor } from "../fleet/actor.ts";
-import { selectNodes } from "../fleet/select.ts";
 import type { Perform, Verb } from "./access/gate.ts";
 import type { Core } from "./core.ts";
 
@@ -29,8 +28,7 @@ export function taskCommands(
     async nodesAction({ select, action, args = {} }, context) {
       const verb = actionNamed(action);
       const { by } = context;
-      const all = registry.all().filter(({ owner }) => by.kind !== "tenant" || owner === by.name);
-      const nodes = selectNodes(all, select).map(({ name, id }) => ({ name, id }));
+      const nodes = registry.select(select, registry.seenBy(by)).map(({ name, id }) => ({ name, id }));
       for (const { id } of nodes.slice(0, 1)) checkArgs(ROUTES[verb], { ...args, node: id });
       return onEach(nodes, context, (node) =>
         perform(verb, { ...args, node }, { ...context, progress() {} }),

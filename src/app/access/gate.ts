@@ -11,7 +11,13 @@ import { ownNode, ownOnly } from "./tenant.ts";
 import { ROLES } from "./users.ts";
 
 export type Verb = keyof Commands;
-export type Perform = (verb: Verb, args: Record<string, unknown>, context: Context) => Promise<unknown>;
+type Args = Record<string, unknown>;
+export type Perform = (verb: Verb, args: Args, context: Context) => Promise<unknown>;
+export interface Gate {
+  perform: Perform;
+  /** What `perform` would refuse for the caller's sake: FORBIDDEN, NODE_UNKNOWN. */
+  mayCall(verb: Verb, args: Args, by: Actor): void;
+}
 type Call = (args: object, context: Context) => Promise<unknown>;
 
 /** What a route asks of its caller; one that does not describe itself is for admins. */
@@ -21,7 +27,7 @@ const neededRole = (verb: Verb): Role => {
 };
 
 /** Throws FORBIDDEN where role or scopes do not reach so far. */
-function mayCall(verb: Verb, by: Actor): void {
+function mustReach(verb: Verb, by: Actor): void {
   const { method, path } = ROUTES[verb];
   const needed = neededRole(verb);
   const has = ROLES.indexOf(by.kind as Role);
@@ -43,7 +49,7 @@ function mayCall(verb: Verb, by: Actor): void {
  * The one way to the commands for whoever calls: looks at role, scopes and whose node it is, does it, leaves out what is not the
  * caller's, and writes into the audit log who changed what.
  */
-export function gateOf(core: Pick<Core, "registry">, commands: Commands, audit: Audit): Perform {
+export function gateOf(core: Pick<Core, "registry">, commands: Commands, audit: Audit): Gate {
   async function call(verb: Verb, args: Record<string, unknown>, context: Context): Promise<unknown> {
     const { by } = context;
     const tenant = by.kind === "tenant" ? by.name : undefined;
@@ -62,14 +68,14 @@ export function gateOf(core: Pick<Core, "registry">, commands: Commands, audit: 
     return (commands[shows] as unknown as Call).call(commands, only, context).catch(() => undefined); // not there, before or after
   }
 
-  return async (verb, args, context) => {
+  const perform: Perform = async (verb, args, context) => {
     const { method, path } = ROUTES[verb];
     const { by, requestId: request } = context;
     const target =
       pathNames(path).map((name) => String(args[name]))[0] ?? (args["name"] as string | undefined);
     const told = { by, action: verb, target, args: redacted(args), request };
     try {
-      mayCall(verb, by);
+      mustReach(verb, by);
       if (method === "GET") return await call(verb, args, context);
       const before = await look(verb, args, context);
       const value = await call(verb, args, context);
@@ -81,5 +87,13 @@ export function gateOf(core: Pick<Core, "registry">, commands: Commands, audit: 
       if (method !== "GET" || result === "FORBIDDEN") await audit.record({ ...told, result });
       throw error;
     }
+  };
+
+  return {
+    perform,
+    mayCall(verb, args, by) {
+      mustReach(verb, by);
+      if (by.kind === "tenant") ownNode(core.registry, ROUTES[verb], args, by.name);
+    },
   };
 }

@@ -54,7 +54,5 @@ export function sessionsOf(book: Book, users: Users, now: () => number) {
       throw new BrambleError("AUTH_REFUSED", "this session is over", { hint: "log in again" });
     },
     end: (cookie: string) => book.deleteFrom("session").where("hash", "=", digest(cookie)).execute(),
-    endOthers: (user: string, cookie: string) =>
-      book.deleteFrom("session").where("user", "=", user).where("hash", "!=", digest(cookie)).execute(),
   };
 }

@@ -3,7 +3,7 @@ import type { UserView } from "../../api/access-contract.ts";
 import type { Role } from "../../api/route.ts";
 import { BrambleError } from "../../base/errors.ts";
 import type { Book, Tables } from "../../storage/book.ts";
-import { hashPassword, passwordFits } from "./secrets.ts";
+import { digest, hashPassword, passwordFits } from "./secrets.ts";
 
 export const ROLES: readonly Role[] = ["viewer", "tenant", "operator", "admin"];
 /** The one of them that may do less. */
@@ -37,7 +37,6 @@ export function usersOf(book: Book, now: () => number) {
       throw new BrambleError("USER_IN_USE", `${name} is the only admin`, { hint: "make another one first" });
     }
   }
-  const endSessions = (name: string) => book.deleteFrom("session").where("user", "=", name).execute();
 
   return {
     list: async () => (await all()).map(view),
@@ -59,7 +58,12 @@ export function usersOf(book: Book, now: () => number) {
       await book.insertInto("user").values(made).execute();
       return view(made);
     },
-    async set(name: string, { role, password }: { role?: Role; password?: string }): Promise<UserView> {
+    /** A new password ends its sessions, but for the one with the cookie `but`. */
+    async set(
+      name: string,
+      { role, password }: { role?: Role; password?: string },
+      but = "",
+    ): Promise<UserView> {
       const found = await need(name);
       if (role !== undefined && role !== "admin" && found.role === "admin") await notTheLast(name);
       const next = {
@@ -68,7 +72,10 @@ export function usersOf(book: Book, now: () => number) {
         ...(password !== undefined && { password: await hashPassword(password) }),
       };
       await book.updateTable("user").set(next).where("name", "=", name).execute();
-      if (password !== undefined) await endSessions(name);
+      if (password !== undefined) {
+        const others = book.deleteFrom("session").where("user", "=", name);
+        await others.where("hash", "!=", digest(but)).execute();
+      }
       return view(next);
     },
     async remove(name: string): Promise<void> {

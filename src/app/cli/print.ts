@@ -1,5 +1,5 @@
 import pc from "picocolors";
-import { problem } from "../../api/routes.ts";
+import { problemOf } from "../../api/problem.ts";
 import { BrambleError } from "../../base/errors.ts";
 
 export type Output = "table" | "json";
@@ -56,7 +56,8 @@ export function ago(ms: number, now = Date.now()): string {
 
 /** The error as a person wants it: what, and what to do; for programs one line of JSON. The exit code is 1. */
 export function complain(thrown: unknown, output: Output, verbose: boolean): void {
-  const { code, title, hint } = problem(thrown);
+  const { code, hint } = problemOf(thrown);
+  const title = thrown instanceof Error ? thrown.message : String(thrown);
   const known = thrown instanceof BrambleError && code !== "INTERNAL";
   if (output === "json") console.error(JSON.stringify({ code, title, hint }));
   else {

@@ -1,16 +1,15 @@
 import { confirm, isCancel, select, text } from "@clack/prompts";
 import { type Command, Option } from "commander";
 import pc from "picocolors";
-import { apiRoutes } from "../../api/routes.ts";
+import type { Calls } from "../../api/contract.ts";
 import { parseSubnet } from "../../base/addresses.ts";
 import { BrambleError } from "../../base/errors.ts";
 import { parseEnrolRule } from "../../fleet/enrol.ts";
 import { QUIRKS } from "../../fleet/quirks.ts";
 import type { DhcpInterface } from "../../serve/dhcp.ts";
-import { localCommands, type Running } from "../commands.ts";
+import { openCommands, type Running } from "../commands.ts";
 import { dataFolder, dataPath } from "../data.ts";
 import { interfaceNamed, onlyWired, type Wired, wiredInterfaces } from "../interfaces.ts";
-import { statusPage } from "../page.ts";
 import { dropRoot, lacking } from "../privileges.ts";
 import { type RunningServer, type ServerSettings, startServer } from "../server.ts";
 import { globals } from "./session.ts";
@@ -175,14 +174,14 @@ async function firstImage(server: CommandedServer, given: UpOptions): Promise<vo
 }
 
 export interface CommandedServer extends RunningServer {
-  commands: ReturnType<typeof localCommands>;
+  commands: Calls;
   enrolAuto: boolean;
 }
 
 /** A server with the commands behind its socket and, for reading, behind its page. */
 export async function startCommanded(settings: Omit<ServerSettings, "failed">): Promise<CommandedServer> {
   const startedMs = Date.now();
-  let commands: ReturnType<typeof localCommands> | undefined;
+  let commands: Calls | undefined;
   const listening: string[] = [];
   const server = await startServer(
     {
@@ -207,8 +206,9 @@ export async function startCommanded(settings: Omit<ServerSettings, "failed">): 
         agentOf: agents.forClone,
         supervisor: desk.supervisor,
       };
-      commands = localCommands(core, running);
-      return { socket: apiRoutes(commands), page: [...apiRoutes(commands, ["GET"]), ...statusPage()] };
+      const behind = openCommands(core, running);
+      commands = behind.calls;
+      return behind;
     },
   );
   const { ports } = server;
