@@ -8,6 +8,8 @@ export interface Actor {
   name: string;
   /** Address that it came from. */
   from?: string;
+  /** Areas of the API that a token is for, such as `nodes` or `images:read`; absent: all that its role may. */
+  scopes?: readonly string[];
 }
 
 /** Somebody who may open the data folder: root, or the user who runs us. */
