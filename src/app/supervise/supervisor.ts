@@ -257,6 +257,8 @@ export function supervisor(options: SupervisorOptions) {
       core.power?.on(powered);
       tick();
     },
+    /** Ends when all that was heard stands in the book. */
+    settled: (): Promise<void> => watches.settled(),
     async close(): Promise<void> {
       closed = true;
       await watches.settled();

@@ -1,0 +1,305 @@
+import assert from "node:assert/strict";
+import { type TestContext, test } from "node:test";
+import { type BootStage, Boots, type Do } from "../../fleet/boots.ts";
+import type { Node } from "../../fleet/node.ts";
+import { bootRecord } from "../boot-record.ts";
+import { fakeCore } from "../testing/fake-core.ts";
+import { superviseCommands } from "./commands.ts";
+import type { PowerSeam, PowerSight, PowerState } from "./power-seam.ts";
+import { writeSupervision } from "./settings.ts";
+import { supervisor } from "./supervisor.ts";
+
+/** A power desk that remembers what it was asked, and ends when it is told to. */
+function fakePower() {
+  const asked: { nodeId: string; why: string; done(): void; fail(code: string): void }[] = [];
+  const bound = new Set<string>();
+  const sights = new Map<string, PowerSight>();
+  let listener: (nodeId: string, reading: { state: PowerState }) => void = () => {};
+  const power: PowerSeam = {
+    isBound: (nodeId) => bound.has(nodeId),
+    set: (nodeId, _, { why }) =>
+      new Promise((resolve, reject) => {
+        const fail = (code: string) => reject(Object.assign(new Error("the switch is away"), { code }));
+        asked.push({ nodeId, why, done: () => resolve(undefined), fail });
+      }),
+    view: (nodeId) => sights.get(nodeId) ?? {},
+    on(listen) {
+      listener = listen;
+    },
+  };
+  const read = (node: Node, state: PowerState) => listener(node.id, { state });
+  return { power, asked, bound, sights, read };
+}
+
+type World = Awaited<ReturnType<typeof world>>;
+
+async function world(t: TestContext, given: { core?: Awaited<ReturnType<typeof fakeCore>> } = {}) {
+  const fake = given.core ?? (await fakeCore(t));
+  const power = fakePower();
+  const clock = { now: 1_000_000 };
+  const now = () => clock.now;
+  const said: string[] = [];
+  let boots = 0;
+  const desk = new Boots({
+    deadlineMs: (nodeId, stage) => watch.deadlineMs(nodeId, stage),
+    diagnose: (boot) => watch.diagnose(boot),
+  });
+  const core = Object.assign(Object.create(fake.core) as typeof fake.core, { power: power.power });
+  const record = bootRecord({
+    ...core,
+    journal: core.journal,
+    registry: core.registry,
+    now,
+    say: () => {},
+    closed: () => {},
+  });
+  const obey = (orders: Do[]) => {
+    for (const order of orders) {
+      watch.heard(order);
+      record(order);
+    }
+  };
+  const watch = supervisor({
+    core,
+    boots: desk,
+    obey,
+    now,
+    newId: () => `boot-${clock.now}-${++boots}`,
+    lacks: () => [],
+    dhcpMode: () => "full",
+    say: (words) => said.push(words),
+  });
+  await watch.restore();
+  /** One tick of the server, so many ms later, and what it has begun. */
+  async function later(ms: number) {
+    clock.now += ms;
+    obey(desk.tick(clock.now));
+    watch.tick();
+    await settled();
+  }
+  async function settled() {
+    await fake.core.journal.flush();
+    await watch.settled();
+    for (let i = 0; i < 5; i++) await new Promise((resolve) => setImmediate(resolve));
+  }
+  /** A boot that comes as far as `stage` and stands still. */
+  async function stall(node: Node, stage: BootStage) {
+    obey(desk.discover(node.id, `own-${clock.now}-${++boots}`, clock.now, false).orders);
+    if (stage !== "dhcp")
+      obey(desk.step(node.id, { atMs: clock.now, kind: "agent", words: "it came" }, stage));
+    await later(watch.deadlineMs(node.id, stage));
+  }
+  return { fake, core, power, clock, desk, watch, obey, later, settled, stall, said };
+}
+
+const node = async ({ fake }: World, serial = "10000001", state: Node["state"] = "deployed") => {
+  const one = await fake.node(serial);
+  one.state = state;
+  return one;
+};
+test("a boot that failed is power cycled after its back-off; the next one says that it is the second try", async (t) => {
+  const w = await world(t);
+  const pi = await node(w);
+  w.power.bound.add(pi.id);
+  await w.stall(pi, "agent");
+  assert.deepEqual([w.watch.sight(pi)?.phase, w.power.asked.length], ["resting", 0]);
+  await w.later(10_000);
+  assert.match(w.power.asked[0]?.why ?? "", /power cycle 1 of 3: The agent started/);
+  assert.equal(w.watch.sight(pi)?.phase, "cycling");
+  w.power.asked[0]?.done();
+  await w.settled();
+  assert.deepEqual([w.desk.current(pi.id)?.stage, w.desk.current(pi.id)?.tries], ["power", 2]);
+  w.obey(w.desk.discover(pi.id, "x", w.clock.now, false).orders);
+  w.obey(w.desk.step(pi.id, { atMs: w.clock.now, kind: "agent", words: "up" }, "booted"));
+  await w.settled();
+  const row = await w.core.book
+    .selectFrom("boot")
+    .selectAll()
+    .where("outcome", "=", "booted")
+    .executeTakeFirstOrThrow();
+  assert.equal(row.tries, 2);
+  assert.match(row.verdict ?? "", /at try 2/);
+  assert.equal(w.watch.sight(pi), undefined);
+});
+
+test("a dead board ends as failed with the sentence, not in a loop", async (t) => {
+  const w = await world(t);
+  const pi = await node(w);
+  w.power.bound.add(pi.id);
+  await w.stall(pi, "dhcp");
+  for (let i = 0; i < 20; i++) {
+    await w.later(60_000);
+    for (const one of w.power.asked) one.done();
+    await w.settled();
+    await w.later(90_000);
+  }
+  assert.equal(w.power.asked.length, 3);
+  assert.equal(w.watch.sight(pi)?.phase, "failed");
+  const events = await w.fake.events(pi);
+  assert.ok(
+    events.includes(
+      "given up after 4 tries and 3 power cycles: It has power, but no DHCP request of it was heard.",
+    ),
+    events.join("\n"),
+  );
+  const gone = await w.core.book.selectFrom("boot").select("cause").where("gaveUp", "=", 1).execute();
+  assert.deepEqual(gone, [{ cause: "no-dhcp" }]);
+});
+
+test("without a power driver it says so in words, once, and waits", async (t) => {
+  const w = await world(t);
+  const pi = await node(w);
+  await w.stall(pi, "kernel");
+  for (let i = 0; i < 5; i++) await w.later(30_000);
+  const told = (await w.fake.events(pi)).filter((words) =>
+    /nothing of ours can switch its power/.test(words),
+  );
+  assert.equal(told.length, 1);
+  assert.equal(w.watch.sight(pi)?.phase, "waiting");
+  w.power.bound.add(pi.id);
+  await w.later(1_000);
+  assert.equal(w.power.asked.length, 1, "a switch was bound to it since");
+});
+
+test("maintenance leaves its power alone until it is over; so does a pause for all", async (t) => {
+  const w = await world(t);
+  const pi = await node(w);
+  w.power.bound.add(pi.id);
+  pi.maintenance = "a new fan";
+  await w.stall(pi, "root");
+  await w.later(100_000);
+  assert.deepEqual([w.power.asked.length, w.watch.sight(pi)?.paused], [0, true]);
+  delete pi.maintenance;
+  const commands = superviseCommands(w.core, { supervisor: w.watch });
+  await commands.setSupervision({ paused: true }, undefined as never);
+  await w.later(1_000);
+  assert.equal(w.power.asked.length, 0);
+  await commands.setSupervision({ paused: false }, undefined as never);
+  await w.later(1_000);
+  assert.equal(w.power.asked.length, 1);
+});
+
+test("a kill between order and end of a power cycle costs one cycle, and gives none more: all else is as it was", async (t) => {
+  const first = await world(t);
+  const pi = await node(first);
+  first.power.bound.add(pi.id);
+  await first.stall(pi, "agent");
+  await first.later(10_000);
+  assert.equal(first.power.asked.length, 1);
+  // killed here: nothing of the first one's memory is left
+  const second = await world(t, { core: first.fake });
+  assert.deepEqual(
+    [second.watch.sight(pi)?.phase, second.watch.sight(pi)?.powerCycles, second.watch.sight(pi)?.tries],
+    ["booting", 1, 2],
+  );
+  assert.equal(second.desk.current(pi.id)?.stage, "power");
+  second.power.bound.add(pi.id);
+  for (let i = 0; i < 10; i++) {
+    await second.later(90_000);
+    for (const one of second.power.asked) one.done();
+    await second.settled();
+  }
+  assert.equal(first.power.asked.length + second.power.asked.length, 3);
+  assert.equal(second.watch.sight(pi)?.phase, "failed");
+  const third = await world(t, { core: first.fake });
+  assert.equal(third.watch.sight(pi)?.phase, "failed", "also over a restart");
+});
+
+test("a switch that is away does not count as a power cycle, and is told", async (t) => {
+  const w = await world(t);
+  const pi = await node(w);
+  w.power.bound.add(pi.id);
+  await w.stall(pi, "agent");
+  await w.later(10_000);
+  w.power.asked[0]?.fail("POWER_FAILED");
+  await w.settled();
+  assert.deepEqual([w.watch.sight(pi)?.phase, w.watch.sight(pi)?.powerCycles], ["resting", 0]);
+  assert.ok((await w.fake.events(pi)).some((words) => /could not be cycled: the switch is away/.test(words)));
+  await w.later(60_000);
+  assert.equal(w.power.asked.length, 2);
+});
+
+test("power that somebody cuts ends the boot without a failure; power that comes begins one", async (t) => {
+  const w = await world(t);
+  const pi = await node(w);
+  w.power.bound.add(pi.id);
+  w.power.read(pi, "off");
+  w.power.read(pi, "on");
+  assert.equal(w.desk.current(pi.id)?.stage, "power");
+  w.power.read(pi, "off");
+  await w.later(500_000);
+  assert.equal(w.watch.sight(pi), undefined);
+  assert.equal(w.power.asked.length, 0);
+  const rows = await w.core.book.selectFrom("boot").select(["outcome", "verdict"]).execute();
+  assert.deepEqual(rows, [{ outcome: "stopped", verdict: "Its power was switched off." }]);
+});
+
+test("a node that nobody has enrolled is not expected to boot when its power comes", async (t) => {
+  const w = await world(t);
+  const pi = await node(w, "10000001", "discovered");
+  w.power.read(pi, "off");
+  w.power.read(pi, "on");
+  assert.equal(w.desk.current(pi.id), undefined);
+});
+
+test("retry: without a power driver it is refused with words; with one it begins at once", async (t) => {
+  const w = await world(t);
+  const pi = await node(w);
+  const commands = superviseCommands(w.core, { supervisor: w.watch });
+  await assert.rejects(commands.retryNode({ node: pi.name }, undefined as never), { code: "NOT_AVAILABLE" });
+  await assert.rejects(superviseCommands(w.core).retryNode({ node: pi.name }, undefined as never), {
+    code: "NOT_AVAILABLE",
+  });
+  w.power.bound.add(pi.id);
+  const sight = await commands.retryNode({ node: pi.name }, undefined as never);
+  assert.deepEqual([sight.phase, sight.tries], ["cycling", 0]);
+  await w.settled();
+  assert.equal(w.power.asked.length, 1);
+});
+
+test("thirty nodes with a limit of two: the third waits, says its place, and its boot is not given up", async (t) => {
+  const w = await world(t);
+  const pis: Node[] = [];
+  for (let i = 0; i < 30; i++) pis.push(await node(w, `200000${String(i).padStart(2, "0")}`));
+  await writeSupervision(w.core.book, { bootsAtOnce: 2 });
+  await w.watch.configure();
+  await w.later(0);
+  const [a, b, c] = pis as [Node, Node, Node];
+  const ask = (pi: Node, stage: "eeprom2711" | "rom3" = "eeprom2711") => {
+    const place = w.watch.admit(pi, stage);
+    if (place === 0) w.obey(w.desk.discover(pi.id, `${pi.id}-${w.clock.now}`, w.clock.now, false).orders);
+    return place;
+  };
+  w.obey(w.desk.power(c.id, "c1", w.clock.now));
+  assert.deepEqual([ask(a), ask(b), ask(c), ask(a)], [0, 0, 1, 0]);
+  assert.deepEqual([w.watch.place(c.id), w.watch.waiting(), w.watch.limit()], [1, 1, 2]);
+  for (let i = 0; i < 3; i++) {
+    await w.later(50_000);
+    w.obey(w.desk.step(a.id, { atMs: w.clock.now, kind: "tftp", words: "a file" }, "firmware"));
+    w.obey(w.desk.step(b.id, { atMs: w.clock.now, kind: "tftp", words: "a file" }, "firmware"));
+    assert.equal(ask(c), 1);
+    assert.equal(w.desk.current(c.id)?.id, "c1");
+  }
+  assert.equal(ask(pis[3] as Node, "rom3"), 0, "a Pi 3's ROM cannot wait");
+  w.obey(w.desk.step(a.id, { atMs: w.clock.now, kind: "tftp", words: "its kernel" }, "kernel"));
+  w.obey(w.desk.step(b.id, { atMs: w.clock.now, kind: "tftp", words: "its kernel" }, "kernel"));
+  assert.equal(ask(c), 0);
+  assert.equal(w.watch.waiting(), 0);
+});
+
+test("settings that cannot be are refused, and nothing is changed", async (t) => {
+  const w = await world(t);
+  const bad = [
+    { bootsAtOnce: 0 },
+    { powerCycles: -1 },
+    { powerCycles: 1.5 },
+    { backOffSeconds: [] },
+    { backOffSeconds: [-1] },
+    { deadlineScale: 0 },
+    { deadlineScale: Number.NaN },
+  ];
+  for (const patch of bad)
+    await assert.rejects(writeSupervision(w.core.book, patch), { code: "BAD_INPUT" }, JSON.stringify(patch));
+  const { powerCycles, backOffSeconds } = await superviseCommands(w.core).supervision({}, undefined as never);
+  assert.deepEqual([powerCycles, backOffSeconds], [3, [10, 30, 60]]);
+});
