@@ -66,6 +66,8 @@ export interface PowerDriver {
   sweep?(signal: AbortSignal): Promise<PowerSweep>;
   /** Undefined: the device does not say. `port`: of the part that feeds it. */
   budget?(target: PowerTarget, signal: AbortSignal): Promise<PowerBudget | undefined>;
+  /** Is there a link on the port? Undefined: the device does not say. */
+  link?(target: PowerTarget, signal: AbortSignal): Promise<boolean | undefined>;
   /** What hangs on its ports. */
   discover?(signal: AbortSignal): Promise<DiscoveredPort[]>;
   close(): void;

@@ -5,7 +5,7 @@ import type { Snmp } from "./snmp.ts";
 import type { Vendor } from "./vendors.ts";
 
 const BRIDGE = "1.3.6.1.2.1.17";
-const OID = {
+export const OID = {
   ifDescr: "1.3.6.1.2.1.2.2.1.2",
   ifOperStatus: "1.3.6.1.2.1.2.2.1.8",
   ifName: "1.3.6.1.2.1.31.1.1.1.1",
@@ -28,7 +28,7 @@ const LEARNED = 3;
 const CHASSIS_MAC = 4;
 /** LldpSystemCapabilitiesMap, bit 2. */
 const BRIDGES = 0x20;
-const UP = 1;
+export const UP = 1;
 /** VLANs that Cisco keeps for media of old; they have no forwarding table. */
 const isOldMedium = (vlan: number) => vlan >= 1002 && vlan <= 1005;
 
@@ -115,6 +115,16 @@ async function poeIndex(
     }
   }
   return map;
+}
+
+/** PoE instance → ifIndex. */
+export async function ifIndexOf(
+  agent: Snmp,
+  vendor: Vendor,
+  signal: AbortSignal,
+): Promise<Map<string, string>> {
+  const poe = await poeIndex(agent, vendor, await agent.walk(OID.ifDescr, signal), signal);
+  return new Map([...poe].map(([ifIndex, instance]) => [instance, ifIndex]));
 }
 
 /** Learned MACs with their ifIndex, and the ifIndex of every bridge port. */

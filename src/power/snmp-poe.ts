@@ -2,7 +2,7 @@
 import type { Value } from "net-snmp";
 import { BrambleError } from "../base/errors.ts";
 import type { PowerDriver, PowerReading, PowerTarget } from "../base/power.ts";
-import { discoverPorts } from "./discover.ts";
+import { discoverPorts, ifIndexOf, OID, UP } from "./discover.ts";
 import { openSnmp, type SnmpAccess } from "./snmp.ts";
 import { stateOfText, type Vendor, vendorOf } from "./vendors.ts";
 
@@ -19,6 +19,8 @@ export function snmpPoe(options: SnmpPoeOptions): PowerDriver {
   const { now, vlans } = options;
   const agent = openSnmp(options);
   let known: Vendor | undefined;
+  /** Of PoE instances. */
+  let ifIndexes: Map<string, string> | undefined;
 
   async function vendor(signal: AbortSignal): Promise<Vendor> {
     if (!known) {
@@ -80,6 +82,14 @@ export function snmpPoe(options: SnmpPoeOptions): PowerDriver {
       const [capacity, used] = await agent.get([`${budget.capacity}.${at}`, `${budget.used}.${at}`], signal);
       if (typeof capacity !== "number" || typeof used !== "number" || capacity === 0) return undefined;
       return { capacityW: capacity / budget.perWatt, usedW: used / budget.perWatt };
+    },
+    async link({ port }, signal) {
+      const of = await vendor(signal);
+      ifIndexes ??= await ifIndexOf(agent, of, signal);
+      const ifIndex = ifIndexes.get(port);
+      if (ifIndex === undefined) return undefined;
+      const [state] = await agent.get([`${OID.ifOperStatus}.${ifIndex}`], signal);
+      return state === undefined ? undefined : state === UP;
     },
     discover: async (signal) =>
       discoverPorts(agent, await vendor(signal), signal, vlans === undefined ? {} : { vlans }),

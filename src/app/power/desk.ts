@@ -1,0 +1,328 @@
+// Power of nodes: what it is to be, what it was seen to be, and one operation at a time for each.
+import { BrambleError } from "../../base/errors.ts";
+import type { PowerReading, PowerState, PowerTarget } from "../../base/power.ts";
+import { type Actor, SYSTEM } from "../../fleet/actor.ts";
+import type { Node } from "../../fleet/node.ts";
+import type { Core } from "../core.ts";
+import { type Binding, openBindings } from "./bindings.ts";
+import { deviceOperation } from "./device-operation.ts";
+import { type Device, type OpenDriver, openDevices } from "./devices.ts";
+import { portOfMac } from "./guard.ts";
+import { giveBack, type Operation, powerCycle, switchTo, TIMINGS, type Timings } from "./operation.ts";
+import { pacer } from "./slots.ts";
+import { openWants } from "./wants.ts";
+
+export type Want = "on" | "off" | "cycle";
+
+export interface PowerSight {
+  node: string;
+  /** What it is to be; absent: nobody has asked for anything yet. */
+  desired?: "on" | "off";
+  /** What its port was last seen to be. */
+  actual: PowerState;
+  driver: string;
+  switch: string;
+  port: string;
+  proof: string;
+  watts?: number;
+  detail?: string;
+  /** Of the reading; 0: none yet. */
+  atMs: number;
+  /** Why the last operation or reading failed. */
+  error?: string;
+  /** It should have power and has none, and is tried again and again; or it is not where we think. */
+  alarm?: string;
+  /** An operation is under way. */
+  busy: boolean;
+}
+
+export interface PowerDeskOptions {
+  core: Pick<Core, "book" | "registry" | "journal" | "news">;
+  open: OpenDriver;
+  now(): number;
+  timings?: Partial<Timings>;
+  /** Asks a node's system to end; fails where that cannot be asked. */
+  shutdown(node: Node, signal: AbortSignal): Promise<void>;
+}
+
+const SITE_PER_SECOND = 50;
+
+const superseded = () =>
+  new BrambleError("POWER_SUPERSEDED", "a newer request about the same node took the place of this one");
+const ended = () =>
+  new BrambleError("CANCELLED", "Bramble ends; what is under way is taken up when it starts again");
+
+export type PowerDesk = Awaited<ReturnType<typeof openPowerDesk>>;
+
+export async function openPowerDesk(options: PowerDeskOptions) {
+  const { core, now } = options;
+  const { registry, journal, news } = core;
+  const timings = { ...TIMINGS, ...options.timings };
+  const devices = await openDevices(core.book, options.open, now);
+  const bindings = await openBindings(core.book, registry, devices, now);
+  const wants = await openWants(core.book, now);
+  const readings = new Map<string, PowerReading>();
+  const errors = new Map<string, string>();
+  const lines = new Map<string, { stop: AbortController; tail: Promise<void> }>();
+  const listeners = new Set<(nodeId: string, reading: PowerReading) => void>();
+  const closing = new AbortController();
+  const siteTurnMs = pacer(SITE_PER_SECOND);
+
+  const event = (nodeId: string, words: string) => journal.event("power", nodeId, words);
+  const changed = (nodeId: string) => news.tell({ about: "power", id: nodeId });
+  const failedBy = (error: BrambleError) => `${error.message}${error.hint ? ` (${error.hint})` : ""}`;
+
+  function target(at: Binding): PowerTarget {
+    const node = registry.byId(at.nodeId);
+    const { name = at.nodeId, serial, mac } = node ?? {};
+    return { port: at.port, node: { name, ...(serial && { serial }), ...(mac && { mac }) } };
+  }
+
+  function saw(nodeId: string, reading: PowerReading): void {
+    const before = readings.get(nodeId);
+    readings.set(nodeId, reading);
+    errors.delete(nodeId);
+    if (before?.state === reading.state) return;
+    if (before && !lines.has(nodeId))
+      event(nodeId, `its port went from ${before.state} to ${reading.state}, and nobody asked us for it`);
+    for (const listener of listeners) listener(nodeId, reading);
+    changed(nodeId);
+  }
+
+  /** The board was last learned somewhere else: cutting this port would cut somebody else's. */
+  function whyMoved(at: Binding): string | undefined {
+    const mac = registry.byId(at.nodeId)?.mac;
+    if (!mac || at.proof === "place") return undefined;
+    for (const device of devices.all()) {
+      const seen = portOfMac([...device.ports.values()], mac);
+      if (seen && (device.row.id !== at.switchId || seen.row.port !== at.port)) {
+        const here = portOfMac([...(devices.byId(at.switchId)?.ports.values() ?? [])], mac);
+        if (here?.row.port === at.port) continue;
+        return `it was last seen on port ${seen.row.name} of ${device.row.name}`;
+      }
+    }
+    return undefined;
+  }
+
+  function refuseGuarded(device: Device, at: Binding): void {
+    const why = devices.whyGuarded(device, at.port) ?? whyMoved(at);
+    if (why === undefined) return;
+    throw new BrambleError("POWER_GUARDED", `port ${at.port} of ${device.row.name} is not switched: ${why}`, {
+      hint: `bramble switch scan ${device.row.name} looks again; bramble switch guard ${device.row.name} ${at.port} --allow, or bind the node to its port`,
+    });
+  }
+
+  const operation = (device: Device, at: Binding, signal: AbortSignal): Operation =>
+    deviceOperation({
+      device,
+      target: target(at),
+      model: registry.byId(at.nodeId)?.model,
+      signal,
+      closing: closing.signal,
+      timings,
+      now,
+      siteTurnMs,
+      saw: (reading) => saw(at.nodeId, reading),
+      note: (doing) => wants.doing(at.nodeId, doing),
+      async stuckOff(error) {
+        const { nodeId } = at;
+        errors.set(nodeId, failedBy(error));
+        const first = !wants.of(nodeId)?.alarm;
+        await wants.alarm(nodeId, "power.stuck_off");
+        if (first)
+          event(
+            nodeId,
+            `ALARM: it should be on, and is not: ${failedBy(error)}. It is tried again until it is.`,
+          );
+        changed(nodeId);
+      },
+    });
+
+  /** Runs after what is under way for this node has let go. `answer` is told the first failure, while `on` may be tried on and on. */
+  async function perform(
+    at: Binding,
+    want: Want,
+    soft: boolean,
+    resumed: string | null,
+    op: Operation,
+    signal: AbortSignal,
+  ) {
+    const { nodeId } = at;
+    const node = registry.byId(nodeId);
+    const device = devices.byId(at.switchId);
+    const offMs = (device?.options.offSeconds ?? timings.offMs / 1000) * 1000;
+    if (soft && node && want !== "on") await softOff(node, at, op, signal);
+    if (resumed === "on-half") await giveBack(op);
+    else if (want === "cycle") await powerCycle(op, offMs);
+    else if (want === "on" && wants.of(nodeId)?.halted && op.reads && (await op.read()).state === "on") {
+      event(nodeId, "it has shut itself down while its port delivers: off, then on");
+      await powerCycle(op, offMs);
+    } else await switchTo(op, want === "on");
+    await wants.halted(nodeId, false);
+  }
+
+  async function softOff(node: Node, at: Binding, op: Operation, signal: AbortSignal): Promise<void> {
+    try {
+      await wants.halted(node.id, true); // from here on it may have halted, whatever becomes of us
+      await options.shutdown(node, signal);
+    } catch (error) {
+      signal.throwIfAborted();
+      event(
+        node.id,
+        `it could not be asked to shut down: ${failedBy(error as BrambleError)}; its power is cut`,
+      );
+      return;
+    }
+    const device = devices.byId(at.switchId);
+    const end = now() + timings.shutdownMs;
+    while (now() < end) {
+      const link = await device?.call(async (driver) => driver.link?.(target(at), signal));
+      if (link === false) return;
+      await op.sleep(Math.min(timings.everyMs, Math.max(0, end - now())));
+    }
+  }
+
+  /** The newest request of a node; the one before is told and lets go. */
+  function start(at: Binding, want: Want, how: Asked, resumed: string | null): Promise<void> {
+    const { nodeId } = at;
+    const device = devices.byId(at.switchId);
+    if (!device) return Promise.reject(new BrambleError("SWITCH_UNKNOWN", "its switch is gone"));
+    const before = lines.get(nodeId);
+    before?.stop.abort(superseded());
+    const stop = new AbortController();
+    const signal = AbortSignal.any([stop.signal, closing.signal]);
+    const op = operation(device, at, signal);
+    const desired = want === "off" ? "off" : "on";
+    return new Promise((resolve, reject) => {
+      const fail = () => reject(signal.reason);
+      signal.addEventListener("abort", fail, { once: true });
+      const told = op.stuckOff;
+      op.stuckOff = async (error) => {
+        await told(error);
+        reject(error);
+      };
+      const run = async () => {
+        await before?.tail;
+        signal.throwIfAborted();
+        // a newer "on" takes over from a cycle whose second half fails: it, too, must not give up
+        const half = resumed ?? (want === "on" && wants.of(nodeId)?.doing === "on-half" ? "on-half" : null);
+        if (resumed === null) await wants.want(nodeId, desired, how);
+        event(nodeId, `${want}: ${how.why} (${how.by.name})`);
+        changed(nodeId);
+        await perform(at, want, how.soft ?? false, half, op, signal);
+        if (wants.of(nodeId)?.alarm) event(nodeId, "the alarm is over: it is on");
+        await wants.alarm(nodeId, null);
+        await wants.doing(nodeId, null);
+        event(nodeId, `it was seen to be ${desired}`);
+      };
+      const line = { stop, tail: Promise.resolve() };
+      line.tail = run()
+        .then(resolve, async (error: BrambleError) => {
+          if (signal.aborted) return reject(signal.reason);
+          errors.set(nodeId, failedBy(error));
+          event(nodeId, `${want} failed: ${failedBy(error)}`);
+          await wants.doing(nodeId, null);
+          await wants.alarm(nodeId, null);
+          reject(error);
+        })
+        .catch(reject)
+        .finally(() => {
+          signal.removeEventListener("abort", fail);
+          if (lines.get(nodeId) === line) lines.delete(nodeId);
+          changed(nodeId);
+        });
+      lines.set(nodeId, line);
+    });
+  }
+
+  function view(nodeId: string): PowerSight {
+    const at = bindings.need(nodeId);
+    const device = devices.byId(at.switchId);
+    const want = wants.of(nodeId);
+    const reading = readings.get(nodeId);
+    const error = errors.get(nodeId) ?? device?.down?.words;
+    const alarm = want?.alarm ?? (whyMoved(at) && `node.moved: ${whyMoved(at)}`);
+    return {
+      node: registry.byId(nodeId)?.name ?? nodeId,
+      actual: reading?.state ?? "unknown",
+      driver: device?.row.driver ?? "",
+      switch: device?.row.name ?? "",
+      port: at.port,
+      proof: at.proof,
+      atMs: reading?.atMs ?? 0,
+      busy: lines.has(nodeId),
+      ...(want && { desired: want.want as "on" | "off" }),
+      ...(reading?.milliwatts !== undefined && { watts: reading.milliwatts / 1000 }),
+      ...(reading?.detail && { detail: reading.detail }),
+      ...(error && { error }),
+      ...(alarm && { alarm }),
+    };
+  }
+
+  return {
+    devices,
+    bindings,
+    wants,
+    timings,
+    closing: closing.signal,
+    view,
+    saw,
+    isBound: (nodeId: string): boolean => bindings.of(nodeId) !== undefined,
+    isBusy: (nodeId: string): boolean => lines.has(nodeId),
+    on(listener: (nodeId: string, reading: PowerReading) => void): () => void {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+
+    /** Ends when it was seen to be so. A newer request makes an older one fail with POWER_SUPERSEDED. */
+    async set(nodeId: string, want: Want, how: Asked): Promise<PowerSight> {
+      const at = bindings.need(nodeId);
+      const device = devices.byId(at.switchId);
+      if (want !== "on" && device) refuseGuarded(device, at);
+      await start(at, want, how, null);
+      return view(nodeId);
+    },
+
+    /** Asks its device now. */
+    async read(nodeId: string, signal: AbortSignal): Promise<PowerSight> {
+      const at = bindings.need(nodeId);
+      const device = devices.byId(at.switchId);
+      try {
+        if (device) saw(nodeId, await device.call((driver) => driver.get(target(at), signal)));
+      } catch (error) {
+        errors.set(nodeId, failedBy(error as BrambleError));
+      }
+      return view(nodeId);
+    },
+
+    /** Its system has ended by itself: a port that delivers does not start it. */
+    async halted(nodeId: string): Promise<void> {
+      if (!bindings.of(nodeId)) return;
+      if (!wants.of(nodeId)) await wants.want(nodeId, "on", { by: SYSTEM, why: "it was on" });
+      await wants.halted(nodeId, true);
+    },
+
+    /** What was under way when we ended goes on. */
+    resume(): void {
+      for (const { nodeId, want, doing, why } of wants.all()) {
+        const at = doing === null ? undefined : bindings.of(nodeId);
+        if (!at) continue;
+        const again: Want = doing === "set" ? (want as "on" | "off") : "cycle";
+        start(at, again, { by: SYSTEM, why: `taken up again: ${why}` }, doing).catch(() => {}); // told on the node's page
+      }
+    },
+
+    async close(): Promise<void> {
+      closing.abort(ended());
+      await Promise.all([...lines.values()].map(({ tail }) => tail));
+      devices.close();
+    },
+  };
+}
+
+export interface Asked {
+  by: Actor;
+  why: string;
+  /** Ask its system to shut down first. */
+  soft?: boolean;
+}

@@ -1,0 +1,54 @@
+import type { Actor } from "../../fleet/actor.ts";
+import type { Book } from "../../storage/book.ts";
+import type { PowerTables } from "../../storage/power-tables.ts";
+import type { Doing } from "./operation.ts";
+
+export type WantRow = PowerTables["powerWant"];
+
+/** What each node's power is to be, in memory and in the book: the book first. */
+export type Wants = Awaited<ReturnType<typeof openWants>>;
+
+export async function openWants(book: Book, now: () => number) {
+  const rows = new Map(
+    (await book.selectFrom("powerWant").selectAll().execute()).map((row) => [row.nodeId, row]),
+  );
+
+  async function write(row: WantRow): Promise<void> {
+    const { nodeId: _, ...set } = row;
+    await book
+      .insertInto("powerWant")
+      .values(row)
+      .onConflict((c) => c.column("nodeId").doUpdateSet(set))
+      .execute();
+    rows.set(row.nodeId, row);
+  }
+  async function change(nodeId: string, set: Partial<WantRow>): Promise<void> {
+    const row = rows.get(nodeId);
+    if (row) await write({ ...row, ...set });
+  }
+
+  return {
+    of: (nodeId: string): WantRow | undefined => rows.get(nodeId),
+    all: (): WantRow[] => [...rows.values()],
+    want: (nodeId: string, want: "on" | "off", { by, why }: { by: Actor; why: string }) =>
+      write({
+        nodeId,
+        want,
+        why,
+        by: by.name,
+        doing: null,
+        atMs: now(),
+        alarm: rows.get(nodeId)?.alarm ?? null,
+        halted: rows.get(nodeId)?.halted ?? 0,
+      }),
+    doing: (nodeId: string, doing: Doing | null) => change(nodeId, { doing }),
+    alarm: (nodeId: string, alarm: string | null) => change(nodeId, { alarm }),
+    halted: async (nodeId: string, halted: boolean): Promise<void> => {
+      if (Boolean(rows.get(nodeId)?.halted) !== halted) await change(nodeId, { halted: Number(halted) });
+    },
+    async forget(nodeId: string): Promise<void> {
+      rows.delete(nodeId);
+      await book.deleteFrom("powerWant").where("nodeId", "=", nodeId).execute();
+    },
+  };
+}
