@@ -1,4 +1,4 @@
-// npm run check: format and lint, types twice (all; pure rooms without Node), the house's rooms, unused code.
+// npm run check: format and lint, types (all; pure rooms without Node; the page with a browser's), the house's rooms, unused code.
 import { spawnSync } from "node:child_process";
 import { compiler } from "./compiler.mjs";
 
@@ -11,6 +11,7 @@ const steps = [
     [compiler(), "--noEmit", "--incremental", "false", "--tsBuildInfoFile", "null"],
   ],
   ["types of the pure rooms", process.execPath, [compiler(), "-p", "tsconfig.pure.json"]],
+  ["types of the page", process.execPath, [compiler(), "-p", "ui"]],
   ["rooms", process.execPath, ["scripts/test.mjs", "test/rooms"]],
   ["unused code", ...bin("knip/bin/knip.js", "--no-progress")],
 ];

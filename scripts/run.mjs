@@ -29,13 +29,14 @@ const text = (path) => {
   }
 };
 
-/** The newest change below the folders that the build reads, in ms. */
-function newest(folder) {
+/** The newest change below a folder that the build reads, in ms. */
+function newest(folder, ending = ".ts") {
   let latest = 0;
   for (const entry of readdirSync(join(root, folder), { withFileTypes: true })) {
     const path = join(folder, entry.name);
-    if (entry.isDirectory()) latest = Math.max(latest, newest(path), statSync(join(root, path)).mtimeMs);
-    else if (entry.name.endsWith(".ts")) latest = Math.max(latest, statSync(join(root, path)).mtimeMs);
+    if (entry.isDirectory())
+      latest = Math.max(latest, newest(path, ending), statSync(join(root, path)).mtimeMs);
+    else if (entry.name.endsWith(ending)) latest = Math.max(latest, statSync(join(root, path)).mtimeMs);
   }
   return latest;
 }
@@ -51,8 +52,12 @@ const FOLDERS = ["src", "e2e", "bench", "test"];
 /** What the packages and the build should be made of; a mark beside each says what it was made of. */
 const lockWanted = () => text("package-lock.json");
 const buildWanted = () => `${Math.max(...FOLDERS.map(newest))} ${text("tsconfig.json")}`;
+/** The page is made of its own sources and of the contract's routes. */
+const pageWanted = () => `${newest("ui", "")} ${newest("src/api")} ${lockWanted()}`;
 const isReady = () =>
-  text("node_modules/.bramble-lock") === lockWanted() && text("dist/.built") === buildWanted();
+  text("node_modules/.bramble-lock") === lockWanted() &&
+  text("dist/.built") === buildWanted() &&
+  text("dist/.page-built") === pageWanted();
 
 /** One at a time: two first starts at once would take each other's packages away. A holder that was killed holds nothing. */
 async function alone(work) {
@@ -109,14 +114,33 @@ async function makeReady() {
     step("Installing npm packages…", "npm", ["ci", "--include=dev", ...quiet]);
     writeFileSync(join(root, "node_modules/.bramble-lock"), lock);
   }
+  if (text("dist/.built") !== buildWanted()) await compile();
+  if (text("dist/.page-built") !== pageWanted() && !process.exitCode) bundle();
+}
+
+async function compile() {
   const wanted = buildWanted();
-  if (text("dist/.built") === wanted) return;
   const { compiler } = await import("./compiler.mjs");
   const { status, stdout } = spawnSync(process.execPath, [compiler()], { cwd: root, encoding: "utf8" });
   dropOrphans();
   if (status === 0) writeFileSync(join(root, "dist/.built"), wanted);
   else {
     process.stderr.write(stdout);
+    if (!process.env.BRAMBLE_BUILD_ANYWAY) process.exitCode = 1;
+  }
+}
+
+/** The page of the browser, into dist/ui. */
+function bundle() {
+  const wanted = pageWanted();
+  const vite = join("node_modules", "vite", "bin", "vite.js");
+  const { status, stdout, stderr } = spawnSync(process.execPath, [vite, "build", "ui"], {
+    cwd: root,
+    encoding: "utf8",
+  });
+  if (status === 0) writeFileSync(join(root, "dist/.page-built"), wanted);
+  else {
+    process.stderr.write(stdout + stderr);
     if (!process.env.BRAMBLE_BUILD_ANYWAY) process.exitCode = 1;
   }
 }
