@@ -85,11 +85,15 @@ const SeedView = view("SeedView", {
   config: Type.Array(Type.String()),
 });
 
+export type SeedView = Static<typeof SeedView>;
+
 const AppliedView = view("AppliedView", {
   profile: Type.String(),
   made: Type.Boolean({ description: "it was made from the one that Bramble ships" }),
   nodes: Type.Array(Type.Object({ node: Type.String(), number: Type.Integer(), does: Type.String() })),
 });
+
+export type AppliedView = Static<typeof AppliedView>;
 
 /** A board that need not be there. */
 const Board = args({

@@ -1,25 +1,31 @@
 import type { Command } from "commander";
 import pc from "picocolors";
-import type { NodeSettingsPatch, NodeView } from "../../api/contract.ts";
+import type { Calls, NodeSettingsPatch, NodeView } from "../../api/contract.ts";
+import type { NodeSettingsView } from "../../api/model-contract.ts";
 import type { Guard, VolumeSpec } from "../../fleet/disk-settings.ts";
+import { placeWords } from "../../fleet/places.ts";
 import { bootWords } from "./boots.ts";
+import { labelCommands, labelsShown } from "./groups.ts";
 import { orNull, type SettingOptions, settings, settingsPatch } from "./node-settings.ts";
 import { ago, bytes, show, table } from "./print.ts";
 import { seedCommand } from "./profiles.ts";
-import { globals, withCommands } from "./session.ts";
+import { manyWords, nodesMeant, type SelectOptions, selecting, someOrAll } from "./select.ts";
+import { type GlobalOptions, globals, withCommands } from "./session.ts";
+import { addValue } from "./template-options.ts";
 
 export function nodeCommands(program: Command): void {
   const node = program.command("node").description("the boards: what they are, what they boot");
 
-  node
-    .command("list")
-    .description("all nodes, with their last boot")
-    .action(async (_, command: Command) => {
+  selecting(node.command("list [nodes...]").description("all nodes, or some, with their last boot")).action(
+    async (names: string[], given: SelectOptions, command: Command) => {
       const options = globals(command);
-      const nodes = await withCommands(options, (commands) => commands.nodes({}));
+      const select = someOrAll(names, given);
+      const nodes = await withCommands(options, (commands) => commands.nodes(select));
       show(options.output, nodes, () =>
         nodes.length === 0
-          ? "No nodes yet: a board appears here when it first asks for an address."
+          ? select.select !== undefined
+            ? "No node fits."
+            : "No nodes yet: a board appears here when it first asks for an address."
           : table(
               ["NAME", "MODEL", "SERIAL", "MAC", "STATE", "IMAGE", "ROOT", "LAST BOOT"],
               nodes.map((n) => [
@@ -34,59 +40,93 @@ export function nodeCommands(program: Command): void {
               ]),
             ),
       );
-    });
+    },
+  );
 
   node
     .command("show <node>")
     .description("one node, and where its settings come from")
     .action(async (name: string, _, command: Command) => {
       const options = globals(command);
-      const one = await withCommands(options, (commands) => commands.node({ node: name }));
-      show(options.output, one, () => nodeLines(one));
+      const [one, told] = await withCommands(
+        options,
+        async (commands) =>
+          [await commands.node({ node: name }), await commands.nodeSettings({ node: name })] as const,
+      );
+      show(options.output, one, () => nodeLines(one, told));
     });
 
-  settings(
-    node.command("set <node>").description("settings of one node; `-` takes one back to its profile's"),
+  selecting(
+    settings(
+      node
+        .command("set [nodes...]")
+        .description(
+          "settings of nodes: one, pi[01-30], or -l; `-` takes one back to the group's or profile's",
+        ),
+    ),
   )
     .option("--name <name>", "host name")
     .option("--profile <profile>", "profile that gives what is not set here")
     .option("--address <ip>", "fixed address in full DHCP mode")
-    .action(async (name: string, given: SettingOptions, command: Command) => {
+    .option("--group <group>", "group that gives what is not set here, before the profile")
+    .option("--management <ip>", "address of its management interface, such as a BMC")
+    .option("--management-mac <mac>", "by which DHCP knows that interface")
+    .option("--value <name=text>", "what templates call value.NAME; repeat for more", addValue)
+    .action(async (names: string[], given: NodeOptions, command: Command) => {
       const options = globals(command);
       const patch: NodeSettingsPatch = settingsPatch(given);
+      if (given.group !== undefined) patch.group = orNull(given.group);
+      if (given.management !== undefined) patch.management = orNull(given.management);
+      if (given.managementMac !== undefined) patch.managementMac = orNull(given.managementMac);
+      if (given.value !== undefined) patch.values = given.value;
       if (given.name !== undefined) patch.name = given.name;
       if (given.profile !== undefined) patch.profile = given.profile;
       if (given.address !== undefined) patch.address = orNull(given.address);
-      const one = await withCommands(options, (commands) => commands.setNode({ node: name, patch }));
-      show(options.output, one, () => nodeLines(one));
+      await withCommands(options, async (commands) => {
+        const nodes = await nodesMeant(commands, names, given);
+        const set: NodeView[] = [];
+        for (const name of nodes) set.push(await commands.setNode({ node: name, patch }));
+        const [one] = set;
+        const told = set.length === 1 && one ? await commands.nodeSettings({ node: one.name }) : undefined;
+        show(options.output, told ? one : set, () =>
+          one && told ? nodeLines(one, told) : manyWords(nodes, "are set, from their next boot on"),
+        );
+      });
     });
 
-  node
-    .command("enrol <node>")
-    .alias("enroll")
-    .description("let a board that was heard boot from us")
-    .action(async (name: string, _, command: Command) => {
-      const options = globals(command);
-      const one = await withCommands(options, (commands) => commands.enrolNode({ node: name }));
-      show(options.output, one, () =>
+  selecting(
+    node.command("enrol [nodes...]").alias("enroll").description("let boards that were heard boot from us"),
+  ).action(async (names: string[], given: SelectOptions, command: Command) => {
+    const options = globals(command);
+    const all = await eachNode(options, names, given, (commands, name) => commands.enrolNode({ node: name }));
+    show(options.output, oneOrAll(all), () =>
+      wordsOf(all, (one) =>
         one.state === "deployed"
           ? `${one.name} is enrolled: it gets its clone at its next boot.`
           : `${one.name} is ${one.state}.`,
-      );
-    });
+      ),
+    );
+  });
 
-  node
-    .command("forget <node>")
-    .description("remove a node, its clone and its history; its volumes stay")
-    .action(async (name: string, _, command: Command) => {
-      const options = globals(command);
-      const gone = await withCommands(options, (commands) => commands.forgetNode({ node: name }));
-      show(options.output, gone, () =>
+  selecting(
+    node
+      .command("forget [nodes...]")
+      .description("remove nodes, their clones and their history; their volumes stay"),
+  ).action(async (names: string[], given: SelectOptions, command: Command) => {
+    const options = globals(command);
+    const all = await eachNode(options, names, given, (commands, name) =>
+      commands.forgetNode({ node: name }),
+    );
+    show(options.output, oneOrAll(all), () =>
+      wordsOf(all, (gone) =>
         gone.volumes.length === 0
           ? `${gone.name} is forgotten.`
           : `${gone.name} is forgotten. Its volumes stay, attached to none: ${gone.volumes.join(", ")}`,
-      );
-    });
+      ),
+    );
+  });
+
+  labelCommands(node);
 
   node
     .command("tree <node>")
@@ -145,9 +185,35 @@ export function nodeCommands(program: Command): void {
     });
 }
 
-function nodeLines(node: NodeView): string {
-  const own = (name: string, key: string) =>
-    node.own.includes(key) ? name : `${name} ${pc.dim(`(profile ${node.profile})`)}`;
+interface NodeOptions extends SettingOptions, SelectOptions {
+  group?: string;
+  management?: string;
+  managementMac?: string;
+  value?: Record<string, string | null>;
+}
+
+/** The same for each node, one after the other; the first that is refused ends it. */
+const eachNode = <T>(
+  options: GlobalOptions,
+  names: readonly string[],
+  given: SelectOptions,
+  work: (commands: Calls, name: string) => Promise<T>,
+): Promise<T[]> =>
+  withCommands(options, async (commands) => {
+    const done: T[] = [];
+    for (const name of await nodesMeant(commands, names, given)) done.push(await work(commands, name));
+    return done;
+  });
+
+const oneOrAll = <T>(all: readonly T[]): T | readonly T[] => (all.length === 1 && all[0] ? all[0] : all);
+const wordsOf = <T>(all: readonly T[], words: (one: T) => string): string =>
+  all.length === 0 ? "No node fits." : all.map(words).join("\n");
+
+function nodeLines(node: NodeView, { settings: told }: NodeSettingsView): string {
+  const own = (name: string, key: string) => {
+    const from = told.find((one) => one.name === key)?.from ?? `profile ${node.profile}`;
+    return from === "node" ? name : `${name} ${pc.dim(`(${from})`)}`;
+  };
   const rows: [string, string | undefined][] = [
     ["state", node.state],
     [
@@ -159,7 +225,11 @@ function nodeLines(node: NodeView): string {
     ["image", own(node.image ?? "none", "image")],
     ["root", own(node.root, "root")],
     ["firmware", node.firmware && own(node.firmware, "firmware")],
-    ["address", node.address],
+    ["address", node.address && fromWords(node.address, node.addressFrom)],
+    ["management", node.management],
+    ["group", node.group],
+    ["place", placeWords(node.place) || undefined],
+    ["labels", labelsShown(node.labels) || undefined],
     ["user", node.user && own(`${node.user}${node.hasPassword ? ", with a password" : ""}`, "user")],
     ["ssh keys", String(node.sshKeys)],
     ["clone", node.ephemeral ? own("a fresh one at every boot", "ephemeral") : undefined],
@@ -173,6 +243,9 @@ function nodeLines(node: NodeView): string {
   const shown = rows.flatMap(([key, value]) => (value ? [[pc.dim(key), value]] : []));
   return `${pc.bold(node.name)}\n${shown.map(([key, value]) => `  ${key}  ${value}`).join("\n")}`;
 }
+
+const fromWords = (address: string, from: string | undefined): string =>
+  from === undefined || from === "node" ? address : `${address} ${pc.dim(`(${from})`)}`;
 
 const guardWords = ({ shutdown, down }: Guard): string =>
   `reset after ${shutdown === 0 ? "no time" : `${shutdown} s`} without its disk while it shuts down, ${down === 0 ? "never" : `after ${down} s`} else`;

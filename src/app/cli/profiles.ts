@@ -6,6 +6,7 @@ import type { ProfileDetail } from "../../api/profile-contract.ts";
 import { BrambleError } from "../../base/errors.ts";
 import { type SettingOptions, settings, settingsPatch } from "./node-settings.ts";
 import { ago, show, table } from "./print.ts";
+import { versionCommands } from "./profile-versions.ts";
 import { globals, withCommands } from "./session.ts";
 import { type TemplateOptions, templateOptions, templatesPatch } from "./template-options.ts";
 
@@ -115,6 +116,7 @@ export function profileCommands(program: Command): void {
       show(options.output, done, () => `the cluster of ${done.name} is forgotten.`);
     });
 
+  versionCommands(profile);
   secretCommands(profile.command("secret").description("write-only values for templates: secret.NAME"));
 }
 
@@ -206,6 +208,7 @@ function profileLines(one: ProfileDetail): string {
     t.userData !== undefined && "user-data",
     t.metaData !== undefined && "meta-data",
     t.networkConfig !== undefined && "network-config",
+    t.ipxe !== undefined && "ipxe",
   ].filter((name) => name !== false);
   const rows: [string, string | undefined][] = [
     ["image", one.image ?? "none"],
@@ -213,7 +216,8 @@ function profileLines(one: ProfileDetail): string {
     ["firmware", one.firmware],
     ["user", one.user && `${one.user}${one.hasPassword ? ", with a password" : ""}`],
     ["ssh keys", one.sshKeys > 0 ? String(one.sshKeys) : undefined],
-    ["cloud-init", texts.join(", ") || undefined],
+    ["templates", one.templatesVersion > 0 ? `version ${one.templatesVersion}` : undefined],
+    ["texts", texts.join(", ") || undefined],
     ["files", t.files.map(({ path }) => path).join(" ") || undefined],
     ["packages", t.packages.join(" ") || undefined],
     ...t.commands.map((line): [string, string] => ["command", line]),

@@ -7,6 +7,7 @@ export interface TemplateOptions {
   userData?: string | null;
   metaData?: string | null;
   networkConfig?: string | null;
+  ipxe?: string | null;
   file?: TemplatesPatch["files"];
   package?: string[];
   command?: string[];
@@ -22,6 +23,7 @@ export function templateOptions(command: Command): Command {
     .option("--user-data <file>", "cloud-init's user-data, a template", textOf)
     .option("--meta-data <file>", "more lines for its meta-data", textOf)
     .option("--network-config <file>", "in place of leaving the network as it is", textOf)
+    .option("--ipxe <file>", "what iPXE loads: a script that begins with #!ipxe, a template", textOf)
     .option(
       "--file <path=file>",
       "a file on the node, a template; repeat for more; PATH=- takes it away",
@@ -40,7 +42,7 @@ export function templateOptions(command: Command): Command {
 }
 
 export function templatesPatch(given: TemplateOptions): TemplatesPatch {
-  const { userData, metaData, networkConfig, file, value, cluster } = given;
+  const { userData, metaData, networkConfig, ipxe, file, value, cluster } = given;
   const lists = {
     ...(given.package && { packages: given.package }),
     ...(given.command && { commands: given.command }),
@@ -51,6 +53,7 @@ export function templatesPatch(given: TemplateOptions): TemplatesPatch {
     ...(userData !== undefined && { userData }),
     ...(metaData !== undefined && { metaData }),
     ...(networkConfig !== undefined && { networkConfig }),
+    ...(ipxe !== undefined && { ipxe }),
     ...(file !== undefined && { files: file }),
     ...(value !== undefined && { values: value }),
     ...(cluster !== undefined && { cluster: cluster === "on" }),
@@ -85,7 +88,8 @@ function addFile(value: string, before: TemplatesPatch["files"] | undefined): Te
   return [...(before ?? []), { path, mode, text }];
 }
 
-function addValue(value: string, before: Record<string, string | null> | undefined) {
+/** "NAME=TEXT", more than once; "NAME=-" takes one away. */
+export function addValue(value: string, before: Record<string, string | null> | undefined) {
   const at = value.indexOf("=");
   if (at <= 0) throw new InvalidArgumentError("NAME=TEXT");
   return { ...before, [value.slice(0, at)]: orNull(value.slice(at + 1)) };
