@@ -99,6 +99,8 @@ export function bootDesk(options: DeskOptions) {
     obey: (orders) => obey(orders),
     lacks: (node) => lackedBy(images.of(node), node.model),
     dhcpMode: (node) => options.dhcpMode?.(servers.get(node.id)),
+    bootsAtAll: (node) => core.life.answer(node).tree !== "none",
+    failed: (node, words) => void core.hear(node.id, { fact: "gave-up", words }),
   });
   const obey = (orders: Do[]): void => {
     for (const order of orders) {

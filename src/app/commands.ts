@@ -18,6 +18,7 @@ import { lifeCommands } from "./life-commands.ts";
 import { modelCommands } from "./model-commands.ts";
 import { type AgentOf, agentToLookAt, treeOf, treeView } from "./node-tree.ts";
 import type { PlaneState } from "./planes/spawn.ts";
+import { powerCommands } from "./power/commands.ts";
 import { profileCommands } from "./profile-commands.ts";
 import { readSetting, writeSetting } from "./settings.ts";
 import type { NodePatch, ProfilePatch } from "./settings-patch.ts";
@@ -125,6 +126,7 @@ function commands(core: Core, running?: Running): Omit<Commands, keyof AccessCom
   return {
     ...cloneCommands(core, running),
     ...volumeCommands(core, running),
+    ...powerCommands(core, running),
     ...lifeCommands(core, running),
     async status() {
       return {
@@ -173,7 +175,9 @@ function commands(core: Core, running?: Running): Omit<Commands, keyof AccessCom
       await core.removeClone(found);
       await journal.flush();
       const volumes = (await attachedVolumes(core, found)).map(({ name }) => name);
+      await core.power.forget(found.id);
       await registry.forget(found);
+      running?.supervisor?.forget(found.id);
       return { name: found.name, volumes };
     },
     nodeTree: ({ node, model }) => treeView(core, registry.need(node), model, agentOf),

@@ -16,4 +16,8 @@ export interface PowerSight {
   desired?: "on" | "off" | undefined;
   actual?: PowerState | undefined;
   error?: string | undefined;
+  /** It should have power and has none, and is tried again and again; or it is not where we think. */
+  alarm?: string | undefined;
+  /** An operation is under way. */
+  busy?: boolean;
 }

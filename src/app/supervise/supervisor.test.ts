@@ -67,6 +67,7 @@ async function world(t: TestContext, given: { core?: Awaited<ReturnType<typeof f
     newId: () => `boot-${clock.now}-${++boots}`,
     lacks: () => [],
     dhcpMode: () => "full",
+    bootsAtAll: (one) => one.state !== "discovered",
     say: (words) => said.push(words),
   });
   await watch.restore();
@@ -232,6 +233,21 @@ test("power that somebody cuts ends the boot without a failure; power that comes
   assert.equal(w.power.asked.length, 0);
   const rows = await w.core.book.selectFrom("boot").select(["outcome", "verdict"]).execute();
   assert.deepEqual(rows, [{ outcome: "stopped", verdict: "Its power was switched off." }]);
+});
+
+test("while the power desk is busy with a node, or has an alarm about it, nothing is ordered from it", async (t) => {
+  const w = await world(t);
+  const pi = await node(w);
+  w.power.bound.add(pi.id);
+  w.power.sights.set(pi.id, { alarm: "power.stuck_off" });
+  await w.stall(pi, "agent");
+  await w.later(60_000);
+  w.power.sights.set(pi.id, { busy: true });
+  await w.later(1_000);
+  assert.equal(w.power.asked.length, 0);
+  w.power.sights.set(pi.id, { busy: false });
+  await w.later(1_000);
+  assert.equal(w.power.asked.length, 1);
 });
 
 test("a node that nobody has enrolled is not expected to boot when its power comes", async (t) => {

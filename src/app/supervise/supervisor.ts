@@ -30,6 +30,8 @@ export interface SupervisorOptions {
   /** Files that the node's image lacks for its model. */
   lacks(node: Node): readonly string[];
   dhcpMode(node: Node): Evidence["dhcp"];
+  /** Its life cycle gives it something to boot. */
+  bootsAtAll(node: Node): boolean;
   /** It is given up, with the sentence. */
   failed?(node: Node, words: string): void;
   say(words: string): void;
@@ -68,6 +70,15 @@ export function supervisor(options: SupervisorOptions) {
     powerCycles: settings?.powerCycles ?? 0,
     backOffMs: (settings?.backOffSeconds ?? []).map((seconds) => seconds * 1000),
   });
+  const toBoot = (nodeId: string): Node | undefined => {
+    const node = registry.byId(nodeId);
+    return node && options.bootsAtAll(node) ? node : undefined;
+  };
+  /** The power desk is at it: what it has begun it ends, and an alarm is its own to clear. */
+  const powerBusy = (nodeId: string): boolean => {
+    const sight = isBound(nodeId) ? core.power?.view(nodeId) : undefined;
+    return sight !== undefined && (sight.busy === true || sight.alarm !== undefined);
+  };
   const isBound = (nodeId: string): boolean => core.power?.isBound(nodeId) ?? false;
   const paused = (node: Node | undefined): boolean =>
     settings?.paused !== false || node === undefined || node.maintenance !== undefined;
@@ -125,8 +136,7 @@ export function supervisor(options: SupervisorOptions) {
   function powered(nodeId: string, reading: { state: PowerState; detail?: string }): void {
     const was = readings.get(nodeId)?.state;
     readings.set(nodeId, reading);
-    const node = registry.byId(nodeId);
-    if (!node || node.state === "discovered" || watches.of(nodeId)?.phase === "cycling") return;
+    if (!toBoot(nodeId) || watches.of(nodeId)?.phase === "cycling") return;
     if (reading.state === "off" && was !== "off") {
       options.obey(boots.end(nodeId, "stopped", now(), "Its power was switched off."));
       change(nodeId, { fact: "off" });
@@ -164,7 +174,7 @@ export function supervisor(options: SupervisorOptions) {
     atOnce = bootsAtOnce(settings?.bootsAtOnce ?? "auto", nodes);
     const orders = supervise(watches.all(), now(), {
       canCycle: isBound,
-      paused: (nodeId) => paused(registry.byId(nodeId)),
+      paused: (nodeId) => paused(toBoot(nodeId)) || powerBusy(nodeId),
       free: atOnce - boots.fetching - cycling.size,
     });
     for (const { order, watch } of orders) {
