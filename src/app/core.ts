@@ -21,6 +21,9 @@ import { type NewsDesk, newsDesk } from "./news.ts";
 import type { DiskCalls } from "./planes/disk-calls.ts";
 import { DISK_LASTING, DISK_REPEATABLE } from "./planes/lasting.ts";
 import { type Plane, spawnPlane } from "./planes/spawn.ts";
+import { openPowerDesk, type PowerDesk } from "./power/desk.ts";
+import { openDriver } from "./power/open-driver.ts";
+import { shutdownNode } from "./power/shutdown.ts";
 import { ProfileStore } from "./profile-store.ts";
 import { Registry } from "./registry.ts";
 import { openTasks, type Tasks } from "./tasks.ts";
@@ -42,6 +45,8 @@ export interface Core {
   tasks: Tasks;
   /** Every change of a node's state. */
   life: Life;
+  /** What switches nodes, and what their power is. */
+  power: PowerDesk;
   /** What boards and the supervisor tell the life cycle. */
   hear: Hear;
   disks: Plane<DiskCalls>;
@@ -105,6 +110,13 @@ export async function openCore(settings: CoreSettings): Promise<Core> {
     registry.onSaved = (id) => news.tell({ about: "node", id });
     const life = await openLife({ book, registry, journal, news, now: Date.now, warn: settings.warn });
     const tasks = await openTasks(book, news, Date.now);
+    const power = await openPowerDesk({
+      core: { book, registry, journal, news },
+      open: (wish) => openDriver(wish, Date.now),
+      now: Date.now,
+      shutdown: shutdownNode.bind(undefined, { book }),
+    });
+    life.usePower(power);
     const disks = spawnPlane<DiskCalls>("disk", {
       handlers: { disk: (event: never) => settings.onDisk?.(event) },
       lasting: DISK_LASTING,
@@ -125,6 +137,7 @@ export async function openCore(settings: CoreSettings): Promise<Core> {
       access: accessOf(book),
       tasks,
       life,
+      power,
       disks,
       release: () => held.release(),
     });
@@ -140,12 +153,22 @@ export async function openCore(settings: CoreSettings): Promise<Core> {
 function coreOf(
   parts: Pick<
     Core,
-    "data" | "book" | "registry" | "profiles" | "journal" | "news" | "access" | "tasks" | "life" | "disks"
+    | "data"
+    | "book"
+    | "registry"
+    | "profiles"
+    | "journal"
+    | "news"
+    | "access"
+    | "tasks"
+    | "life"
+    | "power"
+    | "disks"
   > & {
     release(): void;
   },
 ): Core {
-  const { data, book, registry, profiles, journal, news, access, tasks, life, disks } = parts;
+  const { data, book, registry, profiles, journal, news, access, tasks, life, power, disks } = parts;
   const making = new Map<string, Promise<{ path: string; image: ImageManifest; made: boolean }>>();
 
   async function imageOf(node: Node): Promise<ImageManifest> {
@@ -234,6 +257,7 @@ function coreOf(
     access,
     tasks,
     life,
+    power,
     hear: lifeHearing({ book, registry, life, now: Date.now }),
     disks,
     imageOf,
@@ -319,6 +343,7 @@ function coreOf(
       };
     },
     async close() {
+      await power.close();
       await tasks.close();
       await life.close();
       await disks.end();

@@ -16,6 +16,7 @@ import type { BootCalls } from "./planes/boot.ts";
 import type { DiskEvent } from "./planes/disk.ts";
 import { BOOT_LASTING, BOOT_REPEATABLE } from "./planes/lasting.ts";
 import { type Plane, spawnPlane } from "./planes/spawn.ts";
+import { startRounds } from "./power/rounds.ts";
 import { ramRoots } from "./ram-root.ts";
 import { readSetting, writeSetting } from "./settings.ts";
 
@@ -187,6 +188,9 @@ export async function startServer(
       warn: settings.say,
     });
     closers.push(() => page.close());
+    core.power.resume();
+    const rounds = startRounds({ desk: core.power, journal: core.journal, news: core.news, now: Date.now });
+    closers.push(() => rounds.close());
     void agents.prebuild();
 
     return {

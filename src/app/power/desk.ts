@@ -302,6 +302,16 @@ export async function openPowerDesk(options: PowerDeskOptions) {
       await wants.halted(nodeId, true);
     },
 
+    /** The node is no more, or nothing of ours gives it power any more. */
+    async forget(nodeId: string): Promise<void> {
+      lines.get(nodeId)?.stop.abort(superseded());
+      await lines.get(nodeId)?.tail;
+      await bindings.unbind(nodeId);
+      await wants.forget(nodeId);
+      readings.delete(nodeId);
+      errors.delete(nodeId);
+    },
+
     /** What was under way when we ended goes on. */
     resume(): void {
       for (const { nodeId, want, doing, why } of wants.all()) {

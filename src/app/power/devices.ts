@@ -77,7 +77,11 @@ export async function openDevices(book: Book, open: OpenDriver, now: () => numbe
 
   for (const row of await book.selectFrom("powerSwitch").selectAll().execute()) {
     const given = secretsOf(row.id);
-    const device = make(row, given, open(wishOf(row, given)));
+    const device = make(
+      row,
+      given,
+      openOrTell(() => open(wishOf(row, given)), row.driver as PowerKind),
+    );
     for (const port of ports.filter(({ switchId }) => switchId === row.id))
       device.ports.set(port.name, factsOf(port));
     devices.set(row.id, device);
@@ -210,6 +214,8 @@ export async function openDevices(book: Book, open: OpenDriver, now: () => numbe
       return facts && guardOf(facts, ownMacs());
     },
 
+    guardOf: (port: PortFacts): string | undefined => guardOf(port, ownMacs()),
+
     close(): void {
       for (const { driver } of devices.values()) driver.close();
     },
@@ -235,3 +241,13 @@ const ownMacs = (): ReadonlySet<string> =>
       .flatMap((one) => one ?? [])
       .map(({ mac }) => mac),
   );
+
+/** A device whose settings cannot be any more says so when it is asked, and keeps nobody from starting. */
+function openOrTell(open: () => PowerDriver, kind: PowerKind): PowerDriver {
+  try {
+    return open();
+  } catch (error) {
+    const caps = { read: true, cycleAtomic: false, measure: false };
+    return { kind, caps, get: () => Promise.reject(error), set: () => Promise.reject(error), close() {} };
+  }
+}
