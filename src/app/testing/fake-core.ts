@@ -12,6 +12,8 @@ import type { Core } from "../core.ts";
 import { dataFolder } from "../data.ts";
 import { openJournal } from "../journal.ts";
 import { newsDesk } from "../news.ts";
+import { openPowerDesk } from "../power/desk.ts";
+import { openDriver } from "../power/open-driver.ts";
 import { Registry } from "../registry.ts";
 import { eventView } from "../views.ts";
 
@@ -45,7 +47,14 @@ export async function fakeCore(t: TestContext) {
     event: (row) => news.tell({ about: "event", event: eventView(row, registry) }),
     boot: (id) => news.tell({ about: "boot", id }),
   });
+  const power = await openPowerDesk({
+    core: { book, registry, journal, news },
+    open: (wish) => openDriver(wish, Date.now),
+    now: Date.now,
+    async shutdown() {},
+  });
   t.after(async () => {
+    await power.close();
     await journal.close();
     await book.destroy();
     rmSync(root, { recursive: true });
@@ -96,6 +105,7 @@ export async function fakeCore(t: TestContext) {
     registry,
     journal,
     news,
+    power,
     disks: {
       async call(name: string, args: never) {
         calls.push(name);
