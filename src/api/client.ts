@@ -1,15 +1,18 @@
+import { createHash } from "node:crypto";
 import { request as httpRequest, type RequestOptions } from "node:http";
 import { request as httpsRequest } from "node:https";
+import type { TLSSocket } from "node:tls";
 import { BrambleError, type Code } from "../base/errors.ts";
 import { type Calls, ROUTES } from "./contract.ts";
 import { API, type Context, type DescribedRoute, type RouteFacts } from "./route.ts";
+import type { SessionView } from "./session-contract.ts";
 import type { TaskView } from "./task-contract.ts";
 
 export interface Server {
   /** `https://bramble.example:8440`. */
   url: string;
   token: string;
-  /** sha256 of the certificate that was trusted at the login; absent: the system's authorities decide. */
+  /** sha256 of the key that was trusted at the login; absent: the system's authorities decide. */
   fingerprint?: string;
 }
 
@@ -46,14 +49,27 @@ export function connectCommands(to: string | Server): Calls {
   return Object.fromEntries(calls) as Calls;
 }
 
-/** One call that is no command: who am I, a login. */
-export async function askServer(
-  to: string | Server,
-  method: string,
-  path: string,
-  body?: object,
-): Promise<unknown> {
-  return JSON.parse((await asking(to)(method, API + path, body)).text) as unknown;
+/** Who a server takes us for. Throws what it answers. */
+export async function whoAmI(to: string | Server): Promise<SessionView> {
+  return JSON.parse((await asking(to)("GET", `${API}/me`, undefined)).text) as SessionView;
+}
+
+/** A person's name and password become a token of this machine's; the session that it takes ends with it. */
+export async function tokenByPassword(
+  server: Omit<Server, "token">,
+  person: { user: string; password: string },
+  wish: { name: string; days: number },
+): Promise<string> {
+  const to = { ...server, token: "" };
+  const opened = await asking(to)("POST", `${API}/login`, person);
+  const { csrf = "" } = JSON.parse(opened.text) as SessionView;
+  const cookie = [opened.headers["set-cookie"] ?? []].flat()[0]?.split(";")[0] ?? "";
+  const ask = asking(to, { cookie, "x-bramble-csrf": csrf });
+  try {
+    return (JSON.parse((await ask("POST", `${API}/tokens`, wish)).text) as { token: string }).token;
+  } finally {
+    await ask("POST", `${API}/logout`, {}).catch(() => {}); // it ends by itself in hours
+  }
 }
 
 /** Where arguments travel: `:name` parts, the query of GET and DELETE, the body of the rest. */
@@ -102,7 +118,7 @@ async function follow(ask: Ask, begun: TaskView, { progress, signal }: Partial<C
   }
 }
 
-function asking(to: string | Server): Ask {
+function asking(to: string | Server, more: Record<string, string> = {}): Ask {
   const isLocal = typeof to === "string";
   const url = isLocal ? undefined : new URL(to.url);
   const isTls = url?.protocol === "https:";
@@ -120,6 +136,7 @@ function asking(to: string | Server): Ask {
           path,
           agent: false,
           headers: {
+            ...more,
             ...(bytes !== undefined && {
               "content-type": "application/json",
               "content-length": Buffer.byteLength(bytes),
@@ -142,24 +159,28 @@ function asking(to: string | Server): Ask {
         },
       );
       request.on("error", (cause) => reject(cause.name === "BrambleError" ? cause : gone(cause)));
-      // nothing is sent before the certificate is seen to be the one that was trusted
-      if (pinned !== undefined)
-        request.on("socket", (socket) =>
+      if (pinned === undefined) request.end(bytes);
+      else
+        request.once("socket", (socket) =>
           socket.once("secureConnect", () => {
-            const shown = (socket as import("node:tls").TLSSocket).getPeerCertificate().fingerprint256;
-            if (shown !== pinned)
-              request.destroy(
-                new BrambleError(
-                  "CERTIFICATE_BAD",
-                  `${url?.host} shows another certificate than the one that was trusted`,
-                  { hint: "if that is right, log in anew: bramble login URL" },
-                ),
-              );
+            // nothing, and no token, is sent before the key is seen to be the one that was trusted
+            if (keyFingerprint(socket as TLSSocket) === pinned) request.end(bytes);
+            else request.destroy(strange(url?.host ?? ""));
           }),
         );
-      request.end(bytes);
     });
 }
+
+/** sha256 of the public key that a server shows, in hex: it stays when its certificate is renewed. */
+export function keyFingerprint(socket: TLSSocket): string | undefined {
+  const shown = socket.getPeerX509Certificate();
+  const key = shown?.publicKey.export({ type: "spki", format: "der" });
+  return key && createHash("sha256").update(key).digest("hex");
+}
+const strange = (host: string): BrambleError =>
+  new BrambleError("CERTIFICATE_BAD", `${host} shows another key than the one that was trusted`, {
+    hint: "if that is right, log in anew: bramble login URL",
+  });
 
 const gone = (cause: Error): BrambleError =>
   new BrambleError("SERVER_GONE", `the running Bramble does not answer: ${cause.message}`, { cause });

@@ -1,4 +1,5 @@
 import { Command, Option } from "commander";
+import { accessCommands } from "./cli/access.ts";
 import { bootCommands } from "./cli/boots.ts";
 import { cardCommands } from "./cli/card.ts";
 import { cloneCommands } from "./cli/clones.ts";
@@ -28,9 +29,14 @@ export function makeProgram(): Command {
     )
     .version(VERSION)
     .option("--data <folder>", "data folder; default: the caller's own")
+    .option("--server <url>", "a Bramble elsewhere; or BRAMBLE_SERVER. `bramble login URL` comes first")
+    .option(
+      "--token <token>",
+      "for --server; better in BRAMBLE_TOKEN, where others of this machine cannot read it",
+    )
     .addOption(
       new Option("-o, --output <form>", "for people or for programs")
-        .choices(["table", "json"])
+        .choices(["table", "json", "yaml"])
         .default("table"),
     )
     .option("--verbose", "show where an error comes from")
@@ -54,6 +60,7 @@ export function makeProgram(): Command {
   doctorCommand(program);
   cardCommands(program);
   externalCommand(program);
+  accessCommands(program);
   completionCommand(program);
   serviceCommand(program);
   return program;

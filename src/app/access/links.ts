@@ -42,10 +42,10 @@ export function linksOf(book: Book, users: Users, now: () => number) {
       await book.deleteFrom("setting").where("name", "=", SETUP).execute();
       return made;
     },
-    login(user: string): { secret: string; expiresMs: number } {
+    login(user: string, lastsMs = LOGIN_MS): { secret: string; expiresMs: number } {
       for (const [hash, { expiresMs }] of logins) if (expiresMs <= now()) logins.delete(hash);
       if (logins.size >= MOST) throw new BrambleError("TOO_MANY", `${MOST} links wait to be opened`);
-      const [secret, expiresMs] = [newSecret(), now() + LOGIN_MS];
+      const [secret, expiresMs] = [newSecret(), now() + lastsMs];
       logins.set(digest(secret), { user, expiresMs });
       return { secret, expiresMs };
     },
@@ -56,7 +56,7 @@ export function linksOf(book: Book, users: Users, now: () => number) {
       logins.delete(hash);
       const user = link && link.expiresMs > now() ? await users.find(link.user) : undefined;
       if (user) return user;
-      throw refused("this link was used, or is over", "`bramble login --link` on the server makes another");
+      throw refused("this link was used, or is over", "`bramble user link NAME` on the server makes another");
     },
   };
 }

@@ -17,6 +17,8 @@ import { globals } from "./session.ts";
 import { type CommandedServer, startCommanded, untilStopped } from "./up.ts";
 
 const MODELS: readonly Model[] = ["4B", "5", "3B", "3B+", "CM4", "4B"];
+const PERSON = "demo";
+const LINK_MS = 24 * 3_600_000;
 /** The demo needs no network, so it has no Debian packages to make an agent of. */
 const AGENT = "This is the demo's stand-in for the agent: no kernel runs it.\n";
 
@@ -42,10 +44,11 @@ export function demoCommand(program: Command): void {
         console.log(`took ${((performance.now() - started) / 1000).toFixed(1)} s`);
         await server.close();
       } else {
+        const secret = await demoLogin(server);
         void good.then(
           () =>
             console.log(
-              `\nThe page: ${pc.bold(`http://127.0.0.1:${server.ports.operator}`)}   Ctrl-C ends it.`,
+              `\nThe page, logged in: ${pc.bold(`${server.page}/#login=${secret}`)}   Ctrl-C ends it.`,
             ),
           (error: Error) => console.error(pc.red(error.message)),
         );
@@ -90,6 +93,12 @@ async function startDemo(data: string, pagePort: number): Promise<CommandedServe
     );
   }
   return server;
+}
+
+/** Who tries it out is an admin here, by a link. */
+async function demoLogin({ core: { access } }: CommandedServer): Promise<string> {
+  if (!(await access.users.find(PERSON))) await access.users.add(PERSON, "admin");
+  return access.links.login(PERSON, LINK_MS).secret;
 }
 
 /** Boots the virtual Pis at once, each with its own loopback address; true when each got the right bytes. */

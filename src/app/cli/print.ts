@@ -1,8 +1,9 @@
 import pc from "picocolors";
+import { stringify } from "yaml";
 import { problemOf } from "../../api/problem.ts";
 import { BrambleError } from "../../base/errors.ts";
 
-export type Output = "table" | "json";
+export type Output = "table" | "json" | "yaml";
 
 /** Columns as wide as their widest cell; the last one is left to run on. */
 export function table(head: string[], rows: string[][]): string {
@@ -24,7 +25,12 @@ const plain = (text: string): string => text.replace(/\u001b\[\d+m/g, "");
 
 /** Data for programs, or a picture of it for people. */
 export function show(output: Output, value: unknown, people: () => string): void {
-  console.log(output === "json" ? JSON.stringify(value, undefined, 2) : people());
+  const forms = {
+    json: () => JSON.stringify(value, undefined, 2),
+    yaml: () => stringify(value).trimEnd(),
+    table: people,
+  };
+  console.log(forms[output]());
 }
 
 export function bytes(n: number): string {

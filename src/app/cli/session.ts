@@ -7,25 +7,31 @@ import { localCommands } from "../commands.ts";
 import { openCore } from "../core.ts";
 import { dataFolder, dataPath, tryLock } from "../data.ts";
 import { asOwner } from "../privileges.ts";
+import { chosenServer } from "./logins.ts";
 import type { Output } from "./print.ts";
 
 export interface GlobalOptions {
   data?: string;
   output: Output;
   verbose?: boolean;
+  /** A Bramble elsewhere. */
+  server?: string;
+  token?: string;
 }
 
 /** The options before the command. */
 export const globals = (command: Command): GlobalOptions => command.optsWithGlobals() as GlobalOptions;
 
 /**
- * Runs a command on the data folder: through the running server's socket where there is one, else by opening the
- * folder for as long as it takes.
+ * Runs a command: at the server that was named; else on the data folder, through the running server's socket where there is one, else by
+ * opening the folder for as long as it takes.
  */
 export async function withCommands<T>(
   options: GlobalOptions,
   work: (commands: Calls, running: boolean) => Promise<T>,
 ): Promise<T> {
+  const server = chosenServer(options);
+  if (server) return work(connectCommands(server), true);
   const data = dataFolder(dataPath(options.data));
   asOwner(data.root);
   const free = tryLock(data.root);

@@ -6,7 +6,7 @@ import { replayTrace } from "../../sim/replay.ts";
 import { runFleet } from "../../sim/run-fleet.ts";
 import { replayServers } from "../replay-servers.ts";
 import { parseModels, stopVirtualBoard } from "../virtual-rack.ts";
-import { bytes, show, table } from "./print.ts";
+import { bytes, type Output, show, table } from "./print.ts";
 import { globals, withCommands } from "./session.ts";
 
 interface SimOptions {
@@ -49,7 +49,7 @@ export function simCommand(program: Command): void {
         keepBytes: true,
         ...(given.waits && { like: { hardwareWaits: 1 } }),
         onProgress({ pi, ...told }) {
-          if (told.step !== "end" || output === "json" || count === 1) return;
+          if (told.step !== "end" || output !== "table" || count === 1) return;
           const mark = told.boot.outcome === "kernel" ? pc.green("●") : pc.red("●");
           console.log(
             `${mark} Pi ${pi.model} ${pi.serial}  ${told.boot.reason}  ${(told.boot.ms / 1000).toFixed(2)} s`,
@@ -113,7 +113,7 @@ async function serverPlace(given: SimOptions, command: Command) {
   };
 }
 
-async function replay(path: string, output: "table" | "json"): Promise<void> {
+async function replay(path: string, output: Output): Promise<void> {
   const text = await readFile(path, "utf8").catch((cause: Error) => {
     throw new BrambleError("FILE_UNKNOWN", `${path} cannot be read: ${cause.message}`, { cause });
   });

@@ -1,3 +1,4 @@
+import { hostname } from "node:os";
 import { confirm, isCancel, select, text } from "@clack/prompts";
 import { type Command, Option } from "commander";
 import pc from "picocolors";
@@ -7,6 +8,7 @@ import { BrambleError } from "../../base/errors.ts";
 import { parseEnrolRule } from "../../fleet/enrol.ts";
 import { QUIRKS } from "../../fleet/quirks.ts";
 import type { DhcpInterface } from "../../serve/dhcp.ts";
+import { fingerprintOf, generatedCertificate, ownCertificate, type Tls } from "../access/certificate.ts";
 import { openCommands, type Running } from "../commands.ts";
 import { dataFolder, dataPath } from "../data.ts";
 import { interfaceNamed, onlyWired, type Wired, wiredInterfaces } from "../interfaces.ts";
@@ -30,6 +32,9 @@ interface UpOptions {
   highPorts?: boolean;
   mirror?: string;
   operator: string;
+  tls: "auto" | "on" | "off";
+  tlsCert?: string;
+  tlsKey?: string;
   agentPort: string;
   nbdPort: string;
   iscsiPort: string;
@@ -70,6 +75,13 @@ export function upCommand(program: Command): void {
     .option("--high-ports", `unprivileged: DHCP on ${HIGH.dhcp}, TFTP on ${HIGH.tftp}; for trying only`)
     .option("--mirror <url>", "Debian mirror for the agent's packages")
     .option("--operator <host:port>", "where the page and the API listen", "127.0.0.1:8440")
+    .addOption(
+      new Option("--tls <when>", "TLS with a certificate of our own making; auto: unless it is loopback only")
+        .choices(["auto", "on", "off"])
+        .default("auto"),
+    )
+    .option("--tls-cert <file>", "your own certificate for the page and the API, PEM")
+    .option("--tls-key <file>", "its key, PEM")
     .option("--agent-port <port>", "HTTP port for the nodes' agent", "8441")
     .option("--nbd-port <port>", "port of the nodes' disks over NBD", "10809")
     .option("--iscsi-port <port>", "port of the nodes' disks over iSCSI", "3260")
@@ -80,6 +92,7 @@ export function upCommand(program: Command): void {
       console.log(`data folder: ${data.root}`);
       for (const words of lacking()) console.log(pc.yellow(words));
       const server = await startCommanded(settings);
+      await firstLogin(server);
       await firstImage(server, given);
       await untilStopped(server);
     });
@@ -119,7 +132,7 @@ async function upSettings(data: string, given: UpOptions): Promise<Omit<ServerSe
       iscsi: Number(given.iscsiPort),
     },
     hosts: wired.map((one) => one.address),
-    operator: { host, port: Number(port) },
+    operator: { host, port: Number(port), ...operatorTls(data, host, given) },
     ...(given.quirkOff && { quirks: quirksOff(given.quirkOff) }),
     ...(given.enrol !== undefined && { enrol: given.enrol }),
     ...(given.mirror !== undefined && { mirror: given.mirror }),
@@ -173,8 +186,42 @@ async function firstImage(server: CommandedServer, given: UpOptions): Promise<vo
   console.log(`${image.name}:${image.version} is in: it becomes every node's image unless told otherwise.`);
 }
 
+const isLoopback = (host: string): boolean => /^(127\.|localhost$|\[?::1\]?$)/.test(host);
+
+/** Passwords and tokens cross no network in the clear unless somebody says so. */
+function operatorTls(data: string, host: string, given: UpOptions): { tls?: Tls } {
+  if (given.tlsCert !== undefined || given.tlsKey !== undefined) {
+    if (given.tlsCert === undefined || given.tlsKey === undefined)
+      throw new BrambleError("BAD_INPUT", "a certificate and its key go together", {
+        hint: "--tls-cert FILE --tls-key FILE",
+      });
+    return { tls: ownCertificate(given.tlsCert, given.tlsKey, Date.now()) };
+  }
+  if (given.tls === "off" || (given.tls === "auto" && isLoopback(host))) return {};
+  const { cert, key } = generatedCertificate(data, Date.now(), isLoopback(host) ? [] : [host]);
+  console.log(`TLS with our own key, which browsers do not know; its sha256 is\n  ${fingerprintOf(cert)}`);
+  return { tls: { cert, key } };
+}
+
+/** A wildcard address is no address to go to: this machine's name is. */
+function pageUrl({ host, tls }: ServerSettings["operator"], port: number): string {
+  const name = host === "0.0.0.0" || host === "::" ? hostname() : host;
+  return `${tls ? "https" : "http"}://${name}:${port}`;
+}
+
+/** Where nobody can log in yet: says once where the first admin is made. */
+async function firstLogin(server: CommandedServer): Promise<void> {
+  const secret = await server.core.access.links.firstStart();
+  if (secret === undefined) return;
+  console.log(
+    `Nobody can log in yet. This link makes the first admin, once, within a day:\n  ${pc.bold(`${server.page}/#setup=${secret}`)}`,
+  );
+}
+
 export interface CommandedServer extends RunningServer {
   commands: Calls;
+  /** Where a browser finds it. */
+  page: string;
   enrolAuto: boolean;
 }
 
@@ -221,10 +268,11 @@ export async function startCommanded(settings: Omit<ServerSettings, "failed">): 
     );
   }
   for (const one of ports.dhcp) listening.push(`DHCP ${one.address}:${one.dhcp}`);
-  listening.push(`page http://${settings.operator.host}:${ports.operator}`);
+  const page = pageUrl(settings.operator, ports.operator);
+  listening.push(`page ${page}`);
   for (const words of listening) settings.say(words);
   if (!commands) throw new BrambleError("INTERNAL", "the server started without its commands");
-  return { ...server, commands, enrolAuto: settings.enrol === "auto" };
+  return { ...server, page, commands, enrolAuto: settings.enrol === "auto" };
 }
 
 /** Ends when SIGINT or SIGTERM comes, after everything was closed. */
