@@ -7,6 +7,7 @@ import { IMAGE_ROUTES, type ImageCommands } from "./image-contract.ts";
 import { LIFE_ROUTES, type LifeCommands } from "./life-contract.ts";
 import { MODEL_ROUTES, type ModelCommands } from "./model-contract.ts";
 import { NODE_ROUTES, type NodeCommands } from "./node-contract.ts";
+import { OBSERVE_ROUTES, type ObserveCommands } from "./observe-contract.ts";
 import { POWER_ROUTES, type PowerCommands } from "./power-contract.ts";
 import { PROFILE_ROUTES, type ProfileCommands } from "./profile-contract.ts";
 import { PROFILE_SETTINGS_ROUTES, type ProfileSettingsCommands } from "./profile-settings-contract.ts";
@@ -40,6 +41,7 @@ export interface Commands
     LifeCommands,
     NodeCommands,
     PowerCommands,
+    ObserveCommands,
     ProfileCommands,
     ProfileSettingsCommands,
     SuperviseCommands,
@@ -60,6 +62,7 @@ export const ROUTES: { [C in keyof Commands]: RouteFacts | DescribedRoute } = {
   ...LIFE_ROUTES,
   ...NODE_ROUTES,
   ...POWER_ROUTES,
+  ...OBSERVE_ROUTES,
   ...PROFILE_ROUTES,
   ...PROFILE_SETTINGS_ROUTES,
   ...SUPERVISE_ROUTES,

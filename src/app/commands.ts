@@ -1,6 +1,7 @@
 import type { AccessCommands } from "../api/access-contract.ts";
 import { callsThrough } from "../api/calls.ts";
 import type { Calls, Commands, FirmwareView, SettingsPatch } from "../api/contract.ts";
+import type { ObserveCommands } from "../api/observe-contract.ts";
 import type { TaskCommands } from "../api/task-contract.ts";
 import { BrambleError } from "../base/errors.ts";
 import { readAll } from "../base/tree.ts";
@@ -17,6 +18,8 @@ import { lastBoots } from "./last-boots.ts";
 import { lifeCommands } from "./life-commands.ts";
 import { modelCommands } from "./model-commands.ts";
 import { type AgentOf, agentToLookAt, treeOf, treeView } from "./node-tree.ts";
+import type { Observing } from "./observe/observing.ts";
+import { observeCommands } from "./observe-commands.ts";
 import type { PlaneState } from "./planes/spawn.ts";
 import { powerCommands } from "./power/commands.ts";
 import { profileCommands } from "./profile-commands.ts";
@@ -45,6 +48,7 @@ export interface Running {
   volumesChanged(node: Node): Promise<void>;
   agentOf: AgentOf;
   supervisor?: Supervisor;
+  observing?: Observing;
 }
 
 const firmwareView = ({ name, version, source, addedAt, size, files }: FirmwareManifest): FirmwareView => ({
@@ -75,6 +79,7 @@ export function openCommands(core: Core, running?: Running): { calls: Calls; may
   const perform: Perform = (verb, args, context) => gate.perform(verb, args, context);
   const all: Commands = {
     ...commands(core, running),
+    ...observeCommands(core, running, () => callsThrough(all, perform)),
     ...accessCommands(core),
     ...taskCommands(core, perform),
   };
@@ -82,7 +87,10 @@ export function openCommands(core: Core, running?: Running): { calls: Calls; may
   return { calls: callsThrough(all, perform), mayCall: gate.mayCall };
 }
 
-function commands(core: Core, running?: Running): Omit<Commands, keyof AccessCommands | keyof TaskCommands> {
+function commands(
+  core: Core,
+  running?: Running,
+): Omit<Commands, keyof AccessCommands | keyof TaskCommands | keyof ObserveCommands> {
   const { book, registry, data, journal } = core;
   const agentOf = running?.agentOf ?? agentToLookAt(core);
 
