@@ -65,7 +65,7 @@ export function modelCommands(core: Parts, running?: ModelRunning): ModelCommand
         settings: resolveSettings(node, profile, group, profiles.templates(profile.name).values),
       };
     },
-    labelNodes: ({ select, labels }, context) =>
+    labelNodes: async ({ select, labels }, context) =>
       change(registry.select(select), { labels }, `labels: ${Object.keys(labels).join(", ")}`, context),
     groups: async () => groups.all().map((group) => groupView(group, membersOf(group.name))),
     async group({ group }) {

@@ -119,7 +119,8 @@ export function profileCommands(
       const current = profiles.version(name);
       return (await profiles.versions(name)).map((one) => ({ ...one, current: one.version === current }));
     },
-    templateVersion: ({ profile, version }) => profiles.templatesAt(registry.profile(profile).name, version),
+    templateVersion: async ({ profile, version }) =>
+      profiles.templatesAt(registry.profile(profile).name, version),
     async rollbackTemplates({ profile, version }, context) {
       const { name } = registry.profile(profile);
       const templates = await profiles.templatesAt(name, version);
