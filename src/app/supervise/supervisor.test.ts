@@ -250,6 +250,13 @@ test("while the power desk is busy with a node, or has an alarm about it, nothin
   assert.equal(w.power.asked.length, 1);
 });
 
+test("a switch that was away for a while does not make its running nodes boot", async (t) => {
+  const w = await world(t);
+  const pi = await node(w);
+  for (const state of ["on", "unknown", "on"] as const) w.power.read(pi, state);
+  assert.equal(w.desk.current(pi.id), undefined);
+});
+
 test("a node that nobody has enrolled is not expected to boot when its power comes", async (t) => {
   const w = await world(t);
   const pi = await node(w, "10000001", "discovered");

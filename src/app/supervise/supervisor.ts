@@ -140,7 +140,7 @@ export function supervisor(options: SupervisorOptions) {
     if (reading.state === "off" && was !== "off") {
       options.obey(boots.end(nodeId, "stopped", now(), "Its power was switched off."));
       change(nodeId, { fact: "off" });
-    } else if (reading.state === "on" && was !== undefined && was !== "on") expectBoot(nodeId);
+    } else if (reading.state === "on" && was !== undefined && WITHOUT_POWER.has(was)) expectBoot(nodeId);
   }
   const expectBoot = (nodeId: string) => options.obey(boots.power(nodeId, options.newId(), now()));
 
@@ -275,6 +275,9 @@ export function supervisor(options: SupervisorOptions) {
     },
   };
 }
+
+/** A switch that did not answer for a while says nothing about its ports: their nodes may have run all the time. */
+const WITHOUT_POWER: ReadonlySet<PowerState> = new Set(["off", "searching", "fault"]);
 
 const UNBOUND =
   "nothing of ours can switch its power: somebody has to pull its plug, or a switch is to be bound (docs/power.md).";

@@ -1,0 +1,215 @@
+import assert from "node:assert/strict";
+import type { Calls } from "../../src/api/contract.ts";
+import {
+  type Behaviour,
+  dead,
+  type Fate,
+  failsOften,
+  type HangStage,
+  hangsAt,
+} from "../../src/sim/behaviour.ts";
+import type { VirtualPi } from "../../src/sim/board.ts";
+import { virtualPoeSwitch } from "../../src/sim/poe-switch.ts";
+import { type RackPi, rack } from "../../src/sim/rack.ts";
+import { fleetOf } from "../../src/sim/run-fleet.ts";
+import { type Loopback, startLoopback, until } from "../bed/loopback.ts";
+import type { Scenario, Stage } from "../scenario.ts";
+
+/** What each fault must be called. */
+const CAUSES: Record<HangStage | "loop" | "agent-fails", string> = {
+  power: "no-dhcp",
+  dhcp: "no-file-request",
+  file: "file-timeout",
+  firmware: "firmware-stopped",
+  kernel: "agent-silent",
+  agent: "no-root",
+  root: "no-system",
+  os: "os-silent",
+  loop: "boot-loop",
+  "agent-fails": "agent-failed",
+};
+const STAGES: readonly HangStage[] = ["power", "dhcp", "file", "firmware", "kernel", "agent", "root", "os"];
+/** `os` has the longest deadline of all: once is enough. */
+const OFTEN = STAGES.filter((stage) => stage !== "os");
+const POWER_CYCLES = 12;
+/** Of boards that fail 80 % of their boots: the dice of each let it come up at try 3 to 9. */
+const SEEDS = [4, 18, 20, 25, 32, 35, 43, 51];
+const LOOPBACK = { server: "127.0.0.1", dhcpPort: 0, tftpPort: 0 };
+
+interface Patient {
+  pi: VirtualPi;
+  /** From its second power-on: the first one is good, so that it is a node, and found on its port. */
+  behaviour: Behaviour;
+  cause?: string;
+}
+
+/** Boards that fail at each stage, most of the time, or for ever: all that can come up do, each failure is called what it was. */
+export const scenario: Scenario = {
+  name: "supervisor",
+  tier: "ci",
+  budgetSeconds: 150,
+  needs: [],
+  assets: [],
+  async run(t) {
+    const bramble = await startLoopback(t);
+    const { commands } = bramble;
+    await commands.setSupervision({
+      deadlineScale: 0.04,
+      backOffSeconds: [0.2, 0.3, 0.5],
+      powerCycles: POWER_CYCLES,
+    });
+    const patients = makePatients();
+    const { injected } = await plugIn(t, bramble, patients);
+    const seconds = since(Date.now());
+    await Promise.all(patients.map(({ pi }) => commands.setPower({ node: pi.mac, want: "cycle" })));
+    await until(
+      60,
+      async () => (injected.size >= 12 ? true : undefined),
+      () => states(commands),
+    );
+    await bramble.killed();
+    t.say(`killed ${seconds()} s after their power came, and started again`);
+
+    await until(
+      120,
+      async () => {
+        const nodes = await commands.nodes({});
+        const over = nodes.filter(
+          (one) => one.boot?.outcome === "booted" || one.supervision?.phase === "failed",
+        );
+        return over.length === patients.length ? true : undefined;
+      },
+      () => states(commands),
+    );
+    t.say(`${patients.length} boards are up or given up ${seconds()} s after their power came`);
+    await judge(t, commands, patients, injected);
+  },
+};
+
+function makePatients(): Patient[] {
+  const behaviours: Omit<Patient, "pi">[] = [
+    ...STAGES.map((stage) => ({ behaviour: hangsAt(stage), cause: CAUSES[stage] })),
+    { behaviour: (n) => (n === 1 ? { end: "loop" } : { end: "up" }), cause: CAUSES.loop },
+    {
+      behaviour: (n) => (n === 1 ? { end: "agent-fails", words: "no root partition 2" } : { end: "up" }),
+      cause: CAUSES["agent-fails"],
+    },
+    { behaviour: dead, cause: CAUSES.power },
+    ...SEEDS.map((seed) => ({ behaviour: failsOften(0.8, seed, OFTEN) })),
+  ];
+  const pis = fleetOf({ count: behaviours.length, models: ["4B", "5", "CM4"], ...LOOPBACK });
+  return pis.map((pi, i) => ({ pi, ...(behaviours[i] as Omit<Patient, "pi">) }));
+}
+
+/** A rack on a virtual switch: every board is up once, and bound to the port on which it was found. `injected`: by MAC, what was done to it. */
+async function plugIn(t: Stage, { commands, ports }: Loopback, patients: readonly Patient[]) {
+  const poe = await virtualPoeSwitch({
+    ports: patients.length,
+    communityRo: "public",
+    communityRw: "private",
+    searchMs: 100,
+    budgetW: 1_000,
+  });
+  t.atEnd(() => poe.close());
+  const injected = new Map<string, string[]>();
+  const pis = patients.map(
+    ({ pi, behaviour }, i): RackPi => ({
+      port: i + 1,
+      pi,
+      behaviour(powerOn) {
+        const fate: Fate = powerOn === 1 ? { end: "up" } : behaviour(powerOn - 1);
+        if (fate.end !== "up") {
+          const cause = CAUSES[fate.end === "hang" ? fate.at : fate.end];
+          injected.set(pi.mac, [...(injected.get(pi.mac) ?? []), cause]);
+        }
+        return fate;
+      },
+    }),
+  );
+  const shelf = rack({
+    switch: poe,
+    server: { address: "127.0.0.1", dhcpPort: ports.dhcp, tftpPort: ports.tftp },
+    pis,
+    failed: (error) => t.say(`a board's net failed: ${String(error)}`),
+  });
+  t.atEnd(() => shelf.close());
+  await until(
+    60,
+    async () => {
+      const up = (await commands.nodes({})).filter(({ boot }) => boot?.outcome === "booted");
+      return up.length === patients.length ? true : undefined;
+    },
+    () => states(commands),
+  );
+  await commands.addSwitch({
+    name: "poe",
+    driver: "snmp",
+    address: `127.0.0.1:${poe.port}`,
+    options: { offSeconds: 0.1, every: 1 },
+    secrets: { community: "private" },
+  });
+  const found = await commands.scanSwitch({ switch: "poe", bind: true });
+  assert.equal(found.filter(({ bound }) => bound).length, patients.length);
+  return { injected };
+}
+
+/** Each failure has the cause that was injected, in its order; what can come up is up and says at which try. */
+async function judge(
+  t: Stage,
+  commands: Calls,
+  patients: readonly Patient[],
+  injected: ReadonlyMap<string, readonly string[]>,
+): Promise<void> {
+  const tries: number[] = [];
+  const wrong: string[] = [];
+  for (const { pi, behaviour } of patients) {
+    const node = await commands.node({ node: pi.mac });
+    const boots = (await commands.boots({ node: pi.mac, limit: 100 })).reverse().slice(1);
+    const told = boots.flatMap(({ outcome, cause }) => (outcome === "failed" ? [cause] : []));
+    const done = injected.get(pi.mac) ?? [];
+    const loops = boots.filter(({ cause }) => cause === "boot-loop").length;
+    if (done.includes("boot-loop")) assert.ok(loops > 0, JSON.stringify(boots));
+    else if (JSON.stringify(told) !== JSON.stringify(done))
+      wrong.push(`${node.name}: ${told} instead of ${done}`);
+    if (behaviour === dead) {
+      assert.equal(node.supervision?.phase, "failed");
+      assert.equal(node.supervision?.powerCycles, POWER_CYCLES);
+      const { events } = await commands.explain({ node: pi.mac });
+      const sentence = events.find(({ kind }) => kind === "failed")?.words ?? "";
+      assert.match(sentence, /given up after 13 tries and 12 power cycles: It has power, but no DHCP/);
+      t.say(`${node.name}: ${sentence}`);
+    } else {
+      assert.equal(node.boot?.outcome, "booted", `${node.name}: ${node.boot?.verdict}`);
+      assert.equal(node.supervision, undefined);
+      if (!done.includes("boot-loop")) assert.equal(node.boot?.tries, done.length + 1);
+      tries.push(node.boot?.tries ?? 0);
+    }
+  }
+  assert.deepEqual(wrong, []);
+  t.say(`tries until each was up: ${tries.join(" ")}`);
+  await report(t, commands);
+}
+
+async function report(t: Stage, commands: Calls): Promise<void> {
+  for (const by of ["model", "switch"] as const)
+    for (const { of, boots, firstTry, failed, givenUp, seconds, causes } of await commands.reliability({
+      by,
+    })) {
+      const times = seconds ? `p50 ${seconds.p50.toFixed(2)} s, p95 ${seconds.p95.toFixed(2)} s` : "no times";
+      const why = causes.map(({ cause, times: n }) => `${cause} ${n}`).join(", ");
+      t.say(
+        `${by} ${of}: ${boots} boots, ${Math.round(firstTry * 100)} % at the first try, ${failed} tries failed, ${givenUp} given up, ${times}; ${why}`,
+      );
+    }
+}
+
+async function states(commands: Calls): Promise<string> {
+  const nodes = await commands.nodes({});
+  return nodes
+    .map(
+      ({ name, boot, supervision: s }) => `${name} ${boot?.stage} ${boot?.outcome} ${s?.phase} ${s?.tries}`,
+    )
+    .join("; ");
+}
+
+const since = (startedMs: number) => () => ((Date.now() - startedMs) / 1000).toFixed(1);
