@@ -51,6 +51,8 @@ export interface PoeSwitch {
   lie(how: Lie | undefined, ports?: readonly number[]): void;
   hang(silent: boolean): void;
   late(ms: number): void;
+  /** The board's link, whatever its power. */
+  link(port: number, up: boolean): void;
   /** A port says that it has a fault. */
   fault(port: number): void;
   heard(): number;
@@ -192,6 +194,7 @@ export async function virtualPoeSwitch(options: PoeSwitchOptions): Promise<PoeSw
     },
     hang: agent.hang,
     late: agent.late,
+    link: (port, up) => tables.interfaces.put(8, [port], up ? 1 : 2),
     fault: (port) => become(port, "fault"),
     heard: agent.heard,
     mostAtOnce: agent.mostAtOnce,

@@ -216,20 +216,25 @@ export async function openPowerDesk(options: PowerDeskOptions) {
         event(nodeId, `it was seen to be ${desired}`);
       };
       const line = { stop, tail: Promise.resolve() };
+      const over = () => {
+        signal.removeEventListener("abort", fail);
+        if (lines.get(nodeId) === line) lines.delete(nodeId);
+        changed(nodeId);
+      };
       line.tail = run()
-        .then(resolve, async (error: BrambleError) => {
-          if (signal.aborted) return reject(signal.reason);
-          errors.set(nodeId, failedBy(error));
-          event(nodeId, `${want} failed: ${failedBy(error)}`);
-          await wants.doing(nodeId, null);
-          await wants.alarm(nodeId, null);
-          reject(error);
+        .then(over, async (error: BrambleError) => {
+          if (!signal.aborted) {
+            errors.set(nodeId, failedBy(error));
+            event(nodeId, `${want} failed: ${failedBy(error)}`);
+            await wants.doing(nodeId, null);
+            await wants.alarm(nodeId, null);
+          }
+          over();
+          throw signal.aborted ? signal.reason : error;
         })
-        .catch(reject)
-        .finally(() => {
-          signal.removeEventListener("abort", fail);
-          if (lines.get(nodeId) === line) lines.delete(nodeId);
-          changed(nodeId);
+        .then(resolve, (error) => {
+          over();
+          reject(error);
         });
       lines.set(nodeId, line);
     });
