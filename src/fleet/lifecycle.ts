@@ -94,7 +94,7 @@ export function step(facts: LifeFacts, ask: Ask, actor: Actor, args: StepArgs = 
             : `that is for: ${found.who.join(", ")}`,
       },
     );
-  guard(facts, found, args);
+  guard(facts, found, actor, args);
   const { to } = found;
   return {
     ...{ event, from: state, to, owner: ownerAfter(facts, event, actor, args) },
@@ -113,7 +113,7 @@ function wayOn(facts: LifeFacts, actor: Actor): string {
 }
 
 /** What must hold beside the state. */
-function guard({ state, policy }: LifeFacts, { event, to }: Transition, args: StepArgs): void {
+function guard({ state, policy }: LifeFacts, { event, to }: Transition, by: Actor, args: StepArgs): void {
   const refuse = (words: string, hint: string) => {
     throw new BrambleError("NODE_STATE", words, { hint });
   };
@@ -128,7 +128,7 @@ function guard({ state, policy }: LifeFacts, { event, to }: Transition, args: St
   if (event === "identity_conflict" && !policy.quarantineOnMove)
     refuse("the policy does not quarantine who moves", "bramble policy set --quarantine-on-move on");
   const needsOwner = event === "reserve" || (event === "adopt" && to === "deployed");
-  if (needsOwner && policy.name === "hosting" && args.owner === undefined)
+  if (needsOwner && by.kind !== "tenant" && policy.name === "hosting" && args.owner === undefined)
     throw new BrambleError("BAD_INPUT", "in policy hosting a node is somebody's", { hint: "--owner NAME" });
 }
 

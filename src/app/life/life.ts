@@ -183,7 +183,10 @@ export async function openLife(parts: LifeParts) {
         await apply(node.id, "fail", SYSTEM, { words });
         return false;
       }
-      journal.event("life", job.nodeId, `${words}; it is tried again`);
+      if (job.tries <= TRIES || job.tries % 60 === 0) {
+        const row = { nodeId: job.nodeId, atMs: now(), kind: "life", words: `${words}; it is tried again` };
+        news.tell({ about: "event", event: eventView(await addEvent(book, row), registry) });
+      }
       return true;
     },
     waits: ({ nodeId, effect }) =>

@@ -1,0 +1,451 @@
+import assert from "node:assert/strict";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { BrambleError } from "../../base/errors.ts";
+import { type Actor, LOCAL } from "../../fleet/actor.ts";
+import { POLICIES } from "../../fleet/life-policy.ts";
+import type { News } from "../news.ts";
+import { lifeBed } from "../testing/life-bed.ts";
+import type { PowerHand } from "./power-hand.ts";
+
+async function bed(t: TestContext) {
+  const root = mkdtempSync(join(tmpdir(), "life-"));
+  const one = await lifeBed(root);
+  let open = true;
+  const close = async () => {
+    if (open) await one.close();
+    open = false;
+  };
+  t.after(async () => {
+    await close();
+    rmSync(root, { recursive: true, force: true });
+  });
+  return { ...one, root, close };
+}
+type Bed = Awaited<ReturnType<typeof bed>>;
+
+const hosting = { ...POLICIES.hosting, firmware: "unchecked" as const, localDisks: "leave" as const };
+const anna: Actor = { kind: "tenant", name: "anna" };
+const booted = (bootId = "b1") => ({ fact: "booted", bootId, tree: "deployed", words: "up" }) as const;
+const INVENTORY = { serial: "10000001", model: "4B", cpus: 4, memoryKiB: 4_000_000, disks: [] as object[] };
+const inventory = (disks: object[] = []) =>
+  ({
+    fact: "inventory",
+    bootId: "b0",
+    tree: "agent-inventory",
+    text: JSON.stringify({ ...INVENTORY, disks }),
+  }) as const;
+
+/** A power desk that remembers what it was asked for. */
+function powerHand(b: Bed) {
+  const asked: string[] = [];
+  const hand: PowerHand & { asked: string[]; fail?: Error } = {
+    asked,
+    isBound: () => true,
+    async set(_, want, { soft }) {
+      if (hand.fail) throw hand.fail;
+      asked.push(soft ? `soft ${want}` : want);
+    },
+  };
+  b.life.usePower(hand);
+  return hand;
+}
+
+async function history(b: Bed, nodeId: string) {
+  const rows = await b.book
+    .selectFrom("lifeEvent")
+    .selectAll()
+    .where("nodeId", "=", nodeId)
+    .orderBy("version")
+    .execute();
+  assert.deepEqual(
+    rows.map(({ version }) => version),
+    rows.map((_, i) => i + 1),
+    "no version is missing or double",
+  );
+  return rows.map(({ from, event, to }) => `${from} ${event} ${to}`);
+}
+
+test("state, event and effects stand in the book together, and the news tell of them after that", async (t) => {
+  const b = await bed(t);
+  const node = await b.board(1);
+  const told: News[] = [];
+  b.news.listen((news) => told.push(news));
+  await b.life.apply(node.id, "reinstall", LOCAL, { words: "new image" });
+  assert.equal(node.state, "installing");
+  const row = await b.book.selectFrom("node").selectAll().where("id", "=", node.id).executeTakeFirstOrThrow();
+  assert.deepEqual([row.state, row.version, row.attempt], ["installing", 3, 1]);
+  assert.equal(
+    told.some((news) => news.about === "node" && news.id === node.id),
+    true,
+  );
+  assert.ok(
+    told.some(
+      (news) =>
+        news.about === "event" && /deployed → installing, reinstall by cli: new image/.test(news.event.words),
+    ),
+  );
+  await b.life.settled();
+  assert.deepEqual(await history(b, node.id), [
+    "discovered enrol enrolled",
+    "enrolled adopt deployed",
+    "deployed reinstall installing",
+    "installing installed first_boot",
+  ]);
+  assert.equal(existsSync(b.clone(node.id)), true);
+  assert.equal((await b.book.selectFrom("effect").selectAll().execute()).length, 0);
+  await b.hear(node.id, booted());
+  assert.equal(node.state, "deployed");
+});
+
+test("what is refused leaves no trace; a stale version is refused; of two at once one wins", async (t) => {
+  const b = await bed(t);
+  const node = await b.board(1);
+  await assert.rejects(b.life.apply(node.id, "accept", LOCAL), { code: "NODE_STATE" });
+  await assert.rejects(b.life.apply(node.id, "reinstall", LOCAL, { version: 1 }), { code: "NODE_CHANGED" });
+  await assert.rejects(b.life.apply("nobody", "reinstall", LOCAL), { code: "NODE_UNKNOWN" });
+  const { version } = node;
+  const both = await Promise.allSettled([
+    b.life.apply(node.id, "reinstall", LOCAL, { version }),
+    b.life.apply(node.id, "release", LOCAL, { version }),
+  ]);
+  assert.deepEqual(
+    both.map(({ status }) => status),
+    ["fulfilled", "rejected"],
+  );
+  await b.life.settled();
+  assert.equal((await history(b, node.id)).filter((line) => line.startsWith("deployed")).length, 1);
+});
+
+test("a change of settings that was under way does not take a state back", async (t) => {
+  const b = await bed(t);
+  const node = await b.board(1);
+  const saving = b.registry.save(node); // its row says deployed
+  await b.life.apply(node.id, "reinstall", LOCAL);
+  await saving;
+  await b.registry.patch(node, { name: "other" });
+  await b.life.settled();
+  const row = await b.book.selectFrom("node").selectAll().where("id", "=", node.id).executeTakeFirstOrThrow();
+  assert.deepEqual([row.name, row.state, row.version], ["other", "first_boot", node.version]);
+});
+
+test("a board that a rule enrols is deployed at once for the boot path, and in the book behind it", async (t) => {
+  const b = await bed(t);
+  const node = b.registry.see({ serial: "10000009" }, 1)?.node;
+  assert.ok(node);
+  b.life.soon(node, ["enrol", "adopt"], { kind: "policy", name: "auto" }, "heard");
+  assert.equal(node.state, "deployed");
+  assert.equal(b.life.answer(node).tree, "deployed");
+  await b.life.settled();
+  assert.deepEqual([node.state, node.version], ["deployed", 2]);
+  assert.match(
+    await b.words(node),
+    /discovered → enrolled, enrol by auto\nenrolled → deployed, adopt by auto: heard/,
+  );
+});
+
+test("between a change and the withdrawal of what its last boot may open, a node gets nothing", async (t) => {
+  const b = await bed(t);
+  const node = await b.board(1);
+  let go = () => {};
+  const gate = new Promise<void>((resolve) => {
+    go = resolve;
+  });
+  b.life.does("revoke", async () => {
+    await gate;
+    return undefined;
+  });
+  await b.life.apply(node.id, "rescue", LOCAL);
+  assert.equal(b.life.answer(node).tree, "none");
+  go();
+  await b.life.settled();
+  assert.equal(b.life.answer(node).tree, "ram-rescue");
+  await b.hear(node.id, { fact: "booted", bootId: "b2", tree: "ram-rescue", words: "up" });
+  assert.equal(node.state, "rescue");
+});
+
+test("a boot of another tree proves nothing: neither a late one of before nor an override's", async (t) => {
+  const b = await bed(t);
+  const node = await b.board(1);
+  await b.life.apply(node.id, "rescue", LOCAL);
+  await b.hear(node.id, booted());
+  assert.equal(node.state, "rescuing");
+  await b.hear(node.id, { ...booted(), tree: "custom" });
+  assert.equal(node.state, "rescuing");
+});
+
+test("work that fails is tried again, and a busy node fails with its words when it stays so", async (t) => {
+  const b = await bed(t);
+  const node = await b.board(1);
+  b.failures.makeClone = new BrambleError("DISK_IO", "the disk makes a noise");
+  await b.life.apply(node.id, "reinstall", LOCAL);
+  for (let i = 0; i < 3; i++) {
+    await b.life.settled();
+    b.clock.now += 60_000;
+    b.life.tick();
+  }
+  await b.life.settled();
+  assert.equal(node.state, "install_failed");
+  assert.match(
+    await b.words(node),
+    /its clone could not be made: the disk makes a noise; it is tried again[\s\S]*installing → install_failed, fail by bramble: its clone could not be made/,
+  );
+  b.failures.makeClone = undefined;
+  await b.life.apply(node.id, "deploy", LOCAL);
+  await b.life.settled();
+  assert.equal(node.state, "first_boot");
+  b.failures.makeClone = new BrambleError("IMAGE_UNKNOWN", "no such image");
+  await b.hear(node.id, booted());
+  await b.life.apply(node.id, "reinstall", LOCAL);
+  await b.life.settled();
+  assert.equal(node.state, "install_failed", "what cannot do better is not tried again");
+});
+
+test("an abort calls the work off that is left: nothing of it happens afterwards", async (t) => {
+  const b = await bed(t);
+  const node = await b.board(1);
+  b.failures.makeClone = new BrambleError("DISK_IO", "not now");
+  await b.life.apply(node.id, "reinstall", LOCAL);
+  await b.life.settled();
+  await b.life.apply(node.id, "abort", LOCAL, { words: "I was wrong" });
+  b.failures.makeClone = undefined;
+  b.clock.now += 3600_000;
+  b.life.tick();
+  await b.life.settled();
+  assert.equal(node.state, "install_failed");
+  assert.equal(existsSync(b.clone(node.id)), false);
+  assert.match(await b.words(node), /fail by cli: I was wrong/);
+});
+
+test("a busy state that does not end is tried again with a power cycle, then fails; deadlines survive a restart", async (t) => {
+  const b = await bed(t);
+  const power = powerHand(b);
+  const node = await b.board(1);
+  await b.life.apply(node.id, "rescue", LOCAL);
+  await b.life.settled();
+  assert.deepEqual(power.asked, ["cycle"]);
+  const late = async (bed: { clock: { now: number }; life: Bed["life"] }) => {
+    bed.clock.now += 601_000;
+    bed.life.tick();
+    await new Promise(setImmediate);
+    await bed.life.settled();
+  };
+  await late(b);
+  assert.deepEqual([node.state, node.attempt, power.asked.length], ["rescuing", 2, 2]);
+  const { now } = b.clock;
+  await b.close();
+
+  const again = { ...(await lifeBed(b.root)), root: b.root, close: async () => {} };
+  t.after(() => again.life.close().then(() => again.book.destroy()));
+  again.clock.now = now;
+  powerHand(again);
+  const same = again.registry.need(node.id);
+  assert.deepEqual([same.state, same.attempt], ["rescuing", 2]);
+  await late(again);
+  assert.equal(same.attempt, 3);
+  await late(again);
+  assert.equal(same.state, "rescue_failed");
+  assert.match(
+    await again.words(same),
+    /no end after 600 s as rescuing: try 2 of 3[\s\S]*no end after 600 s as rescuing, 3 tries/,
+  );
+});
+
+test("where only a person can switch a board on, its deadline is theirs; once it is heard, its own counts", async (t) => {
+  const b = await bed(t);
+  const node = await b.board(1);
+  await b.life.apply(node.id, "reinstall", LOCAL);
+  await b.life.settled();
+  assert.equal(node.state, "first_boot");
+  b.clock.now += 7200_000;
+  b.life.tick();
+  await b.life.settled();
+  assert.equal(node.state, "first_boot", "somebody may still be on the way to it");
+  assert.match(await b.words(node), /no power driver is bound to it: power cycle it by hand/);
+  await b.hear(node.id, { fact: "began" });
+  b.clock.now += 2_401_000;
+  b.life.tick();
+  await new Promise(setImmediate);
+  await b.life.settled();
+  assert.equal(node.state, "install_failed");
+});
+
+test("in maintenance no time runs and no power is switched; afterwards both go on", async (t) => {
+  const b = await bed(t);
+  const power = powerHand(b);
+  const node = await b.board(1);
+  await b.life.maintain(node, LOCAL, "a new fan");
+  await b.life.apply(node.id, "rescue", LOCAL);
+  await b.life.settled();
+  b.clock.now += 86_400_000;
+  b.life.tick();
+  await b.life.settled();
+  assert.deepEqual([node.state, node.attempt, power.asked], ["rescuing", 1, []]);
+  await b.life.maintain(node, LOCAL, undefined);
+  await b.life.settled();
+  assert.deepEqual([power.asked, node.maintenance], [["cycle"], undefined]);
+  assert.equal((node.deadlineMs ?? 0) > b.clock.now, true);
+  assert.match(await b.words(node), /cli: in maintenance: a new fan[\s\S]*cli: maintenance is over/);
+});
+
+test("the supervisor's last word ends a state that waits for the board, and nothing else", async (t) => {
+  const b = await bed(t);
+  const node = await b.board(1);
+  await b.hear(node.id, { fact: "gave-up", words: "no link" });
+  assert.equal(node.state, "deployed", "a failed boot is beside the state");
+  await b.life.apply(node.id, "rescue", LOCAL);
+  await b.hear(node.id, { fact: "gave-up", words: "no link after 3 tries" });
+  assert.equal(node.state, "rescue_failed");
+});
+
+test("a node's way through hosting: inspected, cleaned with records, reserved, deployed, released, clean again", async (t) => {
+  const b = await bed(t);
+  const power = powerHand(b);
+  await b.life.setPolicy(hosting, LOCAL);
+  const node = await b.board(1);
+  await b.life.apply(node.id, "enrol", LOCAL);
+  await assert.rejects(b.life.apply(node.id, "adopt", LOCAL), { code: "NODE_STATE" });
+  await b.life.apply(node.id, "inspect", LOCAL);
+  await b.life.settled();
+  await b.hear(node.id, inventory());
+  await b.life.settled();
+  assert.equal(node.state, "ready");
+  await b.life.apply(node.id, ["reserve", "deploy"], anna);
+  await b.life.settled();
+  await b.hear(node.id, booted());
+  assert.deepEqual([node.state, node.owner], ["deployed", "anna"]);
+  await b.registry.patch(node, { passwordHash: "$6$secret$hash", user: "anna" });
+  await b.book.insertInto("secret").values({ nodeId: node.id, kind: "chap", value: "s3cret" }).execute();
+  writeFileSync(join(b.root, "volumes/v1"), "hers");
+  await b.book
+    .insertInto("volume")
+    .values({
+      id: "v1",
+      name: "v1",
+      nodeId: node.id,
+      spec: null,
+      size: 1,
+      fstype: "ext4",
+      mountpoint: null,
+      createdMs: 1,
+    })
+    .execute();
+  await assert.rejects(b.life.apply(node.id, "release", { kind: "tenant", name: "bert" }), {
+    code: "FORBIDDEN",
+  });
+  await b.life.apply(node.id, "release", anna);
+  await b.life.settled();
+  assert.deepEqual([node.state, node.owner, node.seed], ["ready", undefined, {}]);
+  assert.equal(!existsSync(b.clone(node.id)) && !existsSync(join(b.root, "volumes/v1")), true);
+  assert.deepEqual(await b.book.selectFrom("secret").selectAll().execute(), []);
+  assert.deepEqual(power.asked, ["cycle", "off", "cycle", "soft off", "off"]);
+  const words = await b.words(node);
+  assert.match(words, /its boot firmware was NOT checked: the policy says that it need not be/);
+  assert.match(
+    words,
+    /cleaning → ready, done by bramble: clone: its file is gone; volumes: none is its; secrets: none is kept/,
+  );
+  assert.doesNotMatch(words, /s3cret|\$6\$/);
+  const [, clean] = await b.book
+    .selectFrom("lifeEvent")
+    .selectAll()
+    .where("to", "=", "ready")
+    .orderBy("id")
+    .execute();
+  assert.equal((JSON.parse(clean?.args ?? "{}") as { records: unknown[] }).records.length, 5);
+});
+
+test("a node with a disk of its own is not called clean in hosting: it fails, and says that wiping is not to be had", async (t) => {
+  const b = await bed(t);
+  powerHand(b);
+  await b.life.setPolicy({ ...hosting, localDisks: "refuse" }, LOCAL);
+  const node = await b.board(1);
+  await b.life.apply(node.id, ["enrol", "inspect"], LOCAL);
+  await b.life.settled();
+  await b.hear(node.id, inventory([{ name: "nvme0n1", bytes: 256e9, readOnly: false, model: "SSD" }]));
+  await b.life.settled();
+  assert.equal(node.state, "clean_failed");
+  assert.match(
+    await b.words(node),
+    /its own disks: nvme0n1 \(256 GB\): Bramble cannot wipe a board's own disk yet \(NOT_AVAILABLE\)/,
+  );
+  await b.life.setPolicy(hosting, LOCAL);
+  await b.life.apply(node.id, "clean", LOCAL);
+  await b.life.settled();
+  assert.equal(node.state, "ready", "a person has decided that they stay as they are");
+  assert.match(await b.words(node), /its own disks: NOT looked at: the policy leaves them/);
+});
+
+test("in hosting a node that nobody can switch off is not released behind a running system's back", async (t) => {
+  const b = await bed(t);
+  const node = await b.board(1);
+  await b.life.setPolicy(hosting, LOCAL);
+  await b.life.apply(node.id, "release", LOCAL);
+  await b.life.settled();
+  assert.equal(node.state, "release_failed");
+  assert.match(await b.words(node), /no power driver is bound to it, so nobody knows that it is off/);
+});
+
+test("at home a volume that somebody made by hand is detached, and stays", async (t) => {
+  const b = await bed(t);
+  const node = await b.board(1);
+  const volume = { nodeId: node.id, size: 1, fstype: "ext4", mountpoint: null, createdMs: 1 };
+  for (const [id, spec] of [
+    ["mine", null],
+    ["given", "data"],
+  ] as const) {
+    writeFileSync(join(b.root, "volumes", id), "x");
+    await b.book
+      .insertInto("volume")
+      .values({ ...volume, id, name: id, spec })
+      .execute();
+  }
+  await b.life.apply(node.id, "release", LOCAL);
+  await b.life.settled();
+  assert.equal(node.state, "ready");
+  assert.deepEqual(await b.book.selectFrom("volume").select(["id", "nodeId"]).execute(), [
+    { id: "mine", nodeId: null },
+  ]);
+  assert.equal(existsSync(join(b.root, "volumes/mine")) && !existsSync(join(b.root, "volumes/given")), true);
+});
+
+test("an inventory that lacks what anybody decides by fails the inspection; what is no JSON is not believed", async (t) => {
+  const b = await bed(t);
+  await b.life.setPolicy(hosting, LOCAL);
+  const node = await b.board(1);
+  await b.life.apply(node.id, ["enrol", "inspect"], LOCAL);
+  for (const text of ["", "[]", "null", "{", '"x"']) await b.hear(node.id, { ...inventory(), text });
+  assert.equal(node.state, "inspecting");
+  await b.hear(node.id, { ...inventory(), tree: "deployed" });
+  assert.equal(node.state, "inspecting", "a boot of another tree has not inspected anything");
+  await b.hear(node.id, { ...inventory(), text: '{"serial":"1","disks":[null]}' });
+  assert.equal(node.state, "inspect_failed");
+});
+
+test("a one-time override goes with the boot that used it, and only that one", async (t) => {
+  const b = await bed(t);
+  const node = await b.board(1);
+  const set = async (atMs: number, once = true) => {
+    await b.life.setOverride(node, LOCAL, { boot: "ram", once, by: "cli", atMs });
+    return b.life.answer(node);
+  };
+  const first = await set(1);
+  const second = await set(2);
+  await b.life.used(node, first, "b1");
+  assert.equal(node.override?.atMs, 2, "another one was set meanwhile");
+  await b.life.used(node, second, "b2");
+  assert.equal(node.override, undefined);
+  const row = await b.book
+    .selectFrom("node")
+    .select("override")
+    .where("id", "=", node.id)
+    .executeTakeFirstOrThrow();
+  assert.equal(row.override, null);
+  assert.match(await b.words(node), /boot b2 used what was set for the next boot/);
+  const always = await set(3, false);
+  await b.life.used(node, always, "b3");
+  assert.equal(b.registry.need(node.id).override?.boot, "ram");
+  assert.equal(node.state, "deployed");
+});
