@@ -45,6 +45,8 @@ export interface DeskOptions {
   /** A released board's address may go to another. */
   endLease?(node: Node): Promise<void>;
   say(words: string): void;
+  /** Counts what happens. */
+  watch?: { boot(order: Do): void; token(): void };
 }
 
 /** A board that is here may still ask for files. */
@@ -105,6 +107,7 @@ export function bootDesk(options: DeskOptions) {
   const obey = (orders: Do[]): void => {
     for (const order of orders) {
       watch.heard(order);
+      options.watch?.boot(order);
       record(order);
       const { boot } = order;
       const node = order.do === "step" && boot.stage === "kernel" && registry.byId(boot.nodeId);
@@ -137,6 +140,7 @@ export function bootDesk(options: DeskOptions) {
   /** Draws a boot's token and starts to make its files ready. A token that it may have from before a restart of ours stays good. */
   function arm(boot: Boot, node: Node, server: string): void {
     const token = core.newSecret();
+    options.watch?.token();
     const before = tokens.get(boot.id);
     const hashes = [...(before?.hashes ?? []), sha256(token)].slice(-2);
     tokens.set(boot.id, { ...before, nodeId: node.id, hashes });
@@ -323,6 +327,8 @@ export function bootDesk(options: DeskOptions) {
     supervisor: watch,
     inFlight: () => boots.size,
     current: (nodeId: string) => boots.current(nodeId),
+    /** The node that was last heard at this address. */
+    whose,
     async imagesChanged(): Promise<void> {
       await images.learn();
       void agents.prebuild();

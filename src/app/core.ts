@@ -21,6 +21,7 @@ import { type NewsDesk, newsDesk } from "./news.ts";
 import type { DiskCalls } from "./planes/disk-calls.ts";
 import { DISK_LASTING, DISK_REPEATABLE } from "./planes/lasting.ts";
 import { type Plane, spawnPlane } from "./planes/spawn.ts";
+import type { Counts } from "./planes/tally.ts";
 import { openPowerDesk, type PowerDesk } from "./power/desk.ts";
 import { openDriver } from "./power/open-driver.ts";
 import { shutdownNode } from "./power/shutdown.ts";
@@ -85,6 +86,10 @@ export interface CloneDisk {
 export interface CoreSettings {
   data: string;
   onDisk?(event: unknown): void;
+  /** What the disk plane has counted in the last second. */
+  onCounts?(counts: Counts): void;
+  /** How long a transaction of the book took. */
+  onTransaction?(ms: number): void;
   /** The disk plane ends again and again: nothing can go on. */
   failed?(error: Error): void;
   warn(words: string): void;
@@ -95,7 +100,7 @@ export async function openCore(settings: CoreSettings): Promise<Core> {
   const held = lock(data.root);
   let book: Book | undefined;
   try {
-    book = await openBook(data.book);
+    book = await openBook(data.book, settings.onTransaction);
     const registry = await Registry.open(book);
     const profiles = await ProfileStore.open(book);
     const news = newsDesk();
@@ -118,7 +123,10 @@ export async function openCore(settings: CoreSettings): Promise<Core> {
     });
     life.usePower(power);
     const disks = spawnPlane<DiskCalls>("disk", {
-      handlers: { disk: (event: never) => settings.onDisk?.(event) },
+      handlers: {
+        disk: (event: never) => settings.onDisk?.(event),
+        counts: (counts: never) => settings.onCounts?.(counts),
+      },
       lasting: DISK_LASTING,
       repeatable: DISK_REPEATABLE,
       told(words) {

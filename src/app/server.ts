@@ -11,6 +11,9 @@ import { bootDesk } from "./boot-desk.ts";
 import { openCore } from "./core.ts";
 import { endLease } from "./life/revoke.ts";
 import { addressNews } from "./model-dhcp.ts";
+import { agentCounts } from "./observe/agent-counts.ts";
+import { leasePools } from "./observe/lease-gauges.ts";
+import type { Observing } from "./observe/observing.ts";
 import type { Behind, OperatorSettings } from "./operator.ts";
 import type { BootCalls } from "./planes/boot.ts";
 import type { DiskEvent } from "./planes/disk.ts";
@@ -33,6 +36,10 @@ export interface ServerSettings {
     nbd: number;
     iscsi: number;
   };
+  /** UDP ports for what nodes print; absent: not listened for. */
+  logs?: { syslog: number; netconsole: number };
+  /** Metrics of single nodes, where there are at most 1,000. */
+  perNodeMetrics?: boolean;
   /** Where nodes reach us, one listener for each: TFTP, agent, NBD, iSCSI. */
   hosts: string[];
   /** The operator's page and API; loopback unless told otherwise. */
@@ -57,6 +64,7 @@ export interface RunningServer {
   boot: Plane<BootCalls>;
   desk: ReturnType<typeof bootDesk>;
   agents: AgentShelf;
+  observing: Observing;
   ports: {
     tftp: number[];
     agent: number;
@@ -64,6 +72,8 @@ export interface RunningServer {
     iscsi: number;
     operator: number;
     dhcp: DhcpServer["ports"];
+    syslog: number[];
+    netconsole: number[];
   };
   close(): Promise<void>;
 }
@@ -74,7 +84,7 @@ const TICK_MS = 1_000;
 /** Opens the data folder and starts every server. `behind` makes what stands behind the operator's door once all is up. */
 export async function startServer(
   settings: ServerSettings,
-  behind: (server: Pick<RunningServer, "core" | "boot" | "desk" | "agents">) => Behind,
+  behind: (server: Pick<RunningServer, "core" | "boot" | "desk" | "agents" | "observing">) => Behind,
 ): Promise<RunningServer> {
   const closers: (() => Promise<unknown> | unknown)[] = [];
   const close = async () => {
@@ -82,13 +92,24 @@ export async function startServer(
   };
   try {
     let onDisk: (event: DiskEvent) => void = () => {};
+    let watch: Observing | undefined;
     const core = await openCore({
       data: settings.data,
       warn: settings.say,
       failed: settings.failed,
       onDisk: (event) => onDisk(event as DiskEvent),
+      onCounts: (counts) => watch?.counts(counts),
+      onTransaction: (ms) => watch?.metrics.databaseSeconds.observe(ms / 1000),
     });
     closers.push(() => core.close());
+    const { observing } = await import("./observe/observing.ts"); // its packages are no other command's to load
+    const watching = observing({
+      core,
+      warn: settings.say,
+      perNode: settings.perNodeMetrics ?? false,
+    });
+    watch = watching;
+    closers.push(() => watching.close());
     if (settings.enrol !== undefined) {
       parseEnrolRule(settings.enrol);
       await writeSetting(core.book, "enrol", settings.enrol);
@@ -115,6 +136,7 @@ export async function startServer(
       dhcpMode: (server) =>
         (settings.interfaces.find(({ address }) => address === server) ?? settings.interfaces[0])?.mode,
       say: settings.say,
+      watch: watching,
     });
     closers.push(() => desk.supervisor.close());
     onDisk = desk.disk;
@@ -129,11 +151,12 @@ export async function startServer(
     const ticking = setInterval(() => {
       desk.tick();
       core.life.tick();
+      watching.tick();
     }, TICK_MS);
     closers.push(() => clearInterval(ticking));
 
     const boot = spawnPlane<BootCalls>("boot", {
-      handlers: { find: desk.find, tftp: desk.tftp } as never,
+      handlers: { find: desk.find, tftp: desk.tftp, counts: watching.counts } as never,
       lasting: BOOT_LASTING,
       repeatable: BOOT_REPEATABLE,
       told(words) {
@@ -145,7 +168,8 @@ export async function startServer(
     closers.push(() => boot.end());
     const tftp: number[] = [];
     const ram = ramRoots(core);
-    const agentApi = agentRoutes({ core, ...desk.agentHooks, ramRoot: ram, now: Date.now });
+    const counted = agentCounts(watching.metrics);
+    const agentApi = counted.routes(agentRoutes({ core, ...desk.agentHooks, ramRoot: ram, now: Date.now }));
     for (const host of settings.hosts) {
       const files = await boot.call("listen", {
         host,
@@ -156,7 +180,7 @@ export async function startServer(
       const http = await serveHttp({
         listen: { host, port: ports.agent || settings.ports.agent },
         routes: agentApi,
-        failed: agentError,
+        failed: counted.failed(agentError),
       });
       ports.agent = http.port;
       closers.push(() => http.close());
@@ -173,6 +197,7 @@ export async function startServer(
       on(told) {
         desk.dhcp(told);
         addresses(told);
+        watching.dhcp(told);
       },
       ...(settings.quirks && { quirks: settings.quirks }),
       isReserved: (address) => core.registry.addresses.ownerOf(address) !== undefined,
@@ -182,8 +207,22 @@ export async function startServer(
     }
     closers.push(() => dhcp.close());
 
+    const networks = settings.interfaces.flatMap((on) =>
+      on.mode === "full" ? [on, ...(on.relayed ?? [])] : [],
+    );
+    watching.watch({
+      bootsInFlight: desk.inFlight,
+      pools: () => leasePools(networks, leases, Date.now()),
+      planes: () => [core.disks.state(), boot.state()],
+      ping: {
+        "disk plane": () => core.disks.call("ping", {}),
+        "boot plane": () => boot.call("ping", {}),
+      },
+    });
+    const logs = await watching.listen({ hosts: settings.hosts, ...settings.logs, whose: desk.whose });
+
     const { openOperator } = await import("./operator.ts"); // its packages are no other command's to load
-    const page = await openOperator(core, behind({ core, boot, desk, agents }), {
+    const page = await openOperator(core, behind({ core, boot, desk, agents, observing: watching }), {
       ...settings.operator,
       warn: settings.say,
     });
@@ -198,7 +237,9 @@ export async function startServer(
       boot,
       desk,
       agents,
+      observing: watching,
       ports: {
+        ...logs,
         tftp,
         agent: ports.agent,
         nbd: ports.nbd,

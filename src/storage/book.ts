@@ -1,4 +1,4 @@
-import { Kysely, type MigrationProvider, Migrator, SqliteDialect } from "kysely";
+import { Kysely, type LogEvent, type MigrationProvider, Migrator, SqliteDialect } from "kysely";
 import Libsql from "libsql";
 import { BrambleError } from "../base/errors.ts";
 import type { AccessTables } from "./access-tables.ts";
@@ -135,7 +135,7 @@ const databases = new WeakMap<Book, Libsql.Database>();
  * Opens (and makes or migrates) the book. One fsync per transaction: WAL with synchronous=FULL, so that what was said
  * to be saved survives a power cut.
  */
-export async function openBook(path: string): Promise<Book> {
+export async function openBook(path: string, onTransaction?: (ms: number) => void): Promise<Book> {
   const damaged = (cause: unknown) =>
     new BrambleError("BOOK_DAMAGED", `the book ${path} could not be opened or migrated`, {
       hint: "was it written by a newer Bramble? restore it from a copy, or move it away to begin anew",
@@ -151,7 +151,10 @@ export async function openBook(path: string): Promise<Book> {
     database.close();
     throw damaged(error);
   }
-  const book = new Kysely<Tables>({ dialect: new SqliteDialect({ database }) });
+  const book = new Kysely<Tables>({
+    dialect: new SqliteDialect({ database }),
+    ...(onTransaction && { log: transactionTimes(onTransaction) }),
+  });
   databases.set(book, database);
   const provider: MigrationProvider = { getMigrations: async () => migrations };
   const { error } = await new Migrator({
@@ -162,6 +165,16 @@ export async function openBook(path: string): Promise<Book> {
   if (!error) return book;
   await book.destroy();
   throw damaged(error);
+}
+
+/** From `begin` to the end of `commit`, where the fsync is. There is one connection, so that transactions follow each other. */
+function transactionTimes(told: (ms: number) => void): (event: LogEvent) => void {
+  let began: number | undefined;
+  return ({ level, query }) => {
+    if (query.sql === "begin") began = performance.now();
+    else if (query.sql === "commit" && began !== undefined && level === "query")
+      told(performance.now() - began);
+  };
 }
 
 /** Lets pages of deleted rows go back to the file system. A book of before is rewritten once, which takes seconds. */

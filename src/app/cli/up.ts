@@ -238,7 +238,7 @@ export async function startCommanded(settings: Omit<ServerSettings, "failed">): 
         process.exit(70);
       },
     },
-    ({ core, boot, desk, agents }) => {
+    ({ core, boot, desk, agents, observing }) => {
       const running: Running = {
         startedMs,
         listening,
@@ -252,10 +252,11 @@ export async function startCommanded(settings: Omit<ServerSettings, "failed">): 
         volumesChanged: desk.lunsChanged,
         agentOf: agents.forClone,
         supervisor: desk.supervisor,
+        observing,
       };
       const behind = openCommands(core, running);
       commands = behind.calls;
-      return behind;
+      return { ...behind, monitors: observing.monitors };
     },
   );
   const { ports } = server;

@@ -4,7 +4,9 @@ import type { Node } from "../../fleet/node.ts";
 import type { DhcpEvent } from "../../serve/dhcp.ts";
 import { serveNetconsole } from "../../serve/netconsole.ts";
 import { serveSyslog } from "../../serve/syslog.ts";
+import { VERSION } from "../commands.ts";
 import type { Core } from "../core.ts";
+import { lastBoots } from "../last-boots.ts";
 import type { Counts } from "../planes/tally.ts";
 import { bootCounts } from "./boot-counts.ts";
 import { type ConsoleBook, consoleBook } from "./console.ts";
@@ -20,7 +22,6 @@ import { webhooks } from "./webhooks.ts";
 
 export interface ObservingOptions {
   core: Core;
-  version: string;
   warn(words: string): void;
   /** Metrics of each node, where there are at most 1,000. */
   perNode?: boolean;
@@ -40,8 +41,8 @@ export interface LogPorts {
   /** Undefined: not listened for. */
   syslog?: number;
   netconsole?: number;
-  /** The node that was last heard at an address, and the boot that it is in or had last. */
-  whose(address: string): { node: Node; boot: string | undefined } | undefined;
+  /** The node that was last heard at an address. */
+  whose(address: string): Node | undefined;
 }
 
 export interface Observing {
@@ -54,6 +55,8 @@ export interface Observing {
   boot(order: Do): void;
   dhcp(event: DhcpEvent): void;
   counts(counts: Counts): void;
+  /** A boot's one-time token was drawn. */
+  token(): void;
   /** The second's tick of the control side. */
   tick(): void;
   /** Something is to be sent to a webhook. */
@@ -64,11 +67,11 @@ export interface Observing {
 
 const TICK_MS = 1_000;
 
-export function observing({ core, version, warn, perNode = false }: ObservingOptions): Observing {
+export function observing({ core, warn, perNode = false }: ObservingOptions): Observing {
   const { book, registry, journal, news } = core;
   const now = Date.now;
   const failed = (what: string) => (error: unknown) => warn(`${what}: ${(error as Error).message}`);
-  const metrics = makeMetrics({ version });
+  const metrics = makeMetrics({ version: VERSION });
   const console = consoleBook(book, failed("what nodes print could not be kept"));
   const sender = webhooks({
     book,
@@ -93,7 +96,15 @@ export function observing({ core, version, warn, perNode = false }: ObservingOpt
   let lastTickMs = now();
   let dueMs = performance.now();
   const strangers = new Set<string>();
+  /** The boot that a node is in, or had last; where it was in boots before a restart of ours. */
+  const latest = new Map<string, string>();
+  const before = new Map<string, string>();
   void transitions();
+  const counted = bootCounts(metrics, {
+    node: registry.byId,
+    imageOf: (node) => registry.resolve(node).image,
+    now,
+  });
 
   const dropped = (what: string) => () => metrics.eventsDropped.inc({ what });
   const stranger = (address: string) => {
@@ -131,18 +142,23 @@ export function observing({ core, version, warn, perNode = false }: ObservingOpt
       ({ ping, planes } = sources);
     },
     async listen({ hosts, syslog, netconsole, whose }) {
+      const ids = registry.all().map(({ id }) => id);
+      for (const [nodeId, { id, address }] of await lastBoots(book, ids)) {
+        if (!latest.has(nodeId)) latest.set(nodeId, id);
+        if (address) before.set(address, nodeId);
+      }
       const ports = { syslog: [] as number[], netconsole: [] as number[] };
       const take = (
         source: "syslog" | "netconsole",
         line: { text: string; severity?: number; app?: string },
         address: string,
       ) => {
-        const from = whose(address);
-        if (!from) return stranger(address);
+        const node = whose(address) ?? registry.byId(before.get(address) ?? "");
+        if (!node) return stranger(address);
         metrics.consoleLines.inc({ source });
         const { text, severity, app } = line;
         const more = { ...(severity !== undefined && { severity }), ...(app && { app }) };
-        console.hear(from.node, from.boot, { source, text, ...more }, now());
+        console.hear(node, latest.get(node.id), { source, text, ...more }, now());
       };
       for (const host of hosts) {
         if (syslog !== undefined)
@@ -166,12 +182,12 @@ export function observing({ core, version, warn, perNode = false }: ObservingOpt
       }
       return ports;
     },
-    boot: bootCounts(metrics, {
-      node: registry.byId,
-      imageOf: (node) => registry.resolve(node).image,
-      now,
-    }),
+    boot(order) {
+      latest.set(order.boot.nodeId, order.boot.id);
+      counted(order);
+    },
     dhcp: dhcpCounts(metrics),
+    token: () => metrics.tokensIssued.inc(),
     counts: (counts) => addCounts(metrics, counts),
     tick() {
       const at = performance.now();

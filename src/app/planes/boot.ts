@@ -5,6 +5,7 @@ import { serveTftp, type TftpEvent } from "../../serve/tftp.ts";
 import type { Faults } from "./disk-calls.ts";
 import { faults } from "./faults.ts";
 import { connect } from "./rpc.ts";
+import { telling, tftpTally } from "./tally.ts";
 
 export interface FoundFile {
   bytes: SharedArrayBuffer;
@@ -13,15 +14,19 @@ export interface FoundFile {
 
 /** What the control side may ask of the boot plane. */
 export interface BootCalls extends Faults {
+  /** Is it there? */
+  ping(args: object): boolean;
   listen(args: { host: string; port: number }): { port: number; warnings: string[] };
 }
 
 const port = parentPort;
 if (!port) throw new BrambleError("INTERNAL", "the boot plane runs in a worker thread only");
 
+const tally = tftpTally();
 const servers: { close(): Promise<void> | void }[] = [];
 const control = connect(port, {
   ...faults(),
+  ping: () => true,
   async listen({ host, port: wanted }: { host: string; port: number }) {
     const server = await serveTftp({
       host,
@@ -36,10 +41,14 @@ const control = connect(port, {
           read: (into, offset) => into.set(bytes.subarray(offset, offset + into.length)),
         };
       },
-      on: (event: TftpEvent) => control.tell("tftp", event),
+      on(event: TftpEvent) {
+        tally.count(event);
+        control.tell("tftp", event);
+      },
     });
     servers.push(server);
     return { port: server.port, warnings: server.warnings };
   },
   close: () => Promise.all(servers.map((server) => server.close())),
 });
+telling(tally.take, (counts) => control.tell("counts", counts));

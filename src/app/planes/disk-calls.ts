@@ -34,6 +34,8 @@ interface DiskFacts {
 
 /** Paths are whole. An export is asked for by a secret, or by a target and CHAP, and talked about by its name. */
 export interface DiskPlane {
+  /** Is it there? */
+  ping(args: object): boolean;
   createClone(args: { path: string; image: { path: string; size: number; sha256: string } }): void;
   removeClone(args: { path: string }): void;
   read(args: { path: string; offset: number; length: number }): Uint8Array;

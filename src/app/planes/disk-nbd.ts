@@ -1,5 +1,6 @@
 // NBD doors of the disk plane.
 import { createHash } from "node:crypto";
+import type { Disk } from "../../base/disk.ts";
 import { TOOLS } from "../../fleet/fencing.ts";
 import { type NbdServer, serveNbd } from "../../serve/nbd.ts";
 import type { DiskEvent } from "./disk-calls.ts";
@@ -17,8 +18,10 @@ export function nbdDoors(parts: {
   fence: Fence;
   grants: Grants;
   tell(event: DiskEvent): void;
+  /** May lay something around a disk. */
+  counted?(disk: Disk): Disk;
 }) {
-  const { clones, fence, grants, tell } = parts;
+  const { clones, fence, grants, tell, counted = (disk) => disk } = parts;
   const doors: NbdDoor[] = [];
   const dropEverywhere = async (name: string, why: string) => {
     await Promise.all(doors.map(({ server }) => server.drop(name, why)));
@@ -44,7 +47,7 @@ export function nbdDoors(parts: {
     // A boot's connection takes the place of the one before: what that one had on its way must not come after it.
     if (bootOf(grant) !== TOOLS) await dropEverywhere(name, "the node has connected anew");
     const held = clones.hold(path);
-    const disk = await held.clone;
+    const disk = counted(await held.clone);
     const session: OpenSession = {
       party,
       paths: grant.paths,

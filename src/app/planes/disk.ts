@@ -16,6 +16,7 @@ import { Grants } from "./grants.ts";
 import { openClones } from "./open-clones.ts";
 import { removeReservations } from "./reservations.ts";
 import { connect, type Handlers, Transfer } from "./rpc.ts";
+import { blockTally, telling } from "./tally.ts";
 import { logicalUnits } from "./units.ts";
 
 export type { DiskEvent, DiskPlane } from "./disk-calls.ts";
@@ -32,9 +33,10 @@ const clones = openClones(openTelling(tell));
 const verbs = diskVerbs({ clones });
 const fence = new Fence();
 const grants = new Grants(fence);
-const units = logicalUnits(clones);
+const tally = blockTally();
+const units = logicalUnits(clones, (disk) => tally.disk("iscsi", () => disk));
 const iscsi = iscsiDoors({ clones, units, fence, grants, tell });
-const nbd = nbdDoors({ clones, fence, grants, tell });
+const nbd = nbdDoors({ clones, fence, grants, tell, counted: (disk) => tally.disk("nbd", () => disk) });
 const sha256 = (text: string) => createHash("sha256").update(text).digest("hex");
 /** On a planned stop iSCSI nodes have this long to log out by themselves; then their connections are closed. */
 const FAREWELL_MS = 2_000;
@@ -95,6 +97,7 @@ const handlers = {
     return { ended: (await grants.give(grant, NEWER)).length };
   },
   drop: ({ name, why }: Args<"drop">) => grants.drop(name, why),
+  ping: () => true,
   async close() {
     await iscsi.farewell(FAREWELL_MS);
     await Promise.all([iscsi.close(), nbd.close()]);
@@ -104,3 +107,4 @@ const handlers = {
 } satisfies Handlers;
 
 const control = connect(port, handlers);
+telling(tally.take, (counts) => control.tell("counts", counts));

@@ -33,7 +33,7 @@ export const DISK_LASTING: Lasting = {
 
 /** Reading, and what leads to the same end when it is done twice. */
 export const DISK_REPEATABLE: ReadonlySet<string> = new Set([
-  ...["read", "owns", "facts", "flush", "listSnapshots", "removeClone", "setQuota"],
+  ...["ping", "read", "owns", "facts", "flush", "listSnapshots", "removeClone", "setQuota"],
   ...["listen", "listenIscsi", "export", "exportIscsi", "drop"],
 ]);
 
@@ -42,4 +42,4 @@ export const BOOT_LASTING: Lasting = {
   end: {},
   doors: new Set(["listen"]),
 };
-export const BOOT_REPEATABLE: ReadonlySet<string> = new Set(["listen"]);
+export const BOOT_REPEATABLE: ReadonlySet<string> = new Set(["ping", "listen"]);

@@ -40,8 +40,9 @@ class StandingDisk implements Disk {
   endBatch = () => this.now.endBatch();
 }
 
-export function logicalUnits(clones: OpenClones) {
-  const units = new Map<string, { unit: LogicalUnit; disk: StandingDisk; id: string }>();
+/** `counted` may lay something around the disk, once for each. */
+export function logicalUnits(clones: OpenClones, counted: (disk: Disk) => Disk = (disk) => disk) {
+  const units = new Map<string, { unit: LogicalUnit; disk: StandingDisk; seen: Disk; id: string }>();
 
   return {
     /** A disk as a session needs it: the unit, the open clone, and where its reservations are kept. */
@@ -64,12 +65,13 @@ export function logicalUnits(clones: OpenClones) {
           ...identity(clone.id),
         };
         const unit = new LogicalUnit(facts, readReservations(path));
-        known = { unit, disk: new StandingDisk(clone), id: clone.id };
+        const disk = new StandingDisk(clone);
+        known = { unit, disk, seen: counted(disk), id: clone.id };
         units.set(path, known);
       }
       known.disk.now = clone;
       const save = async (reservations: string) => saveReservations(path, reservations);
-      return { path, held, lun: { unit: known.unit, disk: known.disk, save } };
+      return { path, held, lun: { unit: known.unit, disk: known.seen, save } };
     },
     /** A disk has grown: every session hears of it with its next command. */
     resized(path: string, size: number): void {
