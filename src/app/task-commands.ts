@@ -1,4 +1,3 @@
-import { checkArgs } from "../api/check.ts";
 import { ROUTES } from "../api/contract.ts";
 import type { Context } from "../api/route.ts";
 import type { ActionsView, TaskCommands, TaskView } from "../api/task-contract.ts";
@@ -29,6 +28,7 @@ export function taskCommands(
       const verb = actionNamed(action);
       const { by } = context;
       const nodes = registry.select(select, registry.seenBy(by)).map(({ name, id }) => ({ name, id }));
+      const { checkArgs } = await import("../api/check.ts"); // its compiler is no other command's to load
       for (const { id } of nodes.slice(0, 1)) checkArgs(ROUTES[verb], { ...args, node: id });
       return onEach(nodes, context, (node) =>
         perform(verb, { ...args, node }, { ...context, progress() {} }),
