@@ -15,6 +15,8 @@ export interface TemplateFacts {
   /** `name:version` */
   image: string | undefined;
   profile: string;
+  /** What a label is that the node does not have; for samples. */
+  everyLabel?: string;
   /** 0 for the first node of the profile; a node keeps its number while it stays. */
   index: number;
   /** Where nodes reach the server, `http://10.0.0.1:8441`. */
@@ -40,7 +42,7 @@ export function templateValues(facts: TemplateFacts): TemplateValues {
       address: facts.address ?? null,
       management: addressOf(node, "management")?.address ?? null,
       group: node.group ?? null,
-      labels: new OpenValues(node.labels ?? {}),
+      labels: new OpenValues(node.labels ?? {}, facts.everyLabel ?? null),
       place: Object.fromEntries(PLACE_KEYS.map((key) => [key, node.place?.[key] ?? null])),
     },
     image: { name, version },
@@ -71,6 +73,7 @@ export const sampleFacts = (profile: string, index: number): Omit<TemplateFacts,
       ...{ switch: "switch", port: "1" },
     },
   },
+  everyLabel: "sample",
   address: "192.0.2.10",
   image: "sample:1",
   profile,

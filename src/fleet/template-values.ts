@@ -8,11 +8,14 @@ export interface Template {
   kind: TemplateKind;
 }
 
-/** Values that may be asked for by any name, such as labels: one that is not there is null, and no mistake. */
+/** Values that may be asked for by any name, such as labels: one that is not there is no mistake. */
 export class OpenValues {
   readonly values: Readonly<Record<string, string>>;
-  constructor(values: Readonly<Record<string, string>>) {
+  /** What every other name is. */
+  readonly other: string | null;
+  constructor(values: Readonly<Record<string, string>>, other: string | null = null) {
     this.values = values;
+    this.other = other;
   }
 }
 

@@ -57,12 +57,12 @@ export function renderTemplate({ name, text, kind }: Template, values: TemplateV
   return out;
 }
 
-/** Whatever name liquid asks for is there: null where there is no such value, and nothing of what every object has. */
-const open = ({ values }: OpenValues): object =>
+/** Whatever name liquid asks for is there, and nothing of what every object has. */
+const open = ({ values, other }: OpenValues): object =>
   new Proxy(Object.assign(Object.create(null) as Record<string, string>, values), {
-    get: (target, key) => (typeof key === "string" ? (target[key] ?? null) : undefined),
+    get: (target, key) => (typeof key === "string" ? (target[key] ?? other) : undefined),
     getOwnPropertyDescriptor: (target, key) =>
-      Object.getOwnPropertyDescriptor(target, key) ?? { configurable: true, value: null },
+      Object.getOwnPropertyDescriptor(target, key) ?? { configurable: true, value: other },
   });
 
 /** The values as liquid takes them. */
