@@ -72,7 +72,7 @@ export async function fillBook(path: string, count: number, image: string): Prom
             id: `b${i}`,
             nodeId: node.id,
             startedMs,
-            endedMs: startedMs + 20_000 + ((i * 977) % 30_000),
+            endedMs: startedMs + 31_000,
             root: "iscsi",
             image,
           },
@@ -147,6 +147,8 @@ function stepsOf(boot: { id: string; startedMs: number; outcome: string }) {
   });
 }
 
+export const PASSWORD = "a long password";
+
 /** Starts it on loopback, with the demo image in. */
 export async function uiWorld({
   nodes,
@@ -181,6 +183,13 @@ export async function uiWorld({
     await fillBook(join(data, "book.db"), nodes, `${image.name}:${image.version}`);
   }
   const server = await start();
+  await server.commands.addUser({ name: "ada", role: "admin", password: PASSWORD });
+  await server.commands.addUser({ name: "vera", role: "viewer", password: PASSWORD });
+  if (nodes > 0) {
+    await server.commands.addSwitch({ name: "sw-1", driver: "virtual" });
+    const [first] = await server.commands.nodes({ limit: 1 });
+    if (first) await server.commands.bindPower({ node: first.name, switch: "sw-1", port: "1" });
+  }
   return {
     data,
     server,

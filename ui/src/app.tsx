@@ -23,6 +23,7 @@ import { Switches, SwitchPage } from "./pages/switches.tsx";
 import { Button, Empty, Head, Loading, Refusal } from "./parts/basics.tsx";
 import { Notes } from "./parts/notes.tsx";
 import { hashLocation, link } from "./place.ts";
+import { startPowers } from "./powers.ts";
 import { arrive, door, doorProblem } from "./session.ts";
 
 export function App() {
@@ -55,7 +56,10 @@ function Inside() {
   useEffect(() => {
     void startNodes();
     call("events", { limit: 200 }).then(addEvents, (error: Error) => setRefused(error.message));
-    return startChoices();
+    const ends = [startChoices(), startPowers()];
+    return () => {
+      for (const end of ends) end();
+    };
   }, []);
   return (
     <Router hook={hashLocation}>

@@ -4,6 +4,7 @@ import type { Role } from "../../src/api/route.ts";
 import type { SessionView } from "../../src/api/session-contract.ts";
 import { onSignedOut, type Problem, send, setCsrf } from "./api.ts";
 import { connect, disconnect } from "./live.ts";
+import { go } from "./place.ts";
 import { forgetResources } from "./resource.ts";
 
 const API = "./api/v1";
@@ -44,7 +45,7 @@ onSignedOut(() => {
 /** Looks for a link's secret in the address, then for a session; else a person must sign in. */
 export async function arrive(): Promise<void> {
   const [, kind, secret] = /^#(setup|login)=([^&]+)$/.exec(location.hash) ?? [];
-  if (secret !== undefined) history.replaceState(null, "", "#/");
+  if (secret !== undefined) go("/", {}, true); // the secret leaves the address before anything else happens
   try {
     if (kind === "login" && secret !== undefined) return enter(await ask("POST", "/login/link", { secret }));
     if (kind === "setup") setupSecret.value = secret;

@@ -53,7 +53,10 @@ export const bulkEntries = (nodes: readonly NodeView[]) => [
       title: `Power ${want}`,
       words: want === "on" ? "Staggered by their switches." : "What runs on them ends at once.",
       danger: want !== "on",
-      args: () => ({ want }),
+      ...(want !== "on" && {
+        fields: [{ name: "soft", label: "Ask their systems to shut down first", kind: "tick", value: true }],
+      }),
+      args: (values) => ({ want, ...values }),
     }),
   ),
   entry(labelMany(selectOf(nodes), nodes.length)),

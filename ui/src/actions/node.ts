@@ -142,18 +142,3 @@ export const forget = (node: NodeView) =>
       `${name} is forgotten${volumes.length > 0 ? `; detached: ${volumes.join(", ")}` : ""}`,
     after: () => go("/nodes"),
   });
-
-/** Power, as its driver can do it. */
-export const power = (node: NodeView, want: "on" | "off" | "cycle") =>
-  action({
-    verb: "setPower",
-    title: want === "cycle" ? "Power cycle" : `Power ${want}`,
-    words:
-      want === "on"
-        ? `${node.name} is switched on.`
-        : `${node.name} is switched off${want === "cycle" ? " and on again" : ""}. What runs on it ends at once.`,
-    danger: want !== "on",
-    fields: [],
-    fixed: { node: node.name, want },
-    done: () => `${node.name}: power ${want} is asked for`,
-  });

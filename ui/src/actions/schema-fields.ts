@@ -4,9 +4,13 @@ import type { Verb } from "../api.ts";
 import type { Field } from "./action.ts";
 
 /** The fields of a verb's arguments, but those that are known already. */
-export function schemaFields(verb: Verb, known: readonly string[] = []): Field[] {
+export function schemaFields(
+  verb: Verb,
+  known: readonly string[] = [],
+  properties: Readonly<Record<string, Schema>> = ROUTES[verb]?.args?.properties ?? {},
+): Field[] {
   const args = ROUTES[verb]?.args;
-  return Object.entries(args?.properties ?? {})
+  return Object.entries(properties)
     .filter(([name]) => !known.includes(name))
     .map(([name, schema]) => fieldOf(name, schema, args?.required?.includes(name) ?? false));
 }

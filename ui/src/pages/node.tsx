@@ -4,7 +4,8 @@ import type { NodeView } from "../../../src/api/contract.ts";
 import { entry } from "../actions/action.ts";
 import { lifeEntries, maintenance, nextBoot } from "../actions/life.ts";
 import { model } from "../actions/model.ts";
-import { enrol, forget, power, rename, settings } from "../actions/node.ts";
+import { enrol, forget, rename, settings } from "../actions/node.ts";
+import { bindPower, power, unbindPower } from "../actions/power.ts";
 import { retry } from "../actions/supervise.ts";
 import { board, duration } from "../format.ts";
 import { placeWords, standing } from "../node-facts.ts";
@@ -14,6 +15,7 @@ import { Labels } from "../parts/labels.tsx";
 import { Actions, Menu } from "../parts/menu.tsx";
 import { PowerFacts } from "../parts/power-mark.tsx";
 import { link } from "../place.ts";
+import { powers } from "../powers.ts";
 import { useResource } from "../resource.ts";
 import { NodeBoot } from "./node-boot.tsx";
 import { NodeConsole } from "./node-console.tsx";
@@ -119,7 +121,7 @@ export function NodePage({ name, tab }: { name: string; tab: string }) {
             />
           </div>
         </section>
-        <section aria-label={shown?.[1]}>
+        <div>
           <nav class="tabs" aria-label={`Parts of ${node.name}`}>
             {TABS.map(([key, text]) => (
               <a
@@ -132,38 +134,42 @@ export function NodePage({ name, tab }: { name: string; tab: string }) {
             ))}
           </nav>
           {shown?.[2](node)}
-        </section>
+        </div>
       </div>
     </>
   );
 }
 
-const NodeActions = ({ node }: { node: NodeView }) => (
-  <>
-    <Actions
-      shown={node.state === "discovered" ? 1 : 2}
-      entries={[
-        ...(node.state === "discovered" ? [entry(enrol(node))] : []),
-        entry(power(node, "cycle")),
-        entry(power(node, node.power?.actual === "off" ? "on" : "off")),
-      ]}
-    />
-    <LifeMenu node={node} />
-    <Menu
-      entries={[
-        entry(power(node, "on")),
-        entry(power(node, "off")),
-        entry(settings(node)),
-        ...model(node),
-        entry(rename(node)),
-        ...(node.state === "discovered" ? [] : [entry(enrol(node))]),
-        entry(forget(node)),
-      ]}
-    >
-      More
-    </Menu>
-  </>
-);
+const NodeActions = ({ node }: { node: NodeView }) => {
+  const switches = useResource("switches", {}, ["switch"]);
+  return (
+    <>
+      <Actions
+        shown={node.state === "discovered" ? 1 : 2}
+        entries={[
+          ...(node.state === "discovered" ? [entry(enrol(node))] : []),
+          entry(power(node, "cycle")),
+          entry(power(node, powers.value.get(node.name)?.actual === "off" ? "on" : "off")),
+        ]}
+      />
+      <LifeMenu node={node} />
+      <Menu
+        entries={[
+          entry(power(node, "on")),
+          entry(power(node, "off")),
+          entry(settings(node)),
+          ...model(node),
+          entry(rename(node)),
+          bindPower(node, switches.data.value ?? []),
+          unbindPower(node),
+          entry(forget(node)),
+        ]}
+      >
+        More
+      </Menu>
+    </>
+  );
+};
 
 const LifeMenu = ({ node }: { node: NodeView }) => {
   const { data } = useResource("life", { node: node.name }, ["node"], node.id);

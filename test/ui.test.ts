@@ -1,0 +1,117 @@
+// The page in a real browser: enough of it for each run of the tests; all of it is the e2e scenario "ui".
+import assert from "node:assert/strict";
+import { type TestContext, test } from "node:test";
+import type { Browser } from "playwright-core";
+import { needs } from "./tools.ts";
+import {
+  axe,
+  type Look,
+  noOverflow,
+  openBrowser,
+  openPage,
+  PAGES,
+  settled,
+  signIn,
+  visit,
+} from "./ui-browser.ts";
+import { PASSWORD, uiWorld } from "./ui-world.ts";
+
+const stage = async (t: TestContext, nodes: number) => {
+  const world = await uiWorld({ nodes });
+  t.after(() => world.close());
+  const browser: Browser = await openBrowser();
+  t.after(() => browser.close());
+  const open = (look?: Look) => openPage(browser, look);
+  return { world, open };
+};
+
+test("the page shows every corner of a small fleet without a complaint, and axe finds nothing", async (t) => {
+  if (!needs(t, "chromium", "chromium")) return;
+  const { world, open } = await stage(t, 3);
+  const { page, complaints } = await open({ theme: "dark" });
+  await signIn(page, world);
+  for (const [path, heading] of PAGES) {
+    await visit(page, path.replace("NODE", "pi-2"), heading);
+    assert.deepEqual(await axe(page), [], path);
+  }
+  assert.deepEqual(complaints, []);
+
+  const { page: phone, complaints: phoneComplaints } = await open({ width: 360 });
+  await signIn(phone, world);
+  for (const [path, heading] of PAGES) {
+    await visit(phone, path.replace("NODE", "pi-2"), heading);
+    await noOverflow(phone, path);
+  }
+  assert.deepEqual(phoneComplaints, []);
+});
+
+test("who signs in by keyboard enrols a node by keyboard, and another's open page shows it without a reload", async (t) => {
+  if (!needs(t, "chromium", "chromium")) return;
+  const { world, open } = await stage(t, 3);
+  const other = await open();
+  await signIn(other.page, world);
+  await visit(other.page, "/nodes/pi-3", /^pi-3$/);
+  await other.page.getByText("may not boot yet").waitFor();
+
+  const { page, complaints } = await open();
+  await page.goto(world.url);
+  await page.getByRole("heading", { name: "Sign in" }).waitFor();
+  await page.keyboard.press("Tab");
+  await page.keyboard.type("ada");
+  await page.keyboard.press("Tab");
+  await page.keyboard.type(PASSWORD);
+  await page.keyboard.press("Enter");
+  await page.getByRole("heading", { name: "Overview" }).waitFor();
+  await page.keyboard.press("g");
+  await page.keyboard.press("n");
+  await page.getByRole("heading", { name: "Nodes" }).waitFor();
+  await settled(page);
+  await page.keyboard.press("/");
+  await page.keyboard.type("pi-3");
+  await page.getByText("1 of 3 nodes").waitFor();
+  await page.keyboard.press("Enter"); // into the rows
+  await page.keyboard.press("Enter"); // open it
+  await page.getByRole("heading", { name: "pi-3" }).waitFor();
+  await page.keyboard.press("Tab"); // back to the nodes
+  await page.keyboard.press("Tab"); // Enrol
+  await page.keyboard.press("Enter");
+  await page.getByRole("dialog").waitFor();
+  await page.keyboard.press("Tab"); // behind Cancel, which has the focus
+  await page.keyboard.press("Enter");
+  await page.getByText("pi-3 is deployed").waitFor();
+  assert.equal((await world.server.commands.node({ node: "pi-3" })).state, "deployed");
+  await other.page.getByText("It has not asked to boot yet").waitFor();
+  assert.deepEqual([...complaints, ...other.complaints], []);
+});
+
+test("a viewer sees why each verb is not theirs, and the server agrees", async (t) => {
+  if (!needs(t, "chromium", "chromium")) return;
+  const { world, open } = await stage(t, 3);
+  const { page, complaints } = await open();
+  await signIn(page, world, "vera");
+  await visit(page, "/nodes/pi-2", /^pi-2$/);
+  const cycle = page.getByRole("button", { name: /^Power cycle/ });
+  assert.equal(await cycle.getAttribute("aria-disabled"), "true");
+  assert.match((await cycle.getAttribute("title")) ?? "", /it takes the role tenant; yours is viewer/);
+  await cycle.click();
+  assert.equal(await page.getByRole("dialog").count(), 0);
+  const refused = await page.evaluate(
+    'fetch("./api/v1/nodes/pi-3/enrol", { method: "POST", body: "{}", headers: { "content-type": "application/json" } }).then(({ status }) => status)',
+  );
+  assert.equal(refused, 403);
+  assert.deepEqual(complaints, []);
+});
+
+test("a page that lost the server says so, and goes on behind the last event when it is back", async (t) => {
+  if (!needs(t, "chromium", "chromium")) return;
+  const { world, open } = await stage(t, 3);
+  const { page } = await open();
+  await signIn(page, world);
+  await visit(page, "/events", /^Events$/);
+  await page.context().setOffline(true);
+  world.server.core.journal.event("test", undefined, "said while nobody heard");
+  await world.server.core.journal.flush();
+  assert.equal(await page.getByText("said while nobody heard").count(), 0);
+  await page.context().setOffline(false);
+  await page.getByText("said while nobody heard").waitFor();
+});
