@@ -1,30 +1,16 @@
 import { basename } from "node:path";
-import { BrambleError } from "../../base/errors.ts";
+import type { BrambleError } from "../../base/errors.ts";
 import { type CloneRecord, cloneRecord, type ImageRef, type Overlay, overImage } from "./create.ts";
 import type { OpenClone } from "./engine.ts";
 import { growDisk } from "./grow.ts";
 import type { Journal } from "./journal.ts";
 import { type Host, type LayerEntry, type LayersIndex, readIndex, writeIndex } from "./layers-index.ts";
 import { bytesOfAll, type KnownLayer, layerBelow, lookAtLayers } from "./layers-look.ts";
-import { chainOf } from "./merge-plan.ts";
 import { Merging } from "./merging.ts";
 import { layerPath, openLayer, type QcowLayer } from "./open-layers.ts";
 import type { Quota, QuotaEvent } from "./quota.ts";
+import { mustBeFree, needSnapshot, type SnapshotFacts, snapshotFacts } from "./snapshots.ts";
 import { swapTop } from "./swap-top.ts";
-
-/** A snapshot, as users see it. */
-export interface SnapshotFacts {
-  name: string;
-  createdMs: number;
-  /** Bytes of the disk as it was. */
-  size: number;
-  /** Bytes that its file takes on the host's disk: what had changed since the snapshot that it stands on. */
-  ownBytes: number;
-  /** The snapshot that it stands on, if any. */
-  on?: string;
-  /** Does the clone, as it is now, come from this one? */
-  isBelow: boolean;
-}
 
 export interface CloneSpace {
   /** Bytes of the file that is written to, its tables too. */
@@ -55,8 +41,6 @@ export interface ChainParts {
   now: () => number;
 }
 
-const NAME = /^[a-z0-9][a-z0-9._-]{0,62}$/i;
-
 /**
  * What users do to a clone's files while it is open, one thing at a time: snapshots, rollback, another image, growth.
  * Merges run in the background in between. See docs/clones.md for what lies where.
@@ -86,7 +70,7 @@ export class Chain {
   /** Freezes the clone as it is now and goes on in a new file. BAD_INPUT for a name that is taken or none. */
   async snapshot(name: string): Promise<SnapshotFacts> {
     return this.#verb(async () => {
-      this.#mustBeFree(name);
+      mustBeFree(this.#index, name);
       await this.#fork({ name, createdMs: this.#parts.now() });
       return this.list().find((facts) => facts.name === name) as SnapshotFacts;
     });
@@ -94,24 +78,7 @@ export class Chain {
 
   /** The oldest first. */
   list(): SnapshotFacts[] {
-    const layers = this.#layers();
-    const below = chainOf(this.#top().on, layers);
-    /** The nearest one below that has a name. */
-    const nameBelow = (layer: KnownLayer) =>
-      chainOf(layer.on, layers).find(({ entry }) => entry.name)?.entry.name;
-    return layers.flatMap((layer) => {
-      const { name, createdMs } = layer.entry;
-      if (name === undefined) return [];
-      const on = nameBelow(layer);
-      const facts = {
-        name,
-        createdMs,
-        size: layer.size,
-        ownBytes: layer.bytes,
-        isBelow: below.includes(layer),
-      };
-      return [on === undefined ? facts : { ...facts, on }];
-    });
+    return snapshotFacts(this.#layers(), this.#top().on);
   }
 
   /**
@@ -120,7 +87,7 @@ export class Chain {
    */
   rollback(name: string): Promise<{ image: string | undefined }> {
     return this.#verb(async () => {
-      const number = this.#need(name);
+      const number = needSnapshot(this.#index, name);
       const layer = this.#layers().find((known) => known.number === number) as KnownLayer;
       await this.#replace({
         size: Math.max(this.#parts.clone.size, layer.size),
@@ -147,7 +114,7 @@ export class Chain {
   /** A new clone over another image, nothing of its own in it; what was stays as a snapshot of the name `keepAs`, if given. */
   rebase(image: ImageRef, keepAs?: string): Promise<void> {
     return this.#verb(async () => {
-      if (keepAs !== undefined) this.#mustBeFree(keepAs);
+      if (keepAs !== undefined) mustBeFree(this.#index, keepAs);
       const on = overImage(this.#parts.path, image);
       const size = Math.max(this.#parts.clone.size, image.size);
       const overlay = { size, backing: on.backing, record: this.#record(on.image) };
@@ -159,7 +126,7 @@ export class Chain {
   /** The snapshot is gone at once; its space comes back in the background. */
   drop(name: string): Promise<void> {
     return this.#verb(async () => {
-      const number = this.#need(name);
+      const number = needSnapshot(this.#index, name);
       const { createdMs } = this.#index.layers[number] as LayerEntry;
       this.#index.layers[number] = { createdMs, due: true };
       await this.#save();
@@ -200,7 +167,9 @@ export class Chain {
   async hold(name: string | undefined): Promise<{ disk: QcowLayer; release(): void }> {
     return this.#verb(async () => {
       const number =
-        name === undefined ? await this.#fork({ createdMs: this.#parts.now() }) : this.#need(name);
+        name === undefined
+          ? await this.#fork({ createdMs: this.#parts.now() })
+          : needSnapshot(this.#index, name);
       const disk = openLayer(layerPath(this.#parts.path, number), this.#parts.host.open);
       this.#held.set(number, (this.#held.get(number) ?? 0) + 1);
       let released = false;
@@ -289,27 +258,6 @@ export class Chain {
 
   #record(image: CloneRecord["image"]): CloneRecord {
     return { id: this.#parts.clone.id, ...(image ? { image } : {}) };
-  }
-
-  #mustBeFree(name: string): void {
-    if (!NAME.test(name))
-      throw new BrambleError("BAD_INPUT", `"${name}" cannot name a snapshot`, {
-        hint: "up to 63 letters, digits, dots, dashes and underscores",
-      });
-    if (this.#find(name) !== undefined)
-      throw new BrambleError("BAD_INPUT", `there is a snapshot ${name} already`);
-  }
-  #find(name: string): number | undefined {
-    const found = Object.entries(this.#index.layers).find(([, entry]) => entry.name === name);
-    return found && Number(found[0]);
-  }
-  #need(name: string): number {
-    const number = this.#find(name);
-    if (number !== undefined) return number;
-    const names = this.list().map((facts) => facts.name);
-    throw new BrambleError("SNAPSHOT_UNKNOWN", `there is no snapshot ${name}`, {
-      hint: names.length > 0 ? `there are: ${names.join(", ")}` : "there are none of this clone",
-    });
   }
 
   #top() {
