@@ -242,7 +242,7 @@ export const MODEL_ROUTES = {
     summary:
       "Places, groups, labels and addresses from CSV; rows that are refused are left out, or with `strict` refuse all",
     args: args({
-      csv: Type.String({ maxLength: 4 << 20 }),
+      csv: Type.String({ maxLength: 1 << 20 }),
       dryRun: optional(Type.Boolean()),
       strict: optional(Type.Boolean()),
     }),

@@ -7,7 +7,7 @@ import { byPlace, judgeMoves, PLACE_KEYS } from "../fleet/places.ts";
 import type { Groups } from "./model-groups.ts";
 import { applyModel, type ModelPatch } from "./model-patch.ts";
 
-export const CSV_CHARACTERS = 4 << 20;
+const CSV_CHARACTERS = 1_000_000;
 const MOST_ROWS = 20_000;
 const MOST_REFUSED = 200;
 const CHUNK = 64 * 1024;
@@ -111,7 +111,9 @@ const fieldOf = (seat: string): string => {
 
 async function rowsOf(csv: string): Promise<Row[]> {
   if (csv.length > CSV_CHARACTERS)
-    throw new BrambleError("BAD_INPUT", `the CSV has more than ${CSV_CHARACTERS >> 20} Mi characters`);
+    throw new BrambleError("BAD_INPUT", `the CSV has more than ${CSV_CHARACTERS} characters`, {
+      hint: "import it in parts: rows that are not there change nothing",
+    });
   const parser = parse({
     bom: true,
     delimiter: [",", ";", "\t"],

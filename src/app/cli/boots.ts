@@ -105,7 +105,7 @@ function timeline(boot: BootDetail): string {
     return [pc.dim(since), step.kind, colour(file), pc.dim(step.origin ?? "")];
   });
   return [
-    `${pc.bold(boot.node)}  boot ${boot.id}  ${clock(boot.startedMs)}  ${outcome(boot)}${(boot.tries ?? 1) > 1 ? `, try ${boot.tries}` : ""}  (${boot.image ?? "no image"}, root ${boot.root ?? "?"})`,
+    `${pc.bold(boot.node)}  boot ${boot.id}  ${clock(boot.startedMs)}  ${outcome(boot)}${(boot.tries ?? 1) > 1 ? `, try ${boot.tries}` : ""}  (${boot.image ?? "no image"}, root ${boot.root ?? "?"}${boot.templates ? `, templates ${boot.templates.profile} v${boot.templates.version}` : ""})`,
     table(["s", "FROM", "WHAT", ""], rows),
     ...(boot.verdict
       ? [`${pc.bold("Verdict:")} ${boot.verdict}${boot.cause ? pc.dim(` (${boot.cause})`) : ""}`]

@@ -120,7 +120,7 @@ export function labelCommands(node: Command): void {
       .description("NODES KEY=VALUE KEY KEY-: set and take away labels; with -l only the labels"),
   ).action(async (words: string[], given: SelectOptions, command: Command) => {
     const options = globals(command);
-    const [names, labels] = given.selector === undefined ? split(words) : [[], words];
+    const [names, labels] = given.select === undefined ? split(words) : [[], words];
     if (labels.length === 0)
       throw new InvalidArgumentError("which labels? KEY=VALUE, KEY, or KEY- to take one away");
     const patch = parseLabels(labels);

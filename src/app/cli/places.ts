@@ -22,7 +22,11 @@ export function placeCommands(program: Command): void {
       const options = globals(command);
       const select = someOrAll(names, given);
       const rows = await withCommands(options, (commands) => commands.places(select));
-      show(options.output, rows, () => placeTable(rows));
+      show(options.output, rows, () =>
+        rows.length === 0
+          ? "No nodes yet: a board appears here when it first asks for an address."
+          : placeTable(rows),
+      );
     },
   );
 

@@ -48,7 +48,7 @@ export function powerCommands(program: Command): void {
   ).action(async (names: string[], given: SelectOptions, command: Command) => {
     const options = globals(command);
     const views = await withCommands(options, async (commands) => {
-      const only = names.length === 1 && given.selector === undefined ? names[0] : undefined;
+      const only = names.length === 1 && given.select === undefined ? names[0] : undefined;
       if (only !== undefined && !/[[\]*?,\s]/.test(only)) return [await commands.power({ node: only })];
       return commands.powers(someOrAll(names, given));
     });

@@ -4,9 +4,11 @@ import type { Command } from "commander";
 import pc from "picocolors";
 import type { ProfileDetail } from "../../api/profile-contract.ts";
 import { BrambleError } from "../../base/errors.ts";
+import { parseHostlist } from "../../fleet/select-hostlist.ts";
 import { type SettingOptions, settings, settingsPatch } from "./node-settings.ts";
 import { ago, show, table } from "./print.ts";
 import { versionCommands } from "./profile-versions.ts";
+import { nodesMeant, type SelectOptions } from "./select.ts";
 import { globals, withCommands } from "./session.ts";
 import { type TemplateOptions, templateOptions, templatesPatch } from "./template-options.ts";
 
@@ -90,13 +92,20 @@ export function profileCommands(program: Command): void {
     });
 
   profile
-    .command("apply <profile> <node...>")
+    .command("apply <profile> [nodes...]")
     .description(
       "set nodes to a profile, made as shipped if there is none; the first named is the first of its cluster",
     )
-    .action(async (name: string, nodes: string[], _, command: Command) => {
+    .option("-l, --select <selector>", "the nodes that fit, in the order of their places")
+    .action(async (name: string, names: string[], given: SelectOptions, command: Command) => {
       const options = globals(command);
-      const done = await withCommands(options, (commands) => commands.applyProfile({ profile: name, nodes }));
+      const done = await withCommands(options, async (commands) => {
+        const nodes =
+          given.select === undefined
+            ? names.flatMap((one) => (one.includes("[") ? parseHostlist(one) : [one]))
+            : await nodesMeant(commands, names, given);
+        return commands.applyProfile({ profile: name, nodes });
+      });
       show(options.output, done, () =>
         [
           ...(done.made ? [`profile ${name} was made as Bramble ships it`] : []),

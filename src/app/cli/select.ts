@@ -5,20 +5,20 @@ import { foldHostlist } from "../../fleet/select-hostlist.ts";
 
 /** What `selecting()` adds. */
 export interface SelectOptions {
-  selector?: string;
+  select?: string;
 }
 
 /** Adds `-l` to a verb that takes several nodes. */
 export const selecting = (command: Command): Command =>
-  command.option("-l, --selector <selector>", "the nodes that fit: rack=3,model in (4B,5),!broken");
+  command.option("-l, --select <selector>", "the nodes that fit: rack=3,model in (4B,5),!broken");
 
 /** One text that means nodes, for the API: names and hostlists of the arguments, or `-l`. */
-export function selection(names: readonly string[], { selector }: SelectOptions): string {
-  if (selector !== undefined && names.length > 0)
+export function selection(names: readonly string[], { select }: SelectOptions): string {
+  if (select !== undefined && names.length > 0)
     throw new InvalidArgumentError("name nodes, or give -l: not both");
-  if (selector !== undefined)
+  if (select !== undefined)
     // the API tells a selector from a hostlist by its signs; a label alone has none
-    return isSelector(selector) ? selector : selector.replace(/^([^,]+)/, "$1=*");
+    return isSelector(select) ? select : select.replace(/^([^,]+)/, "$1=*");
   if (names.length === 0)
     throw new InvalidArgumentError("which nodes? name them, pi[01-30], or give -l SELECTOR");
   return names.join(",");
@@ -26,7 +26,7 @@ export function selection(names: readonly string[], { selector }: SelectOptions)
 
 /** The same where no nodes mean all. */
 export const someOrAll = (names: readonly string[], given: SelectOptions): { select?: string } =>
-  names.length === 0 && given.selector === undefined ? {} : { select: selection(names, given) };
+  names.length === 0 && given.select === undefined ? {} : { select: selection(names, given) };
 
 /** Names of the nodes that are meant. One name alone may be the beginning of one, as everywhere. */
 export async function nodesMeant(
@@ -35,7 +35,7 @@ export async function nodesMeant(
   given: SelectOptions,
 ): Promise<string[]> {
   const [only] = names;
-  if (only !== undefined && names.length === 1 && given.selector === undefined && !/[[\]*?,\s]/.test(only))
+  if (only !== undefined && names.length === 1 && given.select === undefined && !/[[\]*?,\s]/.test(only))
     return [only];
   return (await commands.places({ select: selection(names, given) })).map(({ node }) => node);
 }
