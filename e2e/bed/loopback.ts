@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 import { connectCommands } from "../../src/api/client.ts";
 import type { Calls } from "../../src/api/contract.ts";
 import type { Stage } from "../scenario.ts";
-import { type Running, start } from "./commands.ts";
+import { type Running, sh, start } from "./commands.ts";
 
 export interface Ports {
   dhcp: number;
@@ -19,7 +19,7 @@ export interface LoopbackOrder {
   ports?: Ports;
 }
 
-/** Bramble on loopback in a process of its own, with the demo image, taking every virtual board. */
+/** Call it inside a network namespace of your own. Bramble on loopback in a process of its own, with the demo image, taking every virtual board. */
 export interface Loopback {
   ports: Ports;
   commands: Calls;
@@ -32,6 +32,7 @@ const MAIN = fileURLToPath(new URL(`./loopback-main${import.meta.url.slice(-3)}`
 
 export async function startLoopback(t: Stage): Promise<Loopback> {
   const data = join(t.folder, "data");
+  await sh("ip link set lo up");
   const launch = async (ports?: Ports) => {
     const order: LoopbackOrder = { data, ...(ports && { ports }) };
     const args = [...process.execArgv, MAIN, JSON.stringify(order)];

@@ -35,8 +35,9 @@ function unpaired(e: Evidence): string | undefined {
 
 function inLoop(e: Evidence): { path: string; times: number } | undefined {
   const counts = new Map<string, number>();
+  // config.txt is none of them: a Pi 5 reads it four times
   for (const { path = "", result } of files(e))
-    if (result !== "probed" && /(^|\/)(start\w*\.elf|bootcode\.bin|config\.txt|boot\.img)$/.test(path))
+    if (result !== "probed" && /(^|\/)(start\w*\.elf|bootcode\.bin|boot\.img)$/.test(path))
       counts.set(path, (counts.get(path) ?? 0) + 1);
   const [path = "", times = 0] = [...counts].sort(([, a], [, b]) => b - a)[0] ?? [];
   return times >= LOOP ? { path, times } : undefined;

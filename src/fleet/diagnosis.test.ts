@@ -158,6 +158,15 @@ const CASES: { [C in Cause]: [evidence: Evidence, says: RegExp][] } = {
     [{ boot: ended("dhcp", [], { reached: { power: 0, dhcp: 5_000 } }) }, /never asked for a file/],
   ],
   "firmware-stopped": [
+    [
+      {
+        boot: ended(
+          "firmware",
+          Array.from({ length: 4 }, () => file("a/config.txt", "sent", 9)),
+        ),
+      },
+      /config\.txt/,
+    ],
     [{ boot: ended("firmware", [file("config.txt", "sent", 9), file("vl805.sig", "missing")]) }, /vl805/],
   ],
   "agent-silent": [[{ boot: ended("kernel", [file("kernel8.img", "sent", 9)]) }, /agent never spoke/]],

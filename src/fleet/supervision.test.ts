@@ -113,6 +113,19 @@ test("a board that starts anew three times in a row is cycled in the middle of i
   assert.equal(node.at(10_000).due()[0]?.order, "cycle");
 });
 
+test("a board that tries by itself while its power is about to be cut changes nothing about that", () => {
+  const node = life();
+  node.hear({ fact: "began" });
+  node.hear(ended("failed"));
+  const [order] = node.at(10_000).due();
+  assert.ok(order);
+  node.take(order.watch);
+  assert.equal(node.hear({ fact: "began" })?.phase, "cycling");
+  assert.equal(node.hear(ended("failed"))?.phase, "cycling");
+  assert.deepEqual(node.at(10 ** 9).due(), []);
+  assert.equal(node.hear({ fact: "cycled" })?.phase, "booting");
+});
+
 test("a node whose power nothing can switch waits, and says so once", () => {
   const node = life();
   node.hear({ fact: "began" });

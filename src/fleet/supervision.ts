@@ -68,7 +68,11 @@ export function hear(
   switch (fact.fact) {
     case "began": {
       const before = watch ?? fresh;
-      return { ...before, phase: "booting", sinceMs: now, tries: before.tries + 1 };
+      const tries = before.tries + 1;
+      // it tries by itself while its power is about to be cut: the power cycle goes on
+      return before.phase === "cycling"
+        ? { ...before, tries }
+        : { ...before, phase: "booting", sinceMs: now, tries };
     }
     case "ended":
       return ended(watch ?? { ...fresh, tries: 1 }, fact, rules, now);
@@ -104,6 +108,7 @@ function ended(
   const next: Watch = { ...watch, restarts, words, ...(cause && { cause }) };
   // a board that starts anew is trying by itself: it may, a few times
   if (outcome === "superseded" && restarts < LOOP) return next;
+  if (watch.phase === "cycling") return { ...next, restarts: 0 };
   if (watch.gaveUp || watch.cycles >= rules.powerCycles)
     return { ...without(next), phase: "failed", gaveUp: true, sinceMs: now };
   const dueMs = watch.dueMs ?? now + restMs(watch.cycles, rules);

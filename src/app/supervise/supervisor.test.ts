@@ -189,12 +189,13 @@ test("a kill between order and end of a power cycle costs one cycle, and gives n
   assert.equal(first.power.asked.length, 1);
   // killed here: nothing of the first one's memory is left
   const second = await world(t, { core: first.fake });
+  second.power.bound.add(pi.id);
+  await second.later(0);
   assert.deepEqual(
     [second.watch.sight(pi)?.phase, second.watch.sight(pi)?.powerCycles, second.watch.sight(pi)?.tries],
     ["booting", 1, 2],
   );
   assert.equal(second.desk.current(pi.id)?.stage, "power");
-  second.power.bound.add(pi.id);
   for (let i = 0; i < 10; i++) {
     await second.later(90_000);
     for (const one of second.power.asked) one.done();
@@ -204,6 +205,27 @@ test("a kill between order and end of a power cycle costs one cycle, and gives n
   assert.equal(second.watch.sight(pi)?.phase, "failed");
   const third = await world(t, { core: first.fake });
   assert.equal(third.watch.sight(pi)?.phase, "failed", "also over a restart");
+});
+
+test("a power cycle that the power desk takes up after a kill is still ours: its node keeps its tries", async (t) => {
+  const first = await world(t);
+  const pi = await node(first);
+  first.power.bound.add(pi.id);
+  await first.stall(pi, "agent");
+  await first.later(10_000);
+  const second = await world(t, { core: first.fake });
+  second.power.bound.add(pi.id);
+  second.power.sights.set(pi.id, { busy: true, desired: "on" });
+  await second.later(1_000);
+  second.power.read(pi, "off");
+  second.power.read(pi, "on");
+  assert.equal(second.watch.sight(pi)?.phase, "cycling");
+  second.power.sights.set(pi.id, { busy: false, desired: "on" });
+  await second.later(1_000);
+  assert.deepEqual(
+    [second.watch.sight(pi)?.phase, second.watch.sight(pi)?.powerCycles, second.watch.sight(pi)?.tries],
+    ["booting", 1, 2],
+  );
 });
 
 test("a switch that is away does not count as a power cycle, and is told", async (t) => {

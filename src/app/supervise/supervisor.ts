@@ -60,10 +60,10 @@ export function supervisor(options: SupervisorOptions) {
   /** Of each node, newest first. */
   const before = new Map<string, { outcome: Outcome; stage: Boot["stage"] }[]>();
   const readings = new Map<string, { state: PowerState; detail?: string }>();
-  const cycling = new Set<Promise<void>>();
+  /** Nodes whose power cycle this process has ordered. */
+  const cycling = new Set<string>();
   let settings: SupervisionSettings | undefined;
   let atOnce = Number.POSITIVE_INFINITY;
-  let nodes = 0;
   let closed = false;
 
   const rules = (): SupervisionRules => ({
@@ -77,8 +77,9 @@ export function supervisor(options: SupervisorOptions) {
   /** The power desk is at it: what it has begun it ends, and an alarm is its own to clear. */
   const powerBusy = (nodeId: string): boolean => {
     const sight = isBound(nodeId) ? core.power?.view(nodeId) : undefined;
-    return sight !== undefined && (sight.busy === true || sight.alarm !== undefined);
+    return sight !== undefined && (sight.busy === true || sight.alarm !== undefined || begun(nodeId));
   };
+  const begun = (nodeId: string): boolean => (core.power?.wants?.of(nodeId)?.doing ?? null) !== null;
   const isBound = (nodeId: string): boolean => core.power?.isBound(nodeId) ?? false;
   const paused = (node: Node | undefined): boolean =>
     settings?.paused !== false || node === undefined || node.maintenance !== undefined;
@@ -136,11 +137,14 @@ export function supervisor(options: SupervisorOptions) {
   function powered(nodeId: string, reading: { state: PowerState; detail?: string }): void {
     const was = readings.get(nodeId)?.state;
     readings.set(nodeId, reading);
-    if (!toBoot(nodeId) || watches.of(nodeId)?.phase === "cycling") return;
+    const ours = watches.of(nodeId)?.phase === "cycling";
+    if (!toBoot(nodeId)) return;
     if (reading.state === "off" && was !== "off") {
-      options.obey(boots.end(nodeId, "stopped", now(), "Its power was switched off."));
-      change(nodeId, { fact: "off" });
-    } else if (reading.state === "on" && was !== undefined && WITHOUT_POWER.has(was)) expectBoot(nodeId);
+      const [outcome, words] = ours ? (["superseded", CUT] as const) : (["stopped", OFF] as const);
+      options.obey(boots.end(nodeId, outcome, now(), words));
+      if (!ours) change(nodeId, { fact: "off" });
+    } else if (!ours && reading.state === "on" && was !== undefined && WITHOUT_POWER.has(was))
+      expectBoot(nodeId);
   }
   const expectBoot = (nodeId: string) => options.obey(boots.power(nodeId, options.newId(), now()));
 
@@ -164,14 +168,21 @@ export function supervisor(options: SupervisorOptions) {
         return;
       }
     }
-    if (closed) return;
+    if (!closed) cycled(nodeId);
+  }
+  function cycled(nodeId: string): void {
     change(nodeId, { fact: "cycled" });
     expectBoot(nodeId);
   }
 
+  function limits(): void {
+    atOnce = bootsAtOnce(settings?.bootsAtOnce ?? "auto", registry.all().length);
+  }
   function tick(): void {
-    nodes = registry.all().length;
-    atOnce = bootsAtOnce(settings?.bootsAtOnce ?? "auto", nodes);
+    limits();
+    // ordered before a restart of ours: the power desk ends what it had begun
+    for (const { nodeId, phase } of [...watches.all()])
+      if (phase === "cycling" && !cycling.has(nodeId) && !powerBusy(nodeId)) cycled(nodeId);
     const orders = supervise(watches.all(), now(), {
       canCycle: isBound,
       paused: (nodeId) => paused(toBoot(nodeId)) || powerBusy(nodeId),
@@ -183,10 +194,10 @@ export function supervisor(options: SupervisorOptions) {
         journal.event("supervision", watch.nodeId, `${UNBOUND} ${watch.words ?? ""}`.trim());
         continue;
       }
-      const work = cycle(watch)
+      cycling.add(watch.nodeId);
+      void cycle(watch)
         .catch((error: Error) => journal.event("supervision", watch.nodeId, error.message))
-        .finally(() => cycling.delete(work));
-      cycling.add(work);
+        .finally(() => cycling.delete(watch.nodeId));
     }
   }
 
@@ -258,14 +269,10 @@ export function supervisor(options: SupervisorOptions) {
       }
       for (const { nodeId, phase } of [...watches.all()]) {
         if (!registry.byId(nodeId)) this.forget(nodeId);
-        // the power desk ends what it has begun; whether it had begun, its node will show
-        else if (phase === "cycling") {
-          change(nodeId, { fact: "cycled" });
-          expectBoot(nodeId);
-        } else if (phase === "booting" && !boots.current(nodeId)) expectBoot(nodeId);
+        else if (phase === "booting" && isBound(nodeId) && !boots.current(nodeId)) expectBoot(nodeId);
       }
       core.power?.on(powered);
-      tick();
+      limits();
     },
     /** Ends when all that was heard stands in the book. */
     settled: (): Promise<void> => watches.settled(),
@@ -279,6 +286,8 @@ export function supervisor(options: SupervisorOptions) {
 /** A switch that did not answer for a while says nothing about its ports: their nodes may have run all the time. */
 const WITHOUT_POWER: ReadonlySet<PowerState> = new Set(["off", "searching", "fault"]);
 
+const OFF = "Its power was switched off.";
+const CUT = "It was trying by itself when its power was cut by the power cycle that was due.";
 const UNBOUND =
   "nothing of ours can switch its power: somebody has to pull its plug, or a switch is to be bound (docs/power.md).";
 
