@@ -6,7 +6,7 @@ interface Operation {
   "x-role": string;
   parameters?: { name: string; in: string; required: boolean; schema: unknown; description?: string }[];
   requestBody?: { content: Record<string, { schema: unknown }> };
-  responses: Record<string, { description: string; content?: Record<string, { schema: unknown }> }>;
+  responses: Record<string, { description?: string; content?: Record<string, { schema: unknown }> }>;
 }
 
 const escaped = (text: string): string => text.replace(/[&<>"]/g, (sign) => `&#${sign.charCodeAt(0)};`);
@@ -23,11 +23,13 @@ function operation(path: string, method: string, one: Operation): string {
       )}`,
   );
   const body = one.requestBody?.content["application/json"]?.schema;
-  const answers = Object.entries(one.responses).map(([status, { description, content }]) => {
-    const [type = "", media] = Object.entries(content ?? {})[0] ?? [];
-    const schema = status.startsWith("2") && media ? code(media.schema) : "";
-    return `<li><b>${status}</b> ${escaped(description)} <small>${escaped(type)}</small>${schema}`;
-  });
+  // errors are the same shape everywhere: their numbers are enough
+  const [[status, { description = "", content = {} }] = ["", {}], ...errors] = Object.entries(one.responses);
+  const [[type, media] = ["", undefined]] = Object.entries(content);
+  const answers = [
+    `<li><b>${status}</b> ${escaped(description)} <small>${escaped(type)}</small>${media ? code(media.schema) : ""}`,
+    `<li><small>${errors.map(([number]) => number).join(", ")}</small>: a problem`,
+  ];
   return `<details id="${escaped(one.operationId)}"><summary><b class="${method}">${method.toUpperCase()}</b> <code>${escaped(path)}</code> ${escaped(one.summary)} <small>${escaped(one["x-role"])}</small></summary>
 <p><code>${escaped(one.operationId)}</code>${inUrl.length > 0 ? `<table>${inUrl.join("")}</table>` : ""}${body ? `<h4>Body</h4>${code(body)}` : ""}<h4>Answers</h4><ul>${answers.join("")}</ul></details>`;
 }

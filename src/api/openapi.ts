@@ -123,13 +123,7 @@ function operation(name: string, route: SessionRoute, components: Json): Json {
         content: { [type ?? "application/json"]: { schema: answer } },
       },
       ...Object.fromEntries(
-        errors.map(([status, description]) => [
-          status,
-          {
-            description,
-            content: { "application/problem+json": { schema: { $ref: "#/components/schemas/Problem" } } },
-          },
-        ]),
+        errors.map(([status]) => [status, { $ref: `#/components/responses/Problem${status}` }]),
       ),
     },
   };
@@ -164,6 +158,15 @@ export function openApi(
     paths,
     components: {
       schemas: Object.fromEntries(Object.entries(schemas).sort(([a], [b]) => (a < b ? -1 : 1))),
+      responses: Object.fromEntries(
+        Object.entries(WORDS).map(([status, description]) => [
+          `Problem${status}`,
+          {
+            description,
+            content: { "application/problem+json": { schema: { $ref: "#/components/schemas/Problem" } } },
+          },
+        ]),
+      ),
       securitySchemes: {
         token: { type: "http", scheme: "bearer" },
         session: { type: "apiKey", in: "cookie", name: "bramble" },
