@@ -4,7 +4,7 @@ import { selectNodes } from "../../fleet/select.ts";
 import type { Running } from "../commands.ts";
 import type { Core } from "../core.ts";
 import { type Device, portOf, type SwitchOptions } from "./devices.ts";
-import type { PortFacts } from "./guard.ts";
+import { guarded, type PortFacts } from "./guard.ts";
 import { provePort } from "./prove.ts";
 import { findNodes, scanDevice } from "./scan.ts";
 
@@ -55,6 +55,10 @@ export function powerCommands(core: Core, running?: Running): PowerCommands {
       ...(guard !== undefined && { guard }),
     };
   }
+  function refuse(device: Device, port: string): void {
+    const why = devices.whyGuarded(device, port);
+    if (why !== undefined) throw guarded(device, port, why);
+  }
   const changed = (device: Device) => news.tell({ about: "switch", id: device.row.id });
   const viewNow = (nodeId: string, signal: AbortSignal): Promise<PowerView> => power.read(nodeId, signal);
 
@@ -76,6 +80,7 @@ export function powerCommands(core: Core, running?: Running): PowerCommands {
     },
     async bindPower({ node, switch: name, port }, { by, signal }) {
       const [found, device] = [registry.need(node), devices.need(name)];
+      refuse(device, device.ports.size > 0 ? (portOf(device, port).row.port ?? port) : port);
       const at = await bindings.bind(found, device, port, "hand");
       journal.event("power", found.id, `bound to port ${at.port} of ${device.row.name} by ${by.name}`);
       news.tell({ about: "power", id: found.id });
@@ -147,9 +152,9 @@ export function powerCommands(core: Core, running?: Running): PowerCommands {
       const found = findNodes(power, registry.all()).filter((one) => one.device === device);
       const views = [];
       for (const { node, port, name: portName, alone } of found) {
-        const guarded = devices.whyGuarded(device, port) !== undefined;
+        const left = devices.whyGuarded(device, port) !== undefined;
         const free = bindings.nodeAt(device, port) === undefined;
-        const bound = bind === true && alone && free && !guarded;
+        const bound = bind === true && alone && free && !left;
         if (bound) {
           await bindings.bind(node, device, port, "fdb");
           journal.event(

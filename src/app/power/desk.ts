@@ -7,7 +7,7 @@ import type { Core } from "../core.ts";
 import { type Binding, openBindings } from "./bindings.ts";
 import { deviceOperation } from "./device-operation.ts";
 import { type Device, type OpenDriver, openDevices } from "./devices.ts";
-import { portOfMac } from "./guard.ts";
+import { guarded, portOfMac } from "./guard.ts";
 import { giveBack, type Operation, powerCycle, switchTo, TIMINGS, type Timings } from "./operation.ts";
 import { pacer } from "./slots.ts";
 import { openWants } from "./wants.ts";
@@ -106,10 +106,7 @@ export async function openPowerDesk(options: PowerDeskOptions) {
 
   function refuseGuarded(device: Device, at: Binding): void {
     const why = devices.whyGuarded(device, at.port) ?? whyMoved(at);
-    if (why === undefined) return;
-    throw new BrambleError("POWER_GUARDED", `port ${at.port} of ${device.row.name} is not switched: ${why}`, {
-      hint: `bramble switch scan ${device.row.name} looks again; bramble switch guard ${device.row.name} ${at.port} --allow, or bind the node to its port`,
-    });
+    if (why !== undefined) throw guarded(device, at.port, why);
   }
 
   const operation = (device: Device, at: Binding, signal: AbortSignal): Operation =>

@@ -1,4 +1,5 @@
 // Ports that must never be switched, and boards that are not where we think.
+import { BrambleError } from "../../base/errors.ts";
 import type { PowerTables } from "../../storage/power-tables.ts";
 
 export type PortRow = PowerTables["powerPort"];
@@ -38,6 +39,11 @@ export function guardOf(
   if (row.alias !== null && PROTECTED.test(row.alias)) return `its description says "${row.alias}"`;
   return undefined;
 }
+
+export const guarded = (device: { row: { name: string } }, port: string, why: string): BrambleError =>
+  new BrambleError("POWER_GUARDED", `port ${port} of ${device.row.name} is not switched: ${why}`, {
+    hint: `bramble switch scan ${device.row.name} looks again; bramble switch guard ${device.row.name} ${port} --allow, or bind the node to its port`,
+  });
 
 /** More MACs than this behind a port: no board's, whatever else it says. */
 const MOST_MACS = 4;

@@ -6,6 +6,7 @@ import type { Registry } from "../registry.ts";
 import type { PowerDesk } from "./desk.ts";
 import { deviceOperation, pause } from "./device-operation.ts";
 import type { Device } from "./devices.ts";
+import { guarded } from "./guard.ts";
 import { powerCycle } from "./operation.ts";
 
 const WAIT_MS = 60_000;
@@ -33,16 +34,8 @@ export async function provePort(options: {
 }): Promise<Node> {
   const { desk, registry, device, port, now } = options;
   const { waitMs = WAIT_MS, settleMs = SETTLE_MS } = options;
-  const guarded = desk.devices.whyGuarded(device, port);
-  if (guarded) {
-    throw new BrambleError(
-      "POWER_GUARDED",
-      `port ${port} of ${device.row.name} is not switched: ${guarded}`,
-      {
-        hint: `bramble switch guard ${device.row.name} ${port} --allow`,
-      },
-    );
-  }
+  const why = desk.devices.whyGuarded(device, port);
+  if (why !== undefined) throw guarded(device, port, why);
   if (proving.has(device)) {
     throw new BrambleError("SWITCH_IN_USE", `another port of ${device.row.name} is being proved`, {
       hint: "one at a time for each switch: try again in a minute",
