@@ -35,6 +35,7 @@ export async function loopback(options: LoopbackOptions = {}) {
       ...{ nbd: options.nbd ?? 0, iscsi: options.iscsi ?? 0 },
     },
     hosts: ["127.0.0.1"],
+    logs: { syslog: 0, netconsole: 0 },
     operator: { host: "127.0.0.1", port: 0 },
     enrol: "auto",
     agent: { ...memoryFile(toUtf8("AGENT")), identity: "test-agent" },

@@ -21,6 +21,8 @@ import { superviseCommands } from "./cli/supervise.ts";
 import { switchCommands } from "./cli/switch.ts";
 import { upCommand } from "./cli/up.ts";
 import { volumeCommands } from "./cli/volumes.ts";
+import { consoleCommand, watchCommands } from "./cli/watch.ts";
+import { webhookCommands } from "./cli/webhooks.ts";
 import { VERSION } from "./commands.ts";
 
 /** The command line: every command with its options. */
@@ -52,6 +54,7 @@ export function makeProgram(): Command {
   cloneCommands(program);
   volumeCommands(program);
   nodeCommands(program);
+  consoleCommand(program);
   lifeCommands(program);
   profileCommands(program);
   groupCommands(program);
@@ -64,6 +67,8 @@ export function makeProgram(): Command {
   doctorCommand(program);
   cardCommands(program);
   externalCommand(program);
+  watchCommands(program);
+  webhookCommands(program);
   accessCommands(program);
   completionCommand(program);
   serviceCommand(program);

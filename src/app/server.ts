@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import type { EventView } from "../api/contract.ts";
 import type { AgentFile } from "../fleet/boot-tree.ts";
 import { parseEnrolRule } from "../fleet/enrol.ts";
 import type { QuirkSwitches } from "../fleet/quirks.ts";
@@ -37,7 +38,7 @@ export interface ServerSettings {
     iscsi: number;
   };
   /** UDP ports for what nodes print; absent: not listened for. */
-  logs?: { syslog: number; netconsole: number };
+  logs?: { syslog?: number; netconsole?: number };
   /** Metrics of single nodes, where there are at most 1,000. */
   perNodeMetrics?: boolean;
   /** Where nodes reach us, one listener for each: TFTP, agent, NBD, iSCSI. */
@@ -54,6 +55,8 @@ export interface ServerSettings {
   mirror?: string;
   /** A line for the person at the terminal. */
   say(words: string): void;
+  /** Each event as it stands in the book. */
+  told?(event: EventView): void;
   /** A part of us failed for good: the process should end, systemd starts it anew. */
   failed(error: Error): void;
 }
@@ -109,6 +112,9 @@ export async function startServer(
       perNode: settings.perNodeMetrics ?? false,
     });
     watch = watching;
+    core.news.listen((told) => {
+      if (told.about === "event") settings.told?.(told.event);
+    });
     closers.push(() => watching.close());
     if (settings.enrol !== undefined) {
       parseEnrolRule(settings.enrol);

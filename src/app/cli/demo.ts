@@ -73,6 +73,7 @@ async function startDemo(data: string, pagePort: number): Promise<CommandedServe
     ],
     ports: { dhcp: 0, dhcpClient: 0, proxy: 0, tftp: 0, agent: 0, nbd: 0, iscsi: 0 },
     hosts: ["127.0.0.1"],
+    logs: { syslog: 0, netconsole: 0 },
     enrol: "auto",
     agent,
     say: (words: string) => console.log(pc.dim(words)),

@@ -14,10 +14,11 @@ import { dataFolder, dataPath } from "../data.ts";
 import { interfaceNamed, onlyWired, type Wired, wiredInterfaces } from "../interfaces.ts";
 import { dropRoot, lacking } from "../privileges.ts";
 import { type RunningServer, type ServerSettings, startServer } from "../server.ts";
+import { type LogOptions, logOptions, logSettings, openedLog } from "./log-options.ts";
 import { globals } from "./session.ts";
 import { parseRelayed, quirksOff } from "./up-dhcp.ts";
 
-interface UpOptions {
+interface UpOptions extends LogOptions {
   interface?: string[];
   mode: DhcpInterface["mode"];
   pool?: string;
@@ -45,7 +46,7 @@ const HIGH = { dhcp: 6767, dhcpClient: 6868, proxy: 4011, tftp: 6969 };
 const STANDARD = { dhcp: 67, dhcpClient: 68, proxy: 4011, tftp: 69 };
 
 export function upCommand(program: Command): void {
-  program
+  const up = program
     .command("up")
     .description("serve a real network: DHCP beside your router, TFTP, disks, the page")
     .option("-i, --interface <name...>", "where the boards are; default: the only wired interface")
@@ -84,18 +85,18 @@ export function upCommand(program: Command): void {
     .option("--tls-key <file>", "its key, PEM")
     .option("--agent-port <port>", "HTTP port for the nodes' agent", "8441")
     .option("--nbd-port <port>", "port of the nodes' disks over NBD", "10809")
-    .option("--iscsi-port <port>", "port of the nodes' disks over iSCSI", "3260")
-    .action(async (given: UpOptions, command: Command) => {
-      const data = dataFolder(dataPath(globals(command).data));
-      if (!given.keepRoot) await dropRoot(data.root, console.error);
-      const settings = await upSettings(data.root, given);
-      console.log(`data folder: ${data.root}`);
-      for (const words of lacking()) console.log(pc.yellow(words));
-      const server = await startCommanded(settings);
-      await firstLogin(server);
-      await firstImage(server, given);
-      await untilStopped(server);
-    });
+    .option("--iscsi-port <port>", "port of the nodes' disks over iSCSI", "3260");
+  logOptions(up).action(async (given: UpOptions, command: Command) => {
+    const data = dataFolder(dataPath(globals(command).data));
+    if (!given.keepRoot) await dropRoot(data.root, console.error);
+    const settings = await upSettings(data.root, given);
+    console.log(`data folder: ${data.root}`);
+    for (const words of lacking()) console.log(pc.yellow(words));
+    const server = await startCommanded(settings);
+    await firstLogin(server);
+    await firstImage(server, given);
+    await untilStopped(server);
+  });
 }
 
 async function upSettings(data: string, given: UpOptions): Promise<Omit<ServerSettings, "failed">> {
@@ -136,7 +137,7 @@ async function upSettings(data: string, given: UpOptions): Promise<Omit<ServerSe
     ...(given.quirkOff && { quirks: quirksOff(given.quirkOff) }),
     ...(given.enrol !== undefined && { enrol: given.enrol }),
     ...(given.mirror !== undefined && { mirror: given.mirror }),
-    say: (words) => console.log(`${pc.dim(new Date().toTimeString().slice(0, 8))} ${words}`),
+    ...logSettings(given, await openedLog(given)),
   };
 }
 

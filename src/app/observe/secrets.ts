@@ -1,5 +1,6 @@
 // Everything that must never leave: taken out of any text by what it is, and where that is not known, by how it looks.
 import type { Book } from "../../storage/book.ts";
+import { blanked } from "./looks-secret.ts";
 
 /** Shorter ones would take words out that are none of theirs; users are told to choose longer ones. */
 const SHORTEST = 6;
@@ -17,18 +18,6 @@ const COLUMNS: readonly { table: string; columns: readonly string[] }[] = [
 /** A column of any table that is called so, in tables of other areas, too. */
 const TELLING = /(secret|password|passwd|token|hash|salt|community|privKey|authKey|credential)/i;
 
-/** Looks like a secret, whoever wrote it: group 1 is kept, the rest goes. */
-const LOOKS: readonly RegExp[] = [
-  /(bramble\.token=)\S+/g,
-  /(\b(?:password|passwd|passphrase|secret|token|api[_-]?key|community)["']?\s*[=:]\s*["']?)(?!true|false|null)[^\s"',;&{[]{3,}/gi,
-  /(\bauthorization["']?\s*:\s*["']?)(?:\w+ )?\S+/gi,
-  /(\bbearer )[\w.~+/=-]{8,}/gi,
-  /(\b[a-z][a-z0-9+.-]*:\/\/)[^\s/@]+@/gi,
-  /(\bwhsec_)[\w+/=]+/g,
-  /()\$(?:1|2[aby]|5|6|7|y|gy|argon2\w*|scrypt)\$[^\s"':]+/g,
-  /(-----BEGIN [A-Z ]*PRIVATE KEY-----)[^-]*/g,
-];
-
 export interface Scrubber {
   clean(text: string): string;
   /** How often something was taken out so far. */
@@ -42,17 +31,12 @@ export async function scrubber(book: Book): Promise<Scrubber> {
   const sorted = [...values].sort((a, b) => b.length - a.length);
   const known = sorted.length > 0 ? new RegExp(sorted.map(escaped).join("|"), "g") : undefined;
   let removed = 0;
-  const gone = (kept = "") => {
+  const gone = () => {
     removed += 1;
-    return `${kept}[secret]`;
+    return "[secret]";
   };
   return {
-    clean(text) {
-      let out = known ? text.replace(known, () => gone()) : text;
-      for (const look of LOOKS)
-        out = out.replace(look, (whole, kept: string) => (whole.endsWith("[secret]") ? whole : gone(kept)));
-      return out;
-    },
+    clean: (text) => blanked(known ? text.replace(known, gone) : text, gone),
     removed: () => removed,
   };
 }
