@@ -124,8 +124,19 @@ const Rail = ({ path }: { path: string }) => (
 
 const Troubles = () => {
   const { failed, waiting } = troubles.value;
-  if (failed > 0) return <span class="count bad">{failed} failed</span>;
-  return waiting > 0 ? <span class="count">{waiting} waiting</span> : null;
+  if (failed > 0)
+    return (
+      <span class="count bad" title={`${failed} failed`}>
+        {failed}
+        <span class="unseen"> failed</span>
+      </span>
+    );
+  return waiting > 0 ? (
+    <span class="count" title={`${waiting} waiting`}>
+      {waiting}
+      <span class="unseen"> waiting</span>
+    </span>
+  ) : null;
 };
 
 const THEMES: readonly (readonly [Theme, IconName, string])[] = [

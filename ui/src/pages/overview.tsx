@@ -17,6 +17,7 @@ import { useResource } from "../resource.ts";
 
 /** More than these are behind a link: what is wrong with 300 nodes is usually one thing. */
 const MOST = 12;
+const MOST_NAMES = 6;
 
 const groups = computed(() => {
   const found: Record<"booting" | "failed" | "waiting" | "up" | "idle", NodeView[]> = {
@@ -60,7 +61,7 @@ export function Overview() {
           {images.data.value?.length === 0 && <FirstImage />}
           {total === 0 && images.data.value?.length !== 0 && <FirstNode />}
           {total > 0 && (
-            <div class="cards">
+            <div class="cards third">
               <Card title="Booting now" more={more(booting, "booting")}>
                 <Rows nodes={booting} none="Nothing boots right now.">
                   {(node) =>
@@ -74,17 +75,7 @@ export function Overview() {
                 </Rows>
               </Card>
               <Card title="Failed, and why" more={more(failed, "failed")}>
-                <Rows nodes={failed} none="No node's last boot failed.">
-                  {(node) => (
-                    <>
-                      <span class="why">{node.boot?.verdict ?? standing(node).word}</span>
-                      <span class="row">
-                        {node.boot?.endedMs !== undefined && <Ago ms={node.boot.endedMs} />}
-                        <PowerCycle node={node} />
-                      </span>
-                    </>
-                  )}
-                </Rows>
+                <Failures nodes={failed} />
               </Card>
               <Card title="Waiting" more={more(waiting, "waiting")}>
                 <Rows nodes={waiting} none="Nobody waits for you.">
@@ -147,6 +138,48 @@ const Rows = ({
       ))}
     </ul>
   );
+
+/** What is wrong with many nodes is usually one thing: the same sentence is said once. */
+const Failures = ({ nodes }: { nodes: readonly NodeView[] }) => {
+  const reasons = new Map<string, NodeView[]>();
+  for (const node of nodes) {
+    const why = node.boot?.verdict ?? standing(node).word;
+    const same = reasons.get(why);
+    if (same) same.push(node);
+    else reasons.set(why, [node]);
+  }
+  const sorted = [...reasons].sort(([, a], [, b]) => b.length - a.length);
+  return sorted.length === 0 ? (
+    <p class="dim">No node's last boot failed.</p>
+  ) : (
+    <ul class="rows reasons">
+      {sorted.slice(0, MOST).map(([why, same]) => (
+        <li key={why}>
+          <span class="why">
+            {same.length > 1 && <strong class="bad-text num">{same.length} nodes: </strong>}
+            {why}
+          </span>
+          <span class="row">
+            {same.slice(0, MOST_NAMES).map((node) => (
+              <a key={node.id} href={link(`/nodes/${node.name}`)}>
+                {node.name}
+              </a>
+            ))}
+            {same.length > MOST_NAMES && (
+              <a
+                href={link("/nodes", { show: "failed", filter: why.replace(/[^\w .-]/g, " ").slice(0, 60) })}
+              >
+                and {same.length - MOST_NAMES} more
+              </a>
+            )}
+            {same.length === 1 && same[0]?.boot?.endedMs !== undefined && <Ago ms={same[0].boot.endedMs} />}
+            {same.length === 1 && same[0] && <PowerCycle node={same[0]} />}
+          </span>
+        </li>
+      ))}
+    </ul>
+  );
+};
 
 const PowerCycle = ({ node }: { node: NodeView }) => {
   const wish = power(node, "cycle");

@@ -138,10 +138,10 @@ const OneRack = ({ rack }: { rack: Rack }) => (
 /** One board: colour and sign say how it stands, words say it to everybody else. */
 export const Cell = ({ node, text }: { node: NodeView; text: string }) => {
   const stands = standing(node);
-  const words = `${node.name}, ${stands.word}`;
+  const words = `${text === "" ? "" : `slot ${text}: `}${node.name}, ${stands.word}`;
   return (
     <a class={`cell ${stands.kind}`} href={link(`/nodes/${node.name}`)} title={words} aria-label={words}>
-      {text || "·"}
+      {text || <span aria-hidden="true">·</span>}
     </a>
   );
 };

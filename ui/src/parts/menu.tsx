@@ -10,9 +10,22 @@ export interface MenuEntry {
   run(): void;
 }
 
+const LIST_PX = 380;
+const WIDTH_PX = 360;
+
+/** Where the list goes: it stands in the window, not in what scrolls or cuts; below its button unless there is more room above. */
+function besides({ top, bottom, left, right }: DOMRect): Record<string, string> {
+  if (innerWidth <= 760) return {};
+  const across = left + WIDTH_PX > innerWidth ? { right: `${innerWidth - right}px` } : { left: `${left}px` };
+  return bottom + LIST_PX > innerHeight && top > innerHeight - bottom
+    ? { ...across, bottom: `${innerHeight - top + 4}px`, maxHeight: `${top - 16}px` }
+    : { ...across, top: `${bottom + 4}px`, maxHeight: `${innerHeight - bottom - 16}px` };
+}
+
 /** A button with a list of verbs; arrows, Home, End, Escape and typing do what they do elsewhere. */
 export function Menu({ children, entries }: { children: ComponentChildren; entries: readonly MenuEntry[] }) {
   const [open, setOpen] = useState(false);
+  const [at, setAt] = useState<Record<string, string>>({});
   const box = useRef<HTMLDivElement>(null);
   const items = () => [...(box.current?.querySelectorAll<HTMLButtonElement>("li button") ?? [])];
   useEffect(() => {
@@ -21,9 +34,21 @@ export function Menu({ children, entries }: { children: ComponentChildren; entri
     const outside = (event: PointerEvent) => {
       if (!box.current?.contains(event.target as Node)) setOpen(false);
     };
+    const away = (event: Event) => {
+      if (!box.current?.contains(event.target as Node)) setOpen(false);
+    };
     addEventListener("pointerdown", outside);
-    return () => removeEventListener("pointerdown", outside);
+    addEventListener("scroll", away, true);
+    return () => {
+      removeEventListener("pointerdown", outside);
+      removeEventListener("scroll", away, true);
+    };
   }, [open]);
+  const toggle = () => {
+    const around = box.current?.getBoundingClientRect();
+    if (around) setAt(besides(around));
+    setOpen(!open);
+  };
   const leave = () => {
     setOpen(false);
     box.current?.querySelector("button")?.focus();
@@ -45,18 +70,12 @@ export function Menu({ children, entries }: { children: ComponentChildren; entri
   };
   return (
     <div class="menu" ref={box} onKeyDown={onKey}>
-      <button
-        type="button"
-        class="button"
-        aria-haspopup="menu"
-        aria-expanded={open}
-        onClick={() => setOpen(!open)}
-      >
+      <button type="button" class="button" aria-haspopup="menu" aria-expanded={open} onClick={toggle}>
         {children}
         <Icon name="down" />
       </button>
       {open && (
-        <ul role="menu">
+        <ul role="menu" style={at}>
           {entries.map((entry) => (
             <li key={entry.text} role="none">
               <button

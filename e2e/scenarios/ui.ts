@@ -1,0 +1,175 @@
+// The page in Debian's Chromium: every page at 3 and 3,000 nodes, light and dark, on a phone; every verb's form; a fleet at work below it.
+import assert from "node:assert/strict";
+import type { Browser, Page } from "playwright-core";
+import {
+  axe,
+  type Look,
+  noOverflow,
+  openBrowser,
+  openPage,
+  PAGES,
+  picture,
+  settled,
+  signIn,
+  visit,
+  type World,
+} from "../../test/ui-browser.ts";
+import { blocks, storm, watchBlocks } from "../../test/ui-load.ts";
+import { uiWorld } from "../../test/ui-world.ts";
+import type { Scenario, Stage } from "../scenario.ts";
+
+const MANY = 3_000;
+/** Rows of the grid that may be in the page at once, however many nodes there are. */
+const MOST_ROWS = 80;
+/** Tasks of 50 ms and more that 1,000 events and changes may cost the page's thread, on a slow machine. */
+const MOST_LONG_TASKS = 25;
+
+export const scenario: Scenario = {
+  name: "ui",
+  tier: "ci",
+  budgetSeconds: 120,
+  needs: [{ tool: "chromium", package: "chromium" }],
+  assets: [],
+  async run(t) {
+    process.env["BRAMBLE_SCREENSHOTS"] ??= `${t.shared}/screenshots`;
+    const browser = await openBrowser();
+    t.atEnd(() => browser.close());
+    await empty(t, browser);
+    const few = await uiWorld({ nodes: 3 });
+    t.atEnd(() => few.close());
+    await everyPage(t, browser, few, "pi-2", "few", { theme: "light" });
+    await everyPage(t, browser, few, "pi-2", "few", { theme: "dark" });
+    await everyPage(t, browser, few, "pi-2", "phone", { theme: "dark", width: 360 });
+    await everyVerb(t, browser, few);
+    const many = await uiWorld({ nodes: MANY });
+    t.atEnd(() => many.close());
+    await everyPage(t, browser, many, "pi-0002", "many", { theme: "light" });
+    await atWork(t, browser, many);
+    t.say(`pictures: ${process.env["BRAMBLE_SCREENSHOTS"]}`);
+  },
+};
+
+/** Without a node and an image each page teaches the next step. */
+async function empty(t: Stage, browser: Browser): Promise<void> {
+  const world = await uiWorld({ nodes: 0 });
+  try {
+    const { page, complaints } = await openPage(browser);
+    await signIn(page, world);
+    for (const [path, heading] of PAGES) {
+      if (/NODE|sw-1/.test(path)) continue;
+      await visit(page, path, heading);
+      await picture(page, `empty${name(path)}`);
+      assert.deepEqual(await axe(page), [], `${path}, empty`);
+    }
+    for (const path of ["/", "/nodes", "/images", "/racks", "/disks", "/groups", "/switches"]) {
+      await visit(page, path, PAGES.find(([one]) => one === path)?.[1] ?? /./);
+      assert.ok((await page.locator(".empty").count()) > 0, `${path} teaches nothing`);
+      assert.ok((await page.locator(".empty .command, .empty a").count()) > 0, `${path} has no next step`);
+    }
+    assert.deepEqual(complaints, []);
+    await page.context().close();
+    t.say("empty: each page names the next step; axe finds nothing");
+  } finally {
+    await world.close();
+  }
+}
+
+const name = (path: string): string => path.replace(/\W+/g, "-").replace(/-$/, "") || "-overview";
+
+async function everyPage(t: Stage, browser: Browser, world: World, node: string, kind: string, look: Look) {
+  const { page, complaints } = await openPage(browser, look);
+  await signIn(page, world);
+  for (const [path, heading] of PAGES) {
+    const to = path.replace("NODE", node);
+    await visit(page, to, heading);
+    await noOverflow(page, `${to} (${kind})`);
+    await picture(page, `${kind}-${look.theme}${name(to)}`);
+    assert.deepEqual(await axe(page), [], `${to} (${kind}, ${look.theme})`);
+  }
+  assert.deepEqual(complaints, []);
+  await page.context().close();
+  t.say(`${PAGES.length} pages, ${kind}, ${look.theme}: no complaint, axe finds nothing`);
+}
+
+/** Opens the form of every verb that is not greyed, on every page, by its button or menu. */
+async function everyVerb(t: Stage, browser: Browser, world: World): Promise<void> {
+  const { page, complaints } = await openPage(browser);
+  await signIn(page, world);
+  const seen = new Set<string>();
+  let greyed = 0;
+  for (const [path, heading] of PAGES) {
+    const to = path.replace("NODE", "pi-1");
+    await visit(page, to, heading);
+    const menus = page.locator("main .menu > button");
+    for (let i = 0; i < (await menus.count()); i++) {
+      await menus.nth(i).click();
+      const entries = page.getByRole("menuitem");
+      const texts = await entries.allTextContents();
+      for (const [at, text] of texts.entries()) {
+        if (seen.has(`${to} ${text}`)) continue;
+        seen.add(`${to} ${text}`);
+        if ((await page.getByRole("menu").count()) === 0) await menus.nth(i).click();
+        const entry = entries.nth(at);
+        if ((await entry.getAttribute("aria-disabled")) === "true") {
+          assert.ok(((await entry.locator(".why").textContent()) ?? "").length > 5, `${text}: why not?`);
+          greyed += 1;
+          continue;
+        }
+        await entry.click();
+        await form(page, `${to}: ${text}`);
+      }
+      await page.keyboard.press("Escape");
+    }
+  }
+  assert.deepEqual(complaints, []);
+  await page.context().close();
+  t.say(`${seen.size} verbs in menus: each has its form, or says why not (${greyed})`);
+}
+
+async function form(page: Page, what: string): Promise<void> {
+  const dialog = page.getByRole("dialog");
+  await dialog.waitFor();
+  assert.deepEqual(await axe(page), [], what);
+  await page.keyboard.press("Escape");
+  await dialog.waitFor({ state: "hidden" });
+  await settled(page);
+}
+
+/** 3,000 nodes, of which 200 a second change: counts only, for machines differ in speed. */
+async function atWork(t: Stage, browser: Browser, world: World): Promise<void> {
+  const { page, complaints } = await openPage(browser);
+  await signIn(page, world);
+  await visit(page, "/nodes", /^Nodes$/);
+  await page.getByText(`${MANY.toLocaleString("en")} nodes`).waitFor();
+  const rows = () => page.locator(".grid-row").count();
+  assert.ok((await rows()) <= MOST_ROWS, `${await rows()} rows`);
+  await page.locator("#node-rows").focus();
+  await page.keyboard.press("End");
+  await page.getByRole("link", { name: "pi-3000", exact: true }).waitFor();
+  assert.ok((await rows()) <= MOST_ROWS, `${await rows()} rows at the end`);
+  await watchBlocks(page);
+  const told = await storm(world, 200, 5);
+  const long = await blocks(page);
+  t.say(
+    `${told} events and changes: ${long.length} tasks of 50 ms and more, the longest ${Math.round(Math.max(0, ...long))} ms`,
+  );
+  assert.ok(long.length <= MOST_LONG_TASKS, `${long.length} long tasks`);
+  await page.keyboard.press("/");
+  await page.keyboard.type("rack=3,model in (4B,5),role=web");
+  await page.getByText(/^\d+ of 3,000 nodes$/).waitFor();
+  const wanted = await world.server.commands.nodes({ select: "rack=3,model in (4B,5),role=web" });
+  await page.getByText(`${wanted.length} of 3,000 nodes`).waitFor();
+  await page.locator("#node-rows").focus();
+  await page.keyboard.press("Control+a");
+  await page.getByText(`${wanted.length} nodes chosen`).waitFor();
+  await picture(page, "many-light-chosen");
+  assert.deepEqual(await axe(page), [], "chosen");
+  await page.getByRole("button", { name: "Do with them" }).click();
+  await page.getByRole("menuitem", { name: "Label" }).click();
+  await page.getByLabel("Labels").fill("wave=first");
+  await page.getByRole("dialog").getByRole("button", { name: "Label", exact: true }).click();
+  await page.getByText(`${wanted.length} nodes labelled`).waitFor();
+  assert.equal((await world.server.commands.nodes({ select: "wave=first" })).length, wanted.length);
+  assert.deepEqual(complaints, []);
+  t.say(`a selector chose ${wanted.length} of ${MANY}, and one verb labelled them all`);
+}
