@@ -92,6 +92,7 @@ test("what a node prints is kept under its boot, and a stranger's lines are not"
   const made = await bramble(t);
   const { server, commands } = made;
   const booted = await made.boot();
+  assert.equal(booted?.outcome, "kernel", booted?.reason);
   const address = booted?.address ?? "";
   const [boot] = await commands.boots({});
   const pi = boot?.node ?? "";

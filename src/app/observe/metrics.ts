@@ -29,6 +29,9 @@ export function makeMetrics(facts: { version: string }) {
     bucketHistogram(registry, { name: `bramble_${name}`, help, bounds: boundsMs.map((ms) => ms / 1000) });
 
   collectDefaultMetrics({ register: registry, prefix: "bramble_" });
+  // gauges that are named like counters
+  for (const name of ["handles", "requests", "resources"])
+    registry.removeSingleMetric(`bramble_nodejs_active_${name}_total`);
   gauge("exporter_build_info", "1; version and runtime are labels", "version", "node").set(
     { version: facts.version, node: process.version },
     1,
