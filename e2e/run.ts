@@ -23,6 +23,9 @@ const HERE = fileURLToPath(new URL(".", import.meta.url));
 const ENDING = import.meta.url.slice(-3);
 /** Namespaces that end with their first process, and everything inside with them; without root also a user namespace. */
 const NAMESPACES = ["--net", "--pid", "--fork", "--kill-child", "--mount-proc"];
+/** The same scenario of another run would empty its folder under it. The kernel drops the lock with the last of its processes. */
+const TAKEN = 75;
+const ALONE = ["--nonblock", "--no-fork", "--conflict-exit-code", String(TAKEN)];
 const UNPRIVILEGED = process.getuid?.() === 0 ? [] : ["--user", "--map-root-user"];
 
 async function scenarios(): Promise<Scenario[]> {
@@ -39,6 +42,7 @@ async function scenarios(): Promise<Scenario[]> {
 
 /** For the bed itself. */
 const BED: Need[] = [
+  { tool: "flock", package: "util-linux" },
   { tool: "unshare", package: "util-linux" },
   { tool: "nsenter", package: "util-linux" },
   { tool: "mount", package: "mount" },
@@ -82,7 +86,7 @@ async function runOne(scenario: Scenario, assets: Map<AssetName, string>): Promi
     SHARED,
     JSON.stringify(passed),
   ];
-  const running = start("unshare", [...NAMESPACES, ...UNPRIVILEGED, ...child]);
+  const running = start("flock", [...ALONE, folder, "unshare", ...NAMESPACES, ...UNPRIVILEGED, ...child]);
   let late = false;
   const budget = setTimeout(() => {
     late = true;
@@ -90,6 +94,7 @@ async function runOne(scenario: Scenario, assets: Map<AssetName, string>): Promi
   }, scenario.budgetSeconds * 1000);
   const code = await running.ended;
   clearTimeout(budget);
+  if (code === TAKEN) return done("failed", [], `another run of it is at work in ${folder}`);
   const text = Buffer.from(running.text(), "latin1").toString(); // a Running keeps bytes
   const lines = text.split("\n").filter((line) => line !== "");
   await writeFile(join(folder, "output.log"), text);
