@@ -45,7 +45,7 @@ export function checkPool(pool: AddressPool, others: readonly AddressPool[]): Ad
     throw new BrambleError("BAD_INPUT", `${pool.from} to ${pool.to} is no range of addresses`, {
       hint: `the first address, then the last; ${LARGEST_POOL} at most`,
     });
-  if (from >>> 24 === 0 || to >>> 24 >= 224 || from >>> 24 === 127)
+  if (from >>> 24 === 0 || to >>> 24 >= 224)
     throw new BrambleError("BAD_INPUT", `${pool.from} to ${pool.to} are no addresses of hosts`);
   if (pool.for !== "") parseSelector(pool.for);
   for (const other of others) {
