@@ -75,11 +75,17 @@ async function refresh(): Promise<void> {
   }
 }
 
+/** What did not change stays the same object: whoever draws it need not draw it anew. */
+function same(node: NodeView): NodeView {
+  const before = nodes.value.get(node.id);
+  return before && JSON.stringify(before) === JSON.stringify(node) ? before : node;
+}
+
 async function loadSome(ids: readonly string[]): Promise<void> {
   const found = await call("nodes", { select: `id in (${ids.join(",")})`, limit: PAGE });
   const next = new Map(nodes.value);
   for (const id of ids) next.delete(id);
-  for (const node of found) next.set(node.id, node);
+  for (const node of found) next.set(node.id, same(node));
   nodes.value = next;
 }
 
@@ -88,7 +94,7 @@ export async function loadNodes(): Promise<void> {
   const next = new Map<string, NodeView>();
   for (let after: string | undefined; ; ) {
     const page = await call("nodes", { limit: PAGE, ...(after !== undefined && { after }) });
-    for (const node of page) next.set(node.id, node);
+    for (const node of page) next.set(node.id, same(node));
     after = page.at(-1)?.name;
     if (!nodesLoaded.value) nodes.value = new Map(next);
     if (page.length < PAGE) break;

@@ -50,7 +50,7 @@ function SignIn() {
         Sign in
       </Button>
       <p class="small dim">No password, or forgotten? On the server, this prints a link that signs you in:</p>
-      <Command text="./bramble login --link" />
+      <Command text="./bramble user link NAME" />
     </form>
   );
 }

@@ -1,5 +1,6 @@
 // Where boards stand: a drawing of each rack, a cell for each slot, in the colour of how its node stands.
 import { useComputed } from "@preact/signals";
+import { useMemo } from "preact/hooks";
 import type { NodeView } from "../../../src/api/contract.ts";
 import { ask, entry, whyNot } from "../actions/action.ts";
 import { addPool, importPlaces, removePool, setPool } from "../actions/model.ts";
@@ -122,18 +123,27 @@ const OneRack = ({ rack }: { rack: Rack }) => (
     </h2>
     <ol>
       {rack.units.map((unit) => (
-        <li key={unit.name}>
-          <span class="unit">{unit.name || "–"}</span>
-          <span class="slots">
-            {unit.nodes.map((node) => (
-              <Cell key={node.id} node={node} text={node.place?.slot ?? ""} />
-            ))}
-          </span>
-        </li>
+        <OneUnit key={unit.name} unit={unit} />
       ))}
     </ol>
   </section>
 );
+
+/** Drawn anew only when one of its nodes changed. */
+const OneUnit = ({ unit }: { unit: Unit }) =>
+  useMemo(
+    () => (
+      <li>
+        <span class="unit">{unit.name || "–"}</span>
+        <span class="slots">
+          {unit.nodes.map((node) => (
+            <Cell key={node.id} node={node} text={node.place?.slot ?? ""} />
+          ))}
+        </span>
+      </li>
+    ),
+    [unit.name, ...unit.nodes],
+  );
 
 /** One board: colour and sign say how it stands, words say it to everybody else. */
 export const Cell = ({ node, text }: { node: NodeView; text: string }) => {
