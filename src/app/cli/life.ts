@@ -3,12 +3,14 @@ import { Option } from "commander";
 import pc from "picocolors";
 import type { Calls } from "../../api/contract.ts";
 import type { LifeView, PolicyView } from "../../api/life-contract.ts";
+import type { BrambleError } from "../../base/errors.ts";
 import type { NodeAction } from "../../fleet/life-actions.ts";
 import { ROOT_MODES, type RootMode } from "../../fleet/node.ts";
 import { ago, clock, show, table } from "./print.ts";
+import { nodesMeant, type SelectOptions, selecting } from "./select.ts";
 import { fromHere, globals, withCommands } from "./session.ts";
 
-interface ActOptions {
+interface ActOptions extends SelectOptions {
   image?: string;
   profile?: string;
   root?: RootMode;
@@ -42,7 +44,7 @@ const POLL_MS = 300;
 export function lifeCommands(program: Command): void {
   const node = program.commands.find((one) => one.name() === "node") ?? program.command("node");
   for (const [action, about, takes] of VERBS) {
-    const verb = node.command(`${action} <node>`).description(about);
+    const verb = selecting(node.command(`${action} [nodes...]`).description(about));
     verb.option("--reason <words>", "for the node's history");
     if (takes === "what") {
       verb.option("--image <name:version>", "image; from now on the node's");
@@ -52,10 +54,10 @@ export function lifeCommands(program: Command): void {
     }
     if (takes === "owner") verb.option("--owner <name>", "for whom, in policy hosting");
     verb.option("--wait", "until the work is done; exit code 1 where it failed");
-    verb.action(async (name: string, { wait, ...given }: ActOptions, command: Command) => {
-      await act(command, async (commands, running) => {
+    verb.action(async (names: string[], { wait, select, ...given }: ActOptions, command: Command) => {
+      await actEach(command, { names, ...(select !== undefined && { select }) }, async (commands, name) => {
         const first = await commands.actNode({ node: name, action, ...given }, fromHere());
-        return wait && running ? waited(commands, first) : first;
+        return { first, end: (running: boolean) => (wait && running ? waited(commands, first) : first) };
       });
     });
   }
@@ -128,6 +130,52 @@ async function act(
   const life = await withCommands(options, call);
   show(options.output, life, () => lifeLines(life));
   if (command.opts()["wait"] === true && life.kind === "fail") process.exitCode = 1;
+}
+
+interface Started {
+  first: LifeView;
+  /** As it is in the end, where that is waited for. */
+  end(running: boolean): LifeView | Promise<LifeView>;
+}
+
+/** One verb for several nodes: asked of each, then waited for; what one is refused is told, and the others go on. */
+async function actEach(
+  command: Command,
+  { names, ...given }: SelectOptions & { names: string[] },
+  work: (commands: Calls, name: string) => Promise<Started>,
+): Promise<void> {
+  const options = globals(command);
+  await withCommands(options, async (commands, running) => {
+    const nodes = await nodesMeant(commands, names, given);
+    const [only] = nodes;
+    if (only !== undefined && nodes.length === 1) {
+      const life = await (await work(commands, only)).end(running);
+      show(options.output, life, () => lifeLines(life));
+      if (command.opts()["wait"] === true && life.kind === "fail") process.exitCode = 1;
+      return;
+    }
+    const started: (Started | { name: string; error: BrambleError })[] = [];
+    for (const name of nodes)
+      started.push(await work(commands, name).catch((error: BrambleError) => ({ name, error })));
+    const rows: string[][] = [];
+    const ends: object[] = [];
+    for (const one of started) {
+      if ("error" in one) {
+        const { code, message, hint } = one.error;
+        rows.push([one.name, pc.red(message), hint ?? ""]);
+        ends.push({ node: one.name, error: { code, title: message, hint } });
+        process.exitCode = 1;
+        continue;
+      }
+      const life = await one.end(running);
+      rows.push([life.node, life.state, life.boots.why]);
+      ends.push(life);
+      if (command.opts()["wait"] === true && life.kind === "fail") process.exitCode = 1;
+    }
+    show(options.output, ends, () =>
+      rows.length === 0 ? "No node fits." : table(["NODE", "STATE", "BOOTS"], rows),
+    );
+  });
 }
 
 async function waited(commands: Calls, first: LifeView): Promise<LifeView> {
