@@ -93,18 +93,21 @@ test("a session's cookie is HttpOnly and SameSite, changes need its CSRF token, 
   for (const attribute of ["HttpOnly", "SameSite=Strict", "Path=/"]) assert.ok(set.includes(attribute), set);
   const cookie = set.split(";")[0] ?? "";
   const { csrf } = opened.body;
-  const enrol = { body: { rule: "auto" } };
-  const bare = await ask("PUT", "/enrol", { ...enrol, headers: { cookie } });
+  const change = { body: { patch: { user: "pi" } } };
+  const bare = await ask("PATCH", "/profiles/default", { ...change, headers: { cookie } });
   assert.deepEqual([bare.status, bare.body.code], [403, "CSRF_REFUSED"]);
-  const wrong = await ask("PUT", "/enrol", { ...enrol, headers: { cookie, "x-bramble-csrf": "x" } });
+  const wrong = await ask("PATCH", "/profiles/default", {
+    ...change,
+    headers: { cookie, "x-bramble-csrf": "x" },
+  });
   assert.equal(wrong.status, 403);
-  const foreign = await ask("PUT", "/enrol", {
-    ...enrol,
+  const foreign = await ask("PATCH", "/profiles/default", {
+    ...change,
     headers: { cookie, "x-bramble-csrf": csrf, origin: "https://evil.example" },
   });
   assert.equal(foreign.body.code, "CSRF_REFUSED");
-  const own = await ask("PUT", "/enrol", {
-    ...enrol,
+  const own = await ask("PATCH", "/profiles/default", {
+    ...change,
     headers: { cookie, "x-bramble-csrf": csrf, origin: base },
   });
   assert.equal(own.status, 200, JSON.stringify(own.body));

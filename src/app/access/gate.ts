@@ -50,17 +50,21 @@ function mustReach(verb: Verb, by: Actor): void {
  * caller's, and writes into the audit log who changed what.
  */
 export function gateOf(core: Pick<Core, "registry">, commands: Commands, audit: Audit): Gate {
-  async function call(verb: Verb, args: Record<string, unknown>, context: Context): Promise<unknown> {
-    const { by } = context;
-    const tenant = by.kind === "tenant" ? by.name : undefined;
-    const mine = tenant === undefined ? args : ownNode(core.registry, ROUTES[verb], args, tenant);
-    const value = await (commands[verb] as unknown as Call).call(commands, mine, context);
+  const tenantOf = (by: Actor) => (by.kind === "tenant" ? by.name : undefined);
+  /** Arguments with a node of the caller's in them; throws where it has none such. */
+  function own(verb: Verb, args: Args, by: Actor): Args {
+    const tenant = tenantOf(by);
+    return tenant === undefined ? args : ownNode(core.registry, ROUTES[verb], args, tenant);
+  }
+  async function call(verb: Verb, args: Args, context: Context): Promise<unknown> {
+    const tenant = tenantOf(context.by);
+    const value = await (commands[verb] as unknown as Call).call(commands, args, context);
     const { tenant: rule } = ROUTES[verb] as Partial<DescribedRoute>;
     return tenant !== undefined && rule === "filtered" ? ownOnly(core.registry, value, tenant) : value;
   }
 
   /** The thing as it is now, where there is a route that shows it. */
-  async function look(verb: Verb, args: Record<string, unknown>, context: Context): Promise<unknown> {
+  async function look(verb: Verb, args: Args, context: Context): Promise<unknown> {
     const shows = resourceOf(ROUTES, ROUTES[verb].path);
     if (!shows) return undefined;
     const names = pathNames(ROUTES[shows].path);
@@ -76,10 +80,11 @@ export function gateOf(core: Pick<Core, "registry">, commands: Commands, audit: 
     const told = { by, action: verb, target, args: redacted(args), request };
     try {
       mustReach(verb, by);
-      if (method === "GET") return await call(verb, args, context);
-      const before = await look(verb, args, context);
-      const value = await call(verb, args, context);
-      const after = method === "DELETE" ? undefined : await look(verb, args, context);
+      const mine = own(verb, args, by);
+      if (method === "GET") return await call(verb, mine, context);
+      const before = await look(verb, mine, context);
+      const value = await call(verb, mine, context);
+      const after = method === "DELETE" ? undefined : await look(verb, mine, context);
       await audit.record({ ...told, ...changes(before, after), result: "ok" });
       return value;
     } catch (error) {
@@ -93,7 +98,7 @@ export function gateOf(core: Pick<Core, "registry">, commands: Commands, audit: 
     perform,
     mayCall(verb, args, by) {
       mustReach(verb, by);
-      if (by.kind === "tenant") ownNode(core.registry, ROUTES[verb], args, by.name);
+      own(verb, args, by);
     },
   };
 }
