@@ -22,6 +22,9 @@ export interface BootNewsOptions {
   now(): number;
 }
 
+/** Without DHCP of ours a boot begins with its first request, which came a little earlier. */
+const ASKED_FIRST_MS = 2_000;
+
 export function bootNews(options: BootNewsOptions) {
   const { registry, journal, boots, event, step, now } = options;
 
@@ -52,6 +55,8 @@ export function bootNews(options: BootNewsOptions) {
       }
       return;
     }
+    // its power was cut in the middle of a file: that transfer's end, half a minute later, is none of this boot's
+    if (told.at - (told.ms ?? 0) + ASKED_FIRST_MS < boot.startedMs) return;
     if (told.kind === "read") return boots.fetch(owner.node.id, told.path, told.bytes ?? 0, now());
     // A 3B says so in its ROM's DISCOVER; the other board that reads bootcode.bin from the network is the 3B+.
     if (owner.rest === "bootcode.bin" && !owner.node.model)
