@@ -146,3 +146,14 @@ test("a profile's words and lines stand behind the image's own and before ours, 
   const own = await bootTree({ clone, parameters, lines });
   assert.equal(await read(own, "config.txt"), "initramfs own.img\n[all]\n[pi4]\ndtparam=poe=on\n");
 });
+
+test("a profile's iPXE script is a file of the tree, in whatever case it is asked for, and nothing else changes", async () => {
+  const clone = treeOf({ "config.txt": "", "cmdline.txt": "quiet" });
+  const lines = { cmdline: [], config: [], ipxe: "#!ipxe\nexit\n" };
+  const tree = await bootTree({ clone, parameters, lines });
+  assert.equal(await read(tree, "BOOT.IPXE"), "#!ipxe\nexit\n");
+  assert.equal((await tree.find("boot.ipxe"))?.origin.from, "generated");
+  const without = await bootTree({ clone, parameters, lines: { cmdline: [], config: [] } });
+  assert.equal(await read(without, "boot.ipxe"), undefined);
+  assert.equal(await read(without, "cmdline.txt"), await read(tree, "cmdline.txt"));
+});
