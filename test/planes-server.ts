@@ -49,7 +49,7 @@ export async function loopback(options: LoopbackOptions = {}) {
   }
   const sighting = { serial: "10000001", mac: "dc:a6:32:00:00:01" };
   const node = core.registry.see(sighting, Date.now())?.node as Node;
-  await core.life.apply(node.id, ["enrol", "adopt"], LOCAL);
+  if (node.state === "discovered") await core.life.apply(node.id, ["enrol", "adopt"], LOCAL);
   await core.ensureClone(node);
   const path = core.data.clone(node.id);
   const boot = async () => {
