@@ -64,10 +64,14 @@ export async function askJson<T>(device: DeviceUrl, wish: HttpWish, signal: Abor
   try {
     return JSON.parse(text) as T;
   } catch (cause) {
-    throw new BrambleError("POWER_REFUSED", `${wish.method} ${wish.path.split("?")[0]} was not answered with JSON`, {
-      hint: "is that the device's address, and is its API on?",
-      cause,
-    });
+    throw new BrambleError(
+      "POWER_REFUSED",
+      `${wish.method} ${wish.path.split("?")[0]} was not answered with JSON`,
+      {
+        hint: "is that the device's address, and is its API on?",
+        cause,
+      },
+    );
   }
 }
 
