@@ -16,6 +16,7 @@ import {
 } from "../../test/ui-browser.ts";
 import { blocks, storm, watchBlocks } from "../../test/ui-load.ts";
 import { uiWorld } from "../../test/ui-world.ts";
+import { makeNetwork } from "../bed/network.ts";
 import type { Scenario, Stage } from "../scenario.ts";
 
 const MANY = 3_000;
@@ -31,6 +32,7 @@ export const scenario: Scenario = {
   needs: [{ tool: "chromium", package: "chromium" }],
   assets: [],
   async run(t) {
+    await makeNetwork(); // Chromium takes a machine that has only loopback for one without a network
     process.env["BRAMBLE_SCREENSHOTS"] ??= `${t.shared}/screenshots`;
     const browser = await openBrowser();
     t.atEnd(() => browser.close());
