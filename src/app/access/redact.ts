@@ -4,10 +4,11 @@ const IN_URL = /\/\/[^/@\s]*@/g;
 
 /** A copy without secrets: they, and names and passwords in URLs, become words. */
 export function redacted(value: unknown, name = ""): unknown {
-  if (SECRET.test(name)) return value === null ? null : "(secret)";
+  if (value === null || typeof value === "boolean") return value;
+  if (SECRET.test(name)) return "(secret)";
   if (typeof value === "string") return value.replace(IN_URL, "//(secret)@");
   if (Array.isArray(value)) return value.map((one) => redacted(one));
-  if (typeof value !== "object" || value === null) return value;
+  if (typeof value !== "object") return value;
   return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, redacted(one, key)]));
 }
 
