@@ -299,13 +299,22 @@ test("the socket gives the same answers and the same errors as the process itsel
   await assert.rejects(beside.setNode({ node: "pi", patch: { user: "Not A User" } }), { code: "BAD_INPUT" });
 });
 
-test("the page's listener reads, and changes nothing", async (t) => {
+test("the page is for whoever reaches its listener, what it shows for whoever has logged in there", async (t) => {
   const b = await bramble(t);
   const base = `http://127.0.0.1:${b.server.ports.operator}`;
   assert.match(await (await fetch(base)).text(), /<title>Bramble/);
-  assert.equal((await fetch(`${base}/api/v1/nodes`)).status, 200);
-  const denied = await fetch(`${base}/api/v1/enrol`, { method: "PUT", body: '{"rule":"auto"}' });
-  assert.ok([404, 405].includes(denied.status), String(denied.status));
+  assert.equal((await fetch(`${base}/api/v1/nodes`)).status, 401);
+  await b.server.core.access.users.add("ada", "viewer");
+  const { secret } = b.server.core.access.links.login("ada");
+  const json = { "content-type": "application/json" };
+  const login = { method: "POST", headers: json, body: JSON.stringify({ secret }) };
+  const opened = await fetch(`${base}/api/v1/login/link`, login);
+  const cookie = opened.headers.get("set-cookie")?.split(";")[0] ?? "";
+  assert.equal((await fetch(`${base}/api/v1/nodes`, { headers: { cookie } })).status, 200);
+  const { csrf } = (await opened.json()) as { csrf: string };
+  const headers = { ...json, cookie, "x-bramble-csrf": csrf };
+  const denied = await fetch(`${base}/api/v1/enrol`, { method: "PUT", headers, body: '{"rule":"auto"}' });
+  assert.equal(denied.status, 403);
   const rebound = await new Promise<number | undefined>((resolve) =>
     request(`${base}/api/v1/nodes`, { headers: { host: "evil.example" } }, (answer) =>
       resolve(answer.resume().statusCode),
