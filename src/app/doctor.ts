@@ -1,18 +1,11 @@
-import { execFileSync } from "node:child_process";
 import { createSocket } from "node:dgram";
-import {
-  accessSync,
-  constants,
-  existsSync,
-  readdirSync,
-  readFileSync,
-  readlinkSync,
-  statfsSync,
-} from "node:fs";
+import { accessSync, constants, existsSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { createServer } from "node:net";
 import { delimiter, join } from "node:path";
 import { tryLock } from "./data.ts";
 import { wiredInterfaces } from "./interfaces.ts";
+import { linkFinding } from "./observe/link-findings.ts";
+import { clockFinding, firewallFindings, spaceFinding } from "./observe/machine-findings.ts";
 import { lacking } from "./privileges.ts";
 
 export interface Finding {
@@ -20,6 +13,8 @@ export interface Finding {
   state: "ok" | "warning" | "problem";
   words: string;
   hint?: string;
+  /** The node that it concerns. */
+  node?: string;
 }
 
 export interface Ports {
@@ -49,7 +44,9 @@ export async function examine(data: string, ports: Ports): Promise<Finding[]> {
     ),
     ...interfaceFindings(),
     ...programs(),
-    ...firewall(ports),
+    ...wiredInterfaces().flatMap(({ name }) => firewallFindings(ports, name)),
+    await clockFinding(Date.now()),
+    await spaceFinding(data),
   ];
 }
 
@@ -72,12 +69,11 @@ function dataFolderFinding(data: string, running: boolean): Finding {
       hint: `whose is it? ls -ld ${data}`,
     };
   }
-  const { bavail, bsize } = statfsSync(data);
-  const free = (bavail * bsize) / 2 ** 30;
-  const words = `${data}, ${free.toFixed(1)} GiB free${running ? "; a Bramble is running on it" : ""}`;
-  return free < 2
-    ? { what: "data folder", state: "warning", words, hint: "images and clones need room" }
-    : { what: "data folder", state: "ok", words };
+  return {
+    what: "data folder",
+    state: "ok",
+    words: `${data}${running ? "; a Bramble is running on it" : ""}`,
+  };
 }
 
 async function portFindings(ports: Ports): Promise<Finding[]> {
@@ -167,13 +163,14 @@ function interfaceFindings(): Finding[] {
       },
     ];
   }
-  return wired.map(({ name, subnet }) => {
+  return wired.flatMap(({ name, subnet }) => {
     const file = (path: string) => (existsSync(path) ? readFileSync(path, "latin1").trim() : "");
     const state = file(`/sys/class/net/${name}/operstate`);
     const words = `${name} ${subnet}${state ? `, ${state}` : ""}`;
+    const link = linkFinding(name);
     return state === "down"
-      ? { what: "network", state: "warning", words, hint: "no link: cable, switch port" }
-      : { what: "network", state: "ok", words };
+      ? [{ what: "network", state: "warning", words, hint: "no link: cable, switch port" }]
+      : [{ what: "network", state: "ok", words }, ...(link ? [link] : [])];
   });
 }
 
@@ -192,23 +189,3 @@ const programs = (): Finding[] =>
 
 const onPath = (name: string): boolean =>
   (process.env["PATH"] ?? "").split(delimiter).some((folder) => existsSync(join(folder, name)));
-
-/** A firewall that may drop what boards send; its rules are the person's to change. */
-function firewall(ports: Ports): Finding[] {
-  const udp = [ports.dhcp, ports.tftp, ports.proxy].join(",");
-  const tcp = [ports.agent, ports.nbd, ports.iscsi].join(",");
-  const hint = `it must let in UDP ${udp} and TFTP's replies (high UDP ports), TCP ${tcp}`;
-  try {
-    if (!onPath("nft")) return [];
-    const rules = execFileSync("nft", ["list", "ruleset"], {
-      encoding: "utf8",
-      stdio: ["ignore", "pipe", "ignore"],
-    });
-    if (!/hook input[^}]*policy drop/s.test(rules) && !/hook input/.test(rules)) return [];
-    return [{ what: "firewall", state: "warning", words: "nftables has rules for what comes in", hint }];
-  } catch {
-    return [
-      { what: "firewall", state: "ok", words: `its rules are root's to read; should there be one: ${hint}` },
-    ];
-  }
-}

@@ -51,7 +51,7 @@ const EPERM = 1;
 const RECEIVE_BUFFER = 8 << 20;
 const EVERYONE = "ff:ff:ff:ff:ff:ff";
 
-interface Libc {
+export interface Libc {
   socket(family: number, type: number, protocol: number): number;
   setsockopt(fd: number, level: number, name: number, value: Buffer, length: number): number;
   bind(fd: number, address: Buffer, length: number): number;
@@ -66,7 +66,7 @@ interface Libc {
 let libc: Promise<Libc | string> | undefined;
 
 /** The C library, or in words why not. */
-async function loadLibc(): Promise<Libc | string> {
+export async function loadLibc(): Promise<Libc | string> {
   if (process.platform !== "linux") return `this is ${process.platform}, not Linux`;
   try {
     const { default: koffi } = await import("koffi");
