@@ -20,6 +20,7 @@ const server = await startCommanded({
   ],
   ports: { dhcp: 0, dhcpClient: 0, proxy: 0, tftp: 0, agent: 0, nbd: 0, iscsi: 0 },
   hosts: ["127.0.0.1"],
+  logs: { syslog: 0, netconsole: 0 },
   operator: { host: "127.0.0.1", port: 0 },
   enrol: "auto",
   agent: { ...memoryFile(toUtf8("a stand-in for the agent")), identity: "stand-in" },
