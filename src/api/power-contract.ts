@@ -120,6 +120,11 @@ const FoundView = view("FoundView", {
   bound: Type.Boolean({ description: "it was bound now" }),
 });
 
+const ShutdownView = view("ShutdownView", {
+  argv: Type.Array(Type.String(), { description: "with {address}, {name} and {serial}; no shell reads it" }),
+  standard: Type.Boolean({ description: "nobody has set another" }),
+});
+
 const bindingArgs = { node: NODE, switch: SWITCH, port: PORT };
 
 export const POWER_ROUTES = {
@@ -168,6 +173,23 @@ export const POWER_ROUTES = {
     role: "operator",
     args: args({ node: NODE }),
     result: NamedView,
+  }),
+  shutdown: route({
+    method: "GET",
+    path: "/settings/shutdown",
+    summary: "The program that asks a node's system to shut down",
+    role: "operator",
+    tenant: "shared",
+    args: NO_ARGS,
+    result: ShutdownView,
+  }),
+  setShutdown: route({
+    method: "PUT",
+    path: "/settings/shutdown",
+    summary: "Say which program asks a node's system to shut down; null: ssh",
+    role: "admin",
+    args: args({ argv: orNull(ARGV) }),
+    result: ShutdownView,
   }),
   switches: route({
     method: "GET",

@@ -4,6 +4,7 @@ import type { PowerView } from "../../api/power-contract.ts";
 import { ago, complain, show, table } from "./print.ts";
 import { nodesMeant, type SelectOptions, selecting, someOrAll } from "./select.ts";
 import { globals, withCommands } from "./session.ts";
+import { list } from "./switch-options.ts";
 
 type Want = "on" | "off" | "cycle";
 const WORDS: Record<Want, string> = {
@@ -58,6 +59,7 @@ export function powerCommands(program: Command): void {
         : powerTable(views),
     );
   });
+  shutdownCommand(power);
   power
     .command("bind <node> <switch> <port>")
     .description("say which port gives a node its power; `bramble switch prove` finds out by itself")
@@ -75,6 +77,23 @@ export function powerCommands(program: Command): void {
       const options = globals(command);
       const gone = await withCommands(options, (commands) => commands.unbindPower({ node }));
       show(options.output, gone, () => `Nothing switches ${gone.name} any more.`);
+    });
+}
+
+function shutdownCommand(power: Command): void {
+  power
+    .command("shutdown [argv]")
+    .description(
+      "the program that asks a node's system to end (JSON, with {address}, {name}, {serial}); or show it",
+    )
+    .option("--standard", "ssh, as it is by itself")
+    .action(async (argv: string | undefined, given: { standard?: true }, command: Command) => {
+      const options = globals(command);
+      const wish = given.standard ? null : argv === undefined ? undefined : list(argv);
+      const view = await withCommands(options, (commands) =>
+        wish === undefined ? commands.shutdown({}) : commands.setShutdown({ argv: wish }),
+      );
+      show(options.output, view, () => JSON.stringify(view.argv));
     });
 }
 

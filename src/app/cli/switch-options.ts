@@ -113,7 +113,7 @@ function number(text: string): number {
   return value;
 }
 const numbers = (text: string): number[] => text.split(",").map(number);
-function list(text: string): string[] {
+export function list(text: string): string[] {
   try {
     const value: unknown = JSON.parse(text);
     if (Array.isArray(value) && value.every((one) => typeof one === "string") && value.length > 0)

@@ -3,14 +3,16 @@ import { BrambleError } from "../../base/errors.ts";
 import { selectNodes } from "../../fleet/select.ts";
 import type { Running } from "../commands.ts";
 import type { Core } from "../core.ts";
+import { readSetting, writeSetting } from "../settings.ts";
 import { type Device, portOf, type SwitchOptions } from "./devices.ts";
 import { guarded, type PortFacts } from "./guard.ts";
 import { provePort } from "./prove.ts";
 import { findNodes, scanDevice } from "./scan.ts";
+import { SHUTDOWN, SHUTDOWN_SETTING } from "./shutdown.ts";
 
 /** The commands about power and about what switches it. */
 export function powerCommands(core: Core, running?: Running): PowerCommands {
-  const { registry, journal, news, power } = core;
+  const { book, registry, journal, news, power } = core;
   const { devices, bindings } = power;
   const nodesOf = (device: Device) => bindings.all().filter(({ switchId }) => switchId === device.row.id);
   const nameOf = (nodeId: string) => registry.byId(nodeId)?.name ?? nodeId;
@@ -62,6 +64,13 @@ export function powerCommands(core: Core, running?: Running): PowerCommands {
   const changed = (device: Device) => news.tell({ about: "switch", id: device.row.id });
   const viewNow = (nodeId: string, signal: AbortSignal): Promise<PowerView> => power.read(nodeId, signal);
 
+  const shutdown = async () => {
+    const set = await readSetting(book, SHUTDOWN_SETTING);
+    return set === undefined
+      ? { argv: [...SHUTDOWN], standard: true }
+      : { argv: JSON.parse(set) as string[], standard: false };
+  };
+
   /** Does it answer? Where it can be asked without a port. */
   async function answers(device: Device, signal: AbortSignal): Promise<void> {
     const { driver } = device;
@@ -92,6 +101,12 @@ export function powerCommands(core: Core, running?: Running): PowerCommands {
       journal.event("power", found.id, `no port is bound to it any more (${by.name})`);
       news.tell({ about: "power", id: found.id });
       return { name: found.name };
+    },
+    shutdown,
+    async setShutdown({ argv }) {
+      if (argv === null) await book.deleteFrom("setting").where("name", "=", SHUTDOWN_SETTING).execute();
+      else await writeSetting(book, SHUTDOWN_SETTING, JSON.stringify(argv));
+      return shutdown();
     },
     switches: async () => devices.all().map(switchView),
     switch: async ({ switch: name }) => switchView(devices.need(name)),

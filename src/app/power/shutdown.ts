@@ -5,16 +5,16 @@ import type { Core } from "../core.ts";
 import { readSetting } from "../settings.ts";
 
 /** The setting that says how a node's system is asked to end: JSON, an argument list with {address}, {name} and {serial}. */
-const SHUTDOWN_SETTING = "powerShutdown";
+export const SHUTDOWN_SETTING = "powerShutdown";
 /** Bramble's user must be let in by its SSH key: `bramble profile set … --ssh-key`. */
 const SSH = ["-o", "BatchMode=yes", "-o", "ConnectTimeout=10", "-o", "StrictHostKeyChecking=accept-new"];
-const DEFAULT = ["ssh", ...SSH, "root@{address}", "poweroff"];
+export const SHUTDOWN = ["ssh", ...SSH, "root@{address}", "poweroff"];
 const PATIENCE_MS = 30_000;
 
 /** Asks a node's system to end, by the operator's own program or by SSH. Fails where it could not be asked. */
 export async function shutdownNode(core: Pick<Core, "book">, node: Node, signal: AbortSignal): Promise<void> {
   const set = await readSetting(core.book, SHUTDOWN_SETTING);
-  const argv = set === undefined ? DEFAULT : (JSON.parse(set) as string[]);
+  const argv = set === undefined ? SHUTDOWN : (JSON.parse(set) as string[]);
   const address = node.address ?? (await lastAddress(core, node));
   if (address === undefined && argv.some((part) => part.includes("{address}")))
     throw new BrambleError("POWER_UNREACHABLE", `no address of ${node.name} is known`);

@@ -20,7 +20,13 @@ async function aRack(t: Parameters<typeof powerBed>[0], set = {}) {
     () => sw.read(1).detection === "deliveringPower" && sw.read(2).detection === "deliveringPower",
   );
   await scanDevice(bed.desk(), device, soon());
-  const core = { registry: bed.registry, journal: bed.journal, news: bed.news, power: bed.desk() } as never;
+  const core = {
+    book: bed.book,
+    registry: bed.registry,
+    journal: bed.journal,
+    news: bed.news,
+    power: bed.desk(),
+  } as never;
   const commands = powerCommands(core, {} as never);
   return { ...bed, sw, device, nodes, commands };
 }
@@ -213,4 +219,13 @@ test("a place on a switch that we know is a binding, until somebody says otherwi
   await registry.patch(node, { place: { switch: "sw1", port: "1" } } as never);
   assert.deepEqual([desk().view(node.id).port, desk().view(node.id).proof], ["1.1", "place"]);
   assert.equal((await desk().set(node.id, "off", BY)).actual, "off");
+});
+
+test("the program that asks a node to shut down is a setting", async (t) => {
+  const { commands } = await aRack(t);
+  const standard = await commands.shutdown({}, CONTEXT);
+  assert.deepEqual([standard.standard, standard.argv[0]], [true, "ssh"]);
+  const argv = ["/usr/local/bin/halt", "{address}"];
+  assert.deepEqual(await commands.setShutdown({ argv }, CONTEXT), { argv, standard: false });
+  assert.deepEqual(await commands.setShutdown({ argv: null }, CONTEXT), standard);
 });
