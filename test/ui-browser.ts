@@ -89,11 +89,15 @@ export async function settled(page: Page): Promise<void> {
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
-/** What axe-core finds against WCAG 2.2 A and AA and its best practices. */
-export async function axe(page: Page): Promise<string[]> {
-  await page.evaluate(AXE);
+/** What axe-core finds against WCAG 2.2 A and AA and its best practices, in the page or in what a selector names. */
+export async function axe(page: Page, { within = "html", rules = [] as string[] } = {}): Promise<string[]> {
+  if (!(await page.evaluate("'axe' in globalThis"))) await page.evaluate(AXE);
+  const options = {
+    resultTypes: ["violations"],
+    ...(rules.length > 0 && { runOnly: { type: "rule", values: rules } }),
+  };
   const violations = (await page.evaluate(
-    'axe.run(document, { resultTypes: ["violations"] }).then(({ violations }) => violations)',
+    `axe.run(${JSON.stringify(within)}, ${JSON.stringify(options)}).then(({ violations }) => violations)`,
   )) as { id: string; help: string; nodes: { html: string; failureSummary: string }[] }[];
   return violations.map(({ id, help, nodes }) => {
     const where = nodes.map((node) => `${node.html.slice(0, 160)} (${node.failureSummary})`);

@@ -91,7 +91,7 @@ export function Racks() {
           <Command text="./bramble place import places.csv" />
         </Empty>
       )}
-      <Legend />
+      {racks.length > 0 && <Legend />}
       <div class="racks">
         {racks.map((rack) => (
           <OneRack key={rack.key} rack={rack} />
