@@ -142,6 +142,37 @@ test("the address plan: drawn by rack, kept over a restart, another's word comes
   assert.match(modeNotes(undefined).join(), /No server runs/);
 });
 
+test("a node that moves to another rack has an address there at once, and nobody else's moves", async (t) => {
+  const { commands, core, board } = await modelFolder(t);
+  const [a, b, c] = [board(1), board(2), board(3)];
+  await commands.addAddressPool({ pool: "rack-1", from: "10.1.0.1", to: "10.1.0.2", for: "rack=1" });
+  await commands.addAddressPool({ pool: "rack-2", from: "10.2.0.1", to: "10.2.0.1", for: "rack=2" });
+  const move = (node: typeof a, rack: string | null) => core.registry.patch(node, { place: { rack } });
+  const has = () => [a, b, c].map(({ planned }) => planned?.client?.address ?? "-").join(" ");
+  await move(a, "1");
+  await move(b, "1");
+  await move(c, "1");
+  assert.equal(has(), "10.1.0.1 10.1.0.2 -");
+  await move(a, "2");
+  assert.equal(has(), "10.2.0.1 10.1.0.2 -");
+  await move(b, "2");
+  assert.equal(has(), "10.2.0.1 - -", "one address, and it is taken");
+  const { trouble } = await commands.addresses({});
+  assert.deepEqual(
+    [has(), trouble.map(({ node }) => node)],
+    ["10.2.0.1 - 10.1.0.1", [b.name]],
+    "who waited has what is free",
+  );
+  await move(a, null);
+  assert.equal(has(), "- - 10.1.0.1");
+  await core.registry.settled();
+  const rows = await core.book.selectFrom("node").select(["name", "planned"]).orderBy("name").execute();
+  assert.deepEqual(
+    rows.map(({ planned }) => planned !== null),
+    [false, false, true],
+  );
+});
+
 test("two nodes cannot be put in one slot, on one port, or behind one management MAC", async (t) => {
   const { core, board } = await modelFolder(t);
   const [a, b] = [board(1), board(2)];

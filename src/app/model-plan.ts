@@ -1,5 +1,11 @@
 // Who has which address, for DHCP and people: in memory, with what the plan's pools give.
-import { ADDRESS_KINDS, addressOf, type PlanTrouble, planAddresses } from "../fleet/address-plan.ts";
+import {
+  ADDRESS_KINDS,
+  addressOf,
+  type Planned,
+  type PlanTrouble,
+  planAddresses,
+} from "../fleet/address-plan.ts";
 import type { Node } from "../fleet/node.ts";
 import type { AddressPools } from "./model-groups.ts";
 import { setOrDrop } from "./settings-patch.ts";
@@ -60,10 +66,26 @@ export class Addresses {
     this.plan().catch(() => {}); // whoever closes the registry is told
   }
 
+  /** The same for one node whose labels or place have changed: who else waits for an address has to wait on. */
+  async planNode(node: Node): Promise<void> {
+    if (this.#pools.all().length === 0) return;
+    this.ownerOf("");
+    const others = [...(this.#reserved ?? [])].flatMap(([address, owner]) =>
+      owner === node ? [] : [address],
+    );
+    const { planned } = planAddresses([node], this.#pools.all(), others);
+    await this.#put([node], planned);
+  }
+
   /** Gives addresses of the pools to the nodes that they are for; who has one that still fits keeps it. */
   async plan(): Promise<PlanTrouble[]> {
     const nodes = this.#nodes.all();
     const { planned, trouble } = planAddresses(nodes, this.#pools.all());
+    await this.#put(nodes, planned);
+    return trouble;
+  }
+
+  async #put(nodes: readonly Node[], planned: ReadonlyMap<string, Planned | undefined>): Promise<void> {
     const changed = nodes.filter(
       (node) => JSON.stringify(node.planned) !== JSON.stringify(planned.get(node.id)),
     );
@@ -71,6 +93,5 @@ export class Addresses {
     for (const node of changed) setOrDrop(node, "planned", planned.get(node.id) ?? null);
     if (changed.length > 0) this.changed();
     await this.#nodes.saveAll(changed);
-    return trouble;
   }
 }

@@ -27,6 +27,7 @@ test("templates print labels, place, group, management address; a label that is 
     ["a={{ node.labels.none | default: 'd' }}", "a=d"],
   ] as const)
     assert.equal((await line(text)).parts[0]?.text, expected, text);
+  assert.equal(core.profiles.knownIndex(node), undefined, "looking gives no number");
   for (const text of [
     "a={{ node.labels.none }}",
     "a={{ node.labels.toString }}",
@@ -159,6 +160,7 @@ test("a boot is given what it began with, whatever changes meanwhile, also after
     patch: { cmdline: words("1"), commands: words("1"), values: { vlan: "0" } },
   });
   const row = core.profiles.frozen.keep("boot-1", frozenNow(core, node));
+  assert.equal((await core.profiles.frozen.of("boot-1"))?.version, 1, "before it stands in the book");
   await core.book
     .insertInto("boot")
     .values({ id: "boot-1", nodeId: node.id, startedMs: 1, stage: "dhcp", templates: row } as never)

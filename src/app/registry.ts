@@ -2,7 +2,7 @@ import { BrambleError } from "../base/errors.ts";
 import type { Actor } from "../fleet/actor.ts";
 import { baseOf } from "../fleet/groups.ts";
 import { hostName, type Node, type NodeLife, type Profile, resolveNode } from "../fleet/node.ts";
-import { selectNodes } from "../fleet/select.ts";
+import { isSelector, selectNodes } from "../fleet/select.ts";
 import type { Model } from "../formats/boards.ts";
 import type { Book } from "../storage/book.ts";
 import { AddressPools, Groups } from "./model-groups.ts";
@@ -80,6 +80,7 @@ export class Registry {
 
   /** The nodes that a selector or hostlist means, with what they are set to. SELECTOR_BAD, HOSTLIST_BAD, NODE_UNKNOWN. */
   select(text: string, among: readonly Node[] = this.all()): Node[] {
+    if (!isSelector(text)) return selectNodes(among, text);
     const all = among.map((node) => ({ ...node, ...plainSettings(this.resolve(node)), of: node }));
     return selectNodes(all, text).map(({ of }) => of);
   }
@@ -180,7 +181,9 @@ export class Registry {
     this.#check(next, patch);
     this.#put(node, next);
     await this.save(node);
-    if (this.pools.all().length > 0) await this.addresses.plan();
+    // an address that a person gives may have been another's by the plan
+    if (patch.address === undefined && patch.management === undefined) await this.addresses.planNode(node);
+    else await this.addresses.plan();
   }
 
   #check(next: Node, patch: NodePatch): void {

@@ -85,11 +85,13 @@ interface ReadPool extends AddressPool {
 
 /**
  * What each node should have now. Who has an address from a pool that is still for it keeps it; others are given the lowest free one, in
- * the order of `nodes`. A node that nobody has enrolled gets none: a stranger may invent boards. Pools are tried by name.
+ * the order of `nodes`. A node that nobody has enrolled gets none: a stranger may invent boards. Pools are tried by name. `others` are addresses
+ * of nodes that are not asked about.
  */
 export function planAddresses(
   nodes: readonly Plannable[],
   pools: readonly AddressPool[],
+  others: Iterable<string> = [],
 ): { planned: Map<string, Planned | undefined>; trouble: PlanTrouble[] } {
   const read = [...pools]
     .sort((one, other) => (one.name < other.name ? -1 : 1))
@@ -97,7 +99,7 @@ export function planAddresses(
       const [first, last] = [parseIpv4(pool.from), parseIpv4(pool.to)];
       return { ...pool, selector: pool.for === "" ? [] : parseSelector(pool.for), first, last, next: first };
     });
-  const taken = new Set<number>();
+  const taken = new Set([...others].map(parseIpv4));
   for (const node of nodes)
     for (const own of [node.address, node.management]) if (own !== undefined) taken.add(parseIpv4(own));
 
