@@ -74,7 +74,7 @@ export async function treeFindings({ name }: Wired, ms: number): Promise<Finding
 /** Does somebody else answer for our own address? */
 export async function addressFinding({ name, address }: Wired, ms: number): Promise<Finding> {
   const what = `address ${address} on ${name}`;
-  const raw = await openRaw(name, address);
+  const raw = await openRaw(name, "0.0.0.0"); // a probe says nothing of itself (RFC 5227 2.1.1): hosts do not answer their own address
   try {
     const lost = raw.lost.find(({ capability }) => capability === "raw-frames");
     if (lost) return { what, state: "ok", words: `whether somebody else has it was not asked: ${lost.why}` };
