@@ -17,14 +17,14 @@ import type { Core } from "./core.ts";
 import { diskNews } from "./disk-news.ts";
 import { knownImages, lackedBy } from "./known-images.ts";
 import { bootAnswers } from "./life/boot-answers.ts";
-import { revokeWhileRunning } from "./life/revoke.ts";
+import { type RevokeOptions, revokeWhileRunning } from "./life/revoke.ts";
 import { plannedAnswers } from "./model-dhcp.ts";
 import { nodeDisks } from "./node-disks.ts";
 import { bootLinesOf, frozenNow, seedCheck, whyUnseeded as whyUnseededWith } from "./node-seed.ts";
 import type { FoundFile } from "./planes/boot.ts";
 import { rootNews } from "./root-news.ts";
 import { modelOf } from "./sighting.ts";
-import { senderFacts } from "./supervise/facts.ts";
+import { newFacts } from "./supervise/facts.ts";
 import { supervisor } from "./supervise/supervisor.ts";
 import { whoAsks } from "./who-asks.ts";
 
@@ -42,8 +42,7 @@ export interface DeskOptions {
   defaultHost: string;
   /** How addresses are given on the network that this address of ours is on. */
   dhcpMode?(server: string | undefined): DhcpMode | undefined;
-  /** A released board's address may go to another. */
-  endLease?(node: Node): Promise<void>;
+  endLease: RevokeOptions["endLease"];
   say(words: string): void;
   /** Counts what happens. */
   watch?: { boot(order: Do): void; token(): void };
@@ -57,7 +56,7 @@ const MOST_TOKENS = 10_000;
 const MOST_ORIGINS = 1_000;
 
 export function bootDesk(options: DeskOptions) {
-  const { core, agents, now } = options;
+  const { core, agents, now, endLease } = options;
   const { registry, journal } = core;
   let rule = options.rule;
   const files = bootFiles(core);
@@ -77,6 +76,9 @@ export function bootDesk(options: DeskOptions) {
   const planned = plannedAnswers(core);
 
   const event = (kind: string, node: Node | undefined, words: string) => journal.event(kind, node?.id, words);
+  /** Nobody waits for it. */
+  const told = (work: Promise<void>) =>
+    void work.catch((error: Error) => event("life", undefined, error.message));
 
   const { remember, who, whose, atHome, leftHome } = whoAsks(registry, (owner, words) =>
     event("refused", owner, words),
@@ -102,7 +104,7 @@ export function bootDesk(options: DeskOptions) {
     lacks: (node) => lackedBy(images.of(node), node.model),
     dhcpMode: (node) => options.dhcpMode?.(servers.get(node.id)),
     bootsAtAll: (node) => core.life.answer(node).tree !== "none",
-    failed: (node, words) => void core.hear(node.id, { fact: "gave-up", words }),
+    failed: (node, words) => told(core.hear(node.id, { fact: "gave-up", words })),
   });
   const obey = (orders: Do[]): void => {
     for (const order of orders) {
@@ -111,7 +113,7 @@ export function bootDesk(options: DeskOptions) {
       record(order);
       const { boot } = order;
       const node = order.do === "step" && boot.stage === "kernel" && registry.byId(boot.nodeId);
-      if (node) void answers.used(node, boot.id);
+      if (node) told(answers.hooks.used(node, boot.id));
     }
   };
 
@@ -131,7 +133,7 @@ export function bootDesk(options: DeskOptions) {
     if (!boot) throw new BrambleError("INTERNAL", "a boot that was just opened is gone");
     if (fresh) {
       leftHome(node);
-      void core.hear(node.id, { fact: "began" });
+      told(core.hear(node.id, { fact: "began" }));
       arm(boot, node, server ?? servers.get(node.id) ?? options.defaultHost);
     }
     return boot;
@@ -201,6 +203,7 @@ export function bootDesk(options: DeskOptions) {
     });
     if ("conflict" in seen && seen.conflict) {
       event("conflict", node, seen.conflict);
+      told(core.hear(node.id, { fact: "conflict", words: seen.conflict }));
       if (boots.current(node.id)) step(node, "dhcp", seen.conflict, { fact: "duplicate" });
       return answer(false, `two boards claim to be this node: ${seen.conflict}`);
     }
@@ -233,12 +236,10 @@ export function bootDesk(options: DeskOptions) {
       return answer(false, `its profile ${asked.profile} cannot be rendered: ${unseeded}`);
     }
     const place = watch.admit(node, sender.stage);
-    if (place > 0)
-      return answer(false, "it waits in line: enough boots are under way, and it asks again by itself");
+    if (place > 0) return { ...answer(false, "it waits in line: enough boots are under way"), later: true };
     servers.set(node.id, server);
     const boot = begin(node, sender.stage === "bootcode", server);
-    for (const [fact, words] of senderFacts(sender, via.relay))
-      if (!boot.steps.some((one) => one.fact === fact)) step(node, "dhcp", words, { fact });
+    for (const [fact, words] of newFacts(boot, sender, via.relay)) step(node, "dhcp", words, { fact });
     return answer(true, `${node.name} boots ${image.name}:${image.version}`);
   }
 
@@ -302,15 +303,12 @@ export function bootDesk(options: DeskOptions) {
       disks.drop(node, "its boot has ended").catch((error: Error) => event("disk", node, error.message));
     },
     ended: (node) => obey(boots.end(node.id, "switched-root", now())),
-    seen: answers.seen,
-    used: answers.used,
+    ...answers.hooks,
     dropDisk: (node) => disks.drop(node, "its rights were withdrawn"),
-    heard: async (node, bootId, told) => core.hear(node.id, { ...told, bootId, tree: answers.tree(bootId) }),
     exportNbd: (node, address) => disks.exportNbd(node, boots.current(node.id), address),
     exportIscsi: (node, address) => disks.exportIscsi(node, boots.current(node.id), address),
   };
 
-  const endLease = options.endLease ?? (async () => {});
   revokeWhileRunning({ core, boots, tokens, sessions, dropDisk: disks.drop, endLease, obey, now });
 
   return {

@@ -212,6 +212,7 @@ export async function startServer(
       for (const { why, costs } of lost) settings.say(`${name}: ${why}: ${costs}`);
     }
     closers.push(() => dhcp.close());
+    desk.supervisor.useDhcp(dhcp.again);
 
     const networks = settings.interfaces.flatMap((on) =>
       on.mode === "full" ? [on, ...(on.relayed ?? [])] : [],

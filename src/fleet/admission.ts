@@ -55,6 +55,9 @@ export class Line {
     return undefined;
   }
 
+  /** Who waits, the first in line first. */
+  waiting = (): string[] => [...this.#waiting.keys()];
+
   leave(nodeId: string): void {
     this.#waiting.delete(nodeId);
   }

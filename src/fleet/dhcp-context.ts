@@ -11,6 +11,8 @@ export type DhcpMode = "proxy" | "full" | "off";
 export interface FleetAnswer {
   /** False: no boot for this node now (unknown, waiting in line, deployed to its disk). Ordinary clients get their address all the same. */
   answer: boolean;
+  /** It waits its turn: its DISCOVER is kept, and may be answered while it still listens. */
+  later?: true;
   nodeId?: string;
   reservedAddress?: string;
   hostname?: string;

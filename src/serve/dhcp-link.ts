@@ -10,6 +10,7 @@ import { messageType, OPTION } from "../wire/dhcp/options.ts";
 import { type DhcpPacket, decode, MESSAGE } from "../wire/dhcp/packet.ts";
 import type { DhcpInterface, DhcpNetwork, DhcpOptions } from "./dhcp.ts";
 import { DhcpTeller } from "./dhcp-events.ts";
+import { HeldDiscovers } from "./dhcp-held.ts";
 import { Recent, type Telling } from "./dhcp-limits.ts";
 import { DhcpOut } from "./dhcp-out.ts";
 import { ConflictProbe } from "./dhcp-probe.ts";
@@ -53,6 +54,7 @@ export class DhcpLink {
   readonly #probe: ConflictProbe;
   readonly #teller: DhcpTeller;
   readonly #senders = new Recent<Sender>(MOST_REMEMBERED);
+  readonly #held = new HeldDiscovers(MOST_REMEMBERED);
   #out: DhcpOut | undefined;
   #waiting = 0;
 
@@ -81,6 +83,13 @@ export class DhcpLink {
     }
   }
 
+  /** Its turn has come: answers what it asked last, if it still listens. */
+  again(mac: string): boolean {
+    const held = this.#held.take(mac, this.#setup.now());
+    if (held) this.#hearClient(held.packet, held.from, false);
+    return held !== undefined;
+  }
+
   failed(error: Error): void {
     this.#teller.broken(error, "0.0.0.0");
   }
@@ -97,6 +106,8 @@ export class DhcpLink {
     const { giaddr } = packet;
     const relay = giaddr === "0.0.0.0" ? {} : { relay: giaddr };
     const node = this.#setup.ask(sender, { interface: this.#name, ...relay });
+    if (node.later && messageType(packet) === MESSAGE.DISCOVER)
+      this.#held.keep(packet, from, this.#setup.now());
     const call = { packet, sender, node, place: this.#placeOf(packet), from, bootServer };
     this.#waiting++;
     this.#answer(call)

@@ -73,6 +73,8 @@ export interface DhcpServer {
   readonly ports: { address: string; dhcp: number; proxy: number }[];
   /** What this machine does not let us do, for each interface. */
   readonly lost: { interface: string; lost: readonly Lost[] }[];
+  /** The turn of a client has come that `ask` said "later" to: answers its last DISCOVER, if it still listens. */
+  again(mac: string): boolean;
   close(): Promise<void>;
 }
 
@@ -112,7 +114,7 @@ export async function serveDhcp(options: DhcpOptions): Promise<DhcpServer> {
       server.ports.push({ address: on.address, dhcp: dhcp.port, proxy: proxy.port });
       server.lost.push({ interface: on.name ?? on.address, lost: raw.lost });
     }
-    return { ...server, close };
+    return { ...server, again: (mac) => links.some((link) => link.again(mac)), close };
   } catch (error) {
     await close();
     throw error;

@@ -1,7 +1,7 @@
 // What each boot was given, and by whose word: decided when it begins, and kept for as long as anybody may ask.
 import { asBooted, type BootAnswer } from "../../fleet/boot-answer.ts";
-import type { BootTreeName } from "../../fleet/lifecycle-table.ts";
 import type { Node } from "../../fleet/node.ts";
+import type { AgentHooks } from "../agent-api.ts";
 import type { Core } from "../core.ts";
 
 /** Boots that are remembered; older ones go first. */
@@ -12,7 +12,8 @@ export function bootAnswers({
   registry,
   journal,
   life,
-}: Pick<Core, "book" | "registry" | "journal" | "life">) {
+  hear,
+}: Pick<Core, "book" | "registry" | "journal" | "life" | "hear">) {
   const given = new Map<string, BootAnswer>();
 
   /** What a node gets if it asks now, and the node as that boot sees it. */
@@ -27,6 +28,19 @@ export function bootAnswers({
     return { answer, seen: asBooted(node, answer) };
   }
 
+  const hooks: Pick<AgentHooks, "seen" | "used" | "heard"> = {
+    seen(node, bootId) {
+      const answer = given.get(bootId);
+      return answer ? asBooted(node, answer) : node;
+    },
+    async used(node, bootId) {
+      const answer = given.get(bootId);
+      if (answer) await life.used(node, answer, bootId);
+    },
+    heard: (node, bootId, told) =>
+      hear(node.id, { ...told, bootId, tree: given.get(bootId)?.tree ?? "none" }),
+  };
+
   return {
     now,
     /** A boot begins, or its files are made anew: it gets what it got. */
@@ -39,17 +53,7 @@ export function bootAnswers({
       journal.bootUpdate(bootId, { answer: JSON.stringify(answer) });
       return seen;
     },
-    /** The node as this boot sees it. */
-    seen(node: Node, bootId: string): Node {
-      const answer = given.get(bootId);
-      return answer ? asBooted(node, answer) : node;
-    },
-    tree: (bootId: string): BootTreeName => given.get(bootId)?.tree ?? "none",
-    /** The boot has its kernel, or its agent speaks: a one-time override has done its work. */
-    async used(node: Node, bootId: string): Promise<void> {
-      const answer = given.get(bootId);
-      if (answer) await life.used(node, answer, bootId);
-    },
+    hooks,
     /** After a start of ours. */
     async restore(): Promise<void> {
       const rows = await book

@@ -32,6 +32,7 @@ export function deadlines({ now, registry, bound, again, over, failed }: Deadlin
 
   async function pass(nodeId: string): Promise<void> {
     const node = registry.byId(nodeId);
+    if (!node) due.delete(nodeId); // it was forgotten
     if (node?.deadlineMs === undefined || node.deadlineMs > now() || node.maintenance !== undefined) return;
     const { kind, onTimeout, timeoutS = 0, retries = 0, waitsForBoard } = STATES[node.state];
     if (!onTimeout) return;
@@ -68,7 +69,9 @@ export function deadlines({ now, registry, bound, again, over, failed }: Deadlin
         if (ms > at || under.has(nodeId)) continue;
         under.add(nodeId);
         pass(nodeId)
-          .catch(failed)
+          .catch((error: Error & { code?: string }) => {
+            if (error.code !== "NODE_CHANGED") failed(error); // it went on just in time
+          })
           .finally(() => under.delete(nodeId));
       }
     },

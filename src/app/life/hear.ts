@@ -15,6 +15,8 @@ export type LifeFact =
   | { fact: "booted"; bootId: string; tree: BootTreeName; words: string }
   /** What the agent says of the board, JSON. */
   | { fact: "inventory"; bootId: string; tree: BootTreeName; text: string }
+  /** Two boards claim to be this node. */
+  | { fact: "conflict"; words: string }
   /** The supervisor tries no more. */
   | { fact: "gave-up"; words: string };
 
@@ -53,9 +55,23 @@ export function lifeHearing({
     else await life.apply(nodeId, "fail", SYSTEM, { words: "its inventory is not complete" });
   }
 
+  /** What no longer fits is no longer worth anything: somebody has changed the node meanwhile. */
   return async function hear(nodeId: string, told: LifeFact): Promise<void> {
+    try {
+      await heard(nodeId, told);
+    } catch (error) {
+      if ((error as { code?: string }).code !== "NODE_STATE") throw error;
+    }
+  };
+
+  async function heard(nodeId: string, told: LifeFact): Promise<void> {
     const node = registry.byId(nodeId);
     if (!node) return;
+    if (told.fact === "conflict") {
+      if (life.policy().quarantineOnMove && node.state !== "discovered" && node.state !== "quarantined")
+        await life.apply(nodeId, "identity_conflict", SYSTEM, { words: told.words });
+      return;
+    }
     if (told.fact === "began") return life.heard(node);
     if (told.fact === "gave-up") {
       if (STATES[node.state].waitsForBoard) await life.apply(nodeId, "fail", SYSTEM, { words: told.words });
@@ -67,6 +83,6 @@ export function lifeHearing({
     if (told.tree !== STATES[node.state].boot) return;
     if (node.state === "first_boot") await life.apply(nodeId, "phone_home", by, { words: told.words });
     else if (node.state === "rescuing") await life.apply(nodeId, "done", by, { words: told.words });
-  };
+  }
 }
 export type Hear = ReturnType<typeof lifeHearing>;

@@ -290,6 +290,19 @@ test("in maintenance no time runs and no power is switched; afterwards both go o
   assert.match(await b.words(node), /cli: in maintenance: a new fan[\s\S]*cli: maintenance is over/);
 });
 
+test("two boards that claim to be one: an event, and quarantine only where the policy wants it", async (t) => {
+  const b = await bed(t);
+  const node = await b.board(1);
+  await b.hear(node.id, { fact: "conflict", words: "two macs" });
+  assert.equal(node.state, "deployed");
+  await b.life.setPolicy({ ...POLICIES.home, quarantineOnMove: true }, LOCAL);
+  await b.hear(node.id, { fact: "conflict", words: "two macs" });
+  await b.hear(node.id, { fact: "conflict", words: "two macs" });
+  assert.equal(node.state, "quarantined");
+  assert.equal(b.life.answer(node).tree, "none");
+  assert.match(await b.words(node), /deployed → quarantined, identity-conflict by bramble: two macs/);
+});
+
 test("the supervisor's last word ends a state that waits for the board, and nothing else", async (t) => {
   const b = await bed(t);
   const node = await b.board(1);

@@ -12,7 +12,8 @@ export interface RevokeOptions {
   tokens: AgentHooks["tokens"];
   sessions: AgentHooks["sessions"];
   dropDisk(node: Node, why: string): Promise<void>;
-  endLease(node: Node): Promise<void>;
+  /** A released board's address may go to another. */
+  endLease: ((node: Node) => Promise<void>) | undefined;
   obey(orders: Do[]): void;
   now(): number;
 }
@@ -38,7 +39,7 @@ export function revokeWhileRunning({
     await dropDisk(node, why);
     await core.journal.flush(); // what its boots have told until now is written before their rights go
     await forgetRights(core, node);
-    if (ENDS_LEASE.has(node.state)) await endLease(node);
+    if (ENDS_LEASE.has(node.state)) await endLease?.(node);
     return undefined;
   });
 }

@@ -1,9 +1,12 @@
-import type { Fact, Step } from "../../fleet/boots.ts";
+import type { Boot, Fact, Step } from "../../fleet/boots.ts";
 import type { Sender } from "../../fleet/identify.ts";
 import type { DhcpEvent } from "../../serve/dhcp.ts";
 
-/** What the message itself gives away of the board's firmware and the way to it. */
-export function senderFacts(sender: Sender, relay: string | undefined): [Fact, string][] {
+/** What a DISCOVER gives away of the board's firmware and the way to it, that its boot does not know yet. */
+export const newFacts = (boot: Boot, sender: Sender, relay: string | undefined): [Fact, string][] =>
+  senderFacts(sender, relay).filter(([fact]) => !boot.steps.some((step) => step.fact === fact));
+
+function senderFacts(sender: Sender, relay: string | undefined): [Fact, string][] {
   const facts: [Fact, string][] = [];
   if (sender.stage === "rom3") facts.push(["rom3", "it asks as a Pi 3's boot ROM"]);
   if (relay !== undefined) facts.push(["relayed", `it asks through the relay ${relay}`]);

@@ -65,6 +65,10 @@ export function supervisor(options: SupervisorOptions) {
   let settings: SupervisionSettings | undefined;
   let atOnce = Number.POSITIVE_INFINITY;
   let closed = false;
+  /** Answers a node's last DISCOVER now; false: it does not listen. */
+  let answer: (mac: string) => boolean = () => false;
+  let turnOf: string | undefined;
+  let turning = false;
 
   const rules = (): SupervisionRules => ({
     powerCycles: settings?.powerCycles ?? 0,
@@ -98,6 +102,7 @@ export function supervisor(options: SupervisorOptions) {
     if (order.do === "open") boot.tries = change(boot.nodeId, { fact: "began" }).is?.tries ?? 1;
     else if (order.do === "reopen") change(boot.nodeId, { fact: "revived" });
     else if (order.do === "close") ended(boot, node);
+    if (order.do === "close" || (order.do === "step" && boot.reached.kernel === order.step.atMs)) placeFree();
   }
 
   function ended(boot: Boot, node: Node | undefined): void {
@@ -178,8 +183,27 @@ export function supervisor(options: SupervisorOptions) {
   function limits(): void {
     atOnce = bootsAtOnce(settings?.bootsAtOnce ?? "auto", registry.all().length);
   }
+  /** After whatever is being told now. */
+  function placeFree(): void {
+    if (turning || line.length === 0) return;
+    turning = true;
+    setImmediate(nextInLine);
+  }
+  /** The first in line that still listen are answered. */
+  function nextInLine(): void {
+    turning = false;
+    if (closed || line.length === 0) return;
+    for (const nodeId of line.waiting().slice(0, MOST_TURNS)) {
+      if (boots.fetching >= atOnce) break;
+      turnOf = nodeId;
+      const mac = registry.byId(nodeId)?.mac;
+      if (mac) answer(mac);
+    }
+    turnOf = undefined;
+  }
   function tick(): void {
     limits();
+    nextInLine();
     // ordered before a restart of ours: the power desk ends what it had begun
     for (const { nodeId, phase } of [...watches.all()])
       if (phase === "cycling" && !cycling.has(nodeId) && !powerBusy(nodeId)) cycled(nodeId);
@@ -220,9 +244,14 @@ export function supervisor(options: SupervisorOptions) {
       const open = boots.current(node.id);
       // A Pi 3's ROM asks five times and then sleeps for good: it cannot wait.
       if (stage === "rom3" || open?.stage === "dhcp" || open?.stage === "firmware") return 0;
-      const place = line.ask(node.id, boots.fetching, atOnce, now());
+      if (turnOf === node.id) line.leave(node.id);
+      const place = turnOf === node.id ? 0 : line.ask(node.id, boots.fetching, atOnce, now());
       if (place > 0) boots.touch(node.id, now());
       return place;
+    },
+    /** How a node that waits is answered when its turn has come. */
+    useDhcp(again: (mac: string) => boolean): void {
+      answer = again;
     },
     place: (nodeId: string): number | undefined => line.place(nodeId, now()),
     waiting: (): number => line.length,
@@ -285,6 +314,9 @@ export function supervisor(options: SupervisorOptions) {
 
 /** A switch that did not answer for a while says nothing about its ports: their nodes may have run all the time. */
 const WITHOUT_POWER: ReadonlySet<PowerState> = new Set(["off", "searching", "fault"]);
+
+/** Of a long line only so many are looked at: the others ask again by themselves. */
+const MOST_TURNS = 500;
 
 const OFF = "Its power was switched off.";
 const CUT = "It was trying by itself when its power was cut by the power cycle that was due.";
