@@ -44,3 +44,14 @@ lease() {
   ln -sf /run/netroot/resolv.conf /etc/resolv.conf
   . /run/bramble/lease
 }
+
+# What the kernel prints goes to the server, too, where the profile asks for it (bramble.console=netconsole), until the node is switched
+# off. It needs the MAC of the next hop: the server's, or the router's, which the hello has just gone through.
+netconsole_up() {
+  [ "$kernel_log" = netconsole ] || return 0
+  host=${server#*://} host=${host%%[:/]*}
+  hop=$(ip route get "$host" | sed -n 's/.* via \([0-9.]*\).*/\1/p')
+  hop_mac=$(sed -n "s/^${hop:-$host} .* \([0-9a-f:]\{17\}\) .*/\1/p" /proc/net/arp)
+  if modprobe -q netconsole "netconsole=6665@/$interface,6666@$host/$hop_mac" 2>/dev/null; then kernel_log=netconsole-up
+  else say "this kernel has no netconsole"; fi
+}

@@ -1,7 +1,10 @@
 # What the agent says: on the console to people, by HTTP to the server. Sourced by /init.
 
 uptime_now() { cut -d' ' -f1 /proc/uptime; }
-say() { echo "[$(uptime_now)] agent: $*"; }
+# Where the server listens to the kernel, it hears the agent by the same way; the console shows what the kernel is told.
+say() {
+  if [ "$kernel_log" = netconsole-up ]; then echo "agent: $*" > /dev/kmsg; else echo "[$(uptime_now)] agent: $*"; fi
+}
 
 # Any bytes as %xx: nothing in a text can break a line.
 encoded() { printf %s "$1" | od -An -v -tx1 | tr -d '\n' | tr ' ' '%'; }

@@ -30,6 +30,15 @@ test("nodeCmdline() lets no image smuggle parameters of ours in", () => {
   assert.equal(line, "quiet bramble.server=http://10.0.0.1");
 });
 
+test("nodeCmdline() lets a profile ask for the kernel's words, and for nothing else of ours", () => {
+  assert.equal(foreignWord("bramble.console=netconsole"), undefined);
+  assert.equal(typeof foreignWord("bramble.console=http://evil"), "string");
+  assert.equal(
+    nodeCmdline("quiet", new Map(), ["bramble.console=netconsole"]).line,
+    "quiet bramble.console=netconsole",
+  );
+});
+
 test("splitCmdline() keeps quoted blanks together, and cmdlineValue() takes the last as the kernel does", () => {
   assert.deepEqual(splitCmdline('a="b c" d'), ['a="b c"', "d"]);
   assert.equal(cmdlineValue("root=/dev/a  root=/dev/b", "root"), "/dev/b");

@@ -1,7 +1,7 @@
 import { splitCmdline, wordName } from "../formats/cmdline.ts";
 
-/** What the agent does when it cannot go on: of its own parameters the one that a person may choose. */
-const ON_FAILURE = /^bramble\.onfail=(shell|reboot)$/;
+/** Of the agent's own parameters those that a person may choose: what it does when it cannot go on, and who hears the kernel. */
+const FREE = /^bramble\.(onfail=(shell|reboot)|console=netconsole)$/;
 
 /** Parameters of an image that cannot hold on a network root, with the reason that the node's page shows (spec pi-boot.md 5.2). */
 const FOREIGN: { test: (word: string) => boolean; why: string }[] = [
@@ -20,7 +20,7 @@ const FOREIGN: { test: (word: string) => boolean; why: string }[] = [
     why: "an SD card's first run",
   },
   { test: (w) => w === "systemd.unit=kernel-command-line.target", why: "an SD card's first run" },
-  { test: (w) => w.startsWith("bramble.") && !ON_FAILURE.test(w), why: "only the server sets these" },
+  { test: (w) => w.startsWith("bramble.") && !FREE.test(w), why: "only the server sets these" },
 ];
 
 export interface Cmdline {

@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import pc from "picocolors";
 import type { BootDetail, BootView } from "../../api/contract.ts";
+import { line as findingLine } from "./doctor.ts";
 import { ago, bytes, clock, show, table } from "./print.ts";
 import { globals, withCommands } from "./session.ts";
 import { supervisionOf } from "./supervise.ts";
@@ -44,13 +45,20 @@ export function bootCommands(program: Command): void {
     .description("the last boot of a node as a timeline, with a verdict")
     .action(async (name: string, _, command: Command) => {
       const options = globals(command);
-      const told = await withCommands(options, (commands) => commands.explain({ node: name }));
+      const told = await withCommands(options, async (commands) => {
+        const { boot, ...rest } = await commands.explain({ node: name });
+        const findings = (await commands.doctor({ node: rest.node.name })).filter(
+          ({ state }) => state !== "ok",
+        );
+        return { ...rest, ...(boot && { boot }), findings };
+      });
       show(options.output, told, () => {
         const since = told.boot?.startedMs ?? 0;
         const events = told.events.filter((event) => event.atMs >= since).slice(-12);
         return [
           told.boot ? timeline(told.boot) : `${told.node.name} has not tried to boot yet.`,
           ...supervisionOf(told.node),
+          ...(told.findings.length > 0 ? [pc.dim("doctor:"), ...told.findings.map(findingLine)] : []),
           ...(events.length > 0 ? [pc.dim("events:")] : []),
           ...events.map((event) => pc.dim(`  ${clock(event.atMs)}  ${event.words}`)),
         ].join("\n");

@@ -16,6 +16,7 @@ export async function fleetFindings(core: Core, only?: Node): Promise<FindingVie
     ...nodes.flatMap((node) => imageFinding(core, node, images)),
     ...duplicates(core.registry.all()).filter(({ node }) => !only || node === only.name),
     ...(await conflicts(core, only)),
+    ...(await slowPorts(core, only)),
   ];
   if (found.length > 0) return found.slice(0, MOST);
   const whom = only ? only.name : `${nodes.length} nodes`;
@@ -117,6 +118,42 @@ async function conflicts({ book, registry }: Core, only?: Node): Promise<Finding
         words,
         ...(node && { node }),
         hint: HINTS[kind] ?? "bramble explain NODE",
+      },
+    ];
+  });
+}
+
+/** From power to the first DHCP request a Pi needs 2 to 10 s (spec pi-boot.md 2.5); a port that blocks adds 30. */
+const SLOW_MS = 25_000;
+const LOOKED_AT = 500;
+
+/** Boards whose first request came late after their power, every time: their switch port opens slowly. */
+async function slowPorts({ book, registry }: Core, only?: Node): Promise<FindingView[]> {
+  let query = book
+    .selectFrom("boot")
+    .select(["nodeId", "reached"])
+    .where("reached", "is not", null)
+    .orderBy("startedMs", "desc")
+    .limit(LOOKED_AT);
+  if (only) query = query.where("nodeId", "=", only.id);
+  const waits = new Map<string, number[]>();
+  for (const { nodeId, reached } of await query.execute()) {
+    const { power, dhcp } = JSON.parse(reached ?? "{}") as { power?: number; dhcp?: number };
+    if (power === undefined || dhcp === undefined) continue;
+    waits.set(nodeId, [...(waits.get(nodeId) ?? []), dhcp - power]);
+  }
+  return [...waits].flatMap(([nodeId, times]): FindingView[] => {
+    const node = registry.byId(nodeId);
+    const least = Math.min(...times);
+    if (!node || least < SLOW_MS) return [];
+    const count = times.length === 1 ? "in its last boot" : `in each of its last ${times.length} boots`;
+    return [
+      {
+        what: "slow switch port",
+        state: "warning",
+        node: node.name,
+        words: `${node.name} was first heard ${Math.round(least / 1000)} s or more after its power came on, ${count}`,
+        hint: "spanning tree keeps its port closed: set it to edge (portfast); else the board retries its other boot sources first (BOOT_ORDER)",
       },
     ];
   });
