@@ -127,10 +127,12 @@ const PoolView = view("AddressPoolView", {
 export type PoolView = Static<typeof PoolView>;
 const AddressRow = Type.Object({
   node: Type.String(),
+  mac: optional(Type.String()),
   client: optional(Type.String()),
   clientFrom: optional(Type.String()),
   management: optional(Type.String()),
   managementFrom: optional(Type.String()),
+  managementMac: optional(Type.String()),
 });
 const AddressesView = view("AddressesView", {
   rows: Type.Array(AddressRow),

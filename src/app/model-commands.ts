@@ -158,8 +158,8 @@ export function modeNotes(modes: readonly string[] | undefined): string[] {
   if (modes === undefined) return ["No server runs: nobody is given these addresses now."];
   const said: Record<string, string> = {
     proxy:
-      "Bramble is a DHCP proxy here: your router gives the addresses, these are for templates only. To have nodes get them, enter them in the router, or start Bramble with --mode full.",
-    off: "DHCP is off here: another server gives the addresses. `bramble external` prints them as lines for Kea, dnsmasq and ISC.",
+      "Bramble is a DHCP proxy here: your router gives the addresses, these are for templates only. To have nodes get them, enter them in the router (`bramble address export`), or start Bramble with --mode full.",
+    off: "DHCP is off here: another server gives the addresses. `bramble address export` prints them as lines for dnsmasq, Kea and ISC.",
   };
   return [...new Set(modes)].flatMap((mode) => said[mode] ?? []);
 }
@@ -168,6 +168,8 @@ function addressRow(node: Node): AddressesView["rows"][number] {
   const [client, management] = ADDRESS_KINDS.map((kind) => addressOf(node, kind));
   return {
     node: node.name,
+    ...(node.mac !== undefined && { mac: node.mac }),
+    ...(node.managementMac !== undefined && { managementMac: node.managementMac }),
     ...(client && { client: client.address, clientFrom: client.from }),
     ...(management && { management: management.address, managementFrom: management.from }),
   };

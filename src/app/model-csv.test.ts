@@ -22,6 +22,8 @@ test("places import: by name, serial or MAC; rows that are refused are told by l
   ].join("\r\n");
   const tried = await commands.importPlaces({ csv, dryRun: true });
   assert.equal(a.place, undefined);
+  const half = `node,site,rack,slot\n${a.name},here,=1,1\n`;
+  assert.deepEqual([(await commands.importPlaces({ csv: half })).changed, a.place], [0, undefined]);
   const done = await commands.importPlaces({ csv });
   assert.deepEqual({ ...tried, dryRun: false }, done);
   assert.deepEqual([done.changed, done.same, done.refusedRows], [2, 0, 7]);

@@ -14,6 +14,7 @@ test("DHCP is told a node's planned address at once, also of a node that is new 
   const { address } = plannedAnswers(core);
   const [a, b, c] = [board(1), board(2), board(3)];
   b.state = "discovered";
+  assert.equal(core.registry.addresses.ownerOf("10.3.0.10"), undefined);
   assert.deepEqual(address(a), { reservedAddress: "10.3.0.10" });
   assert.deepEqual(address(b), {});
   b.state = "deployed";

@@ -1,4 +1,5 @@
 // What the address plan and the profiles say to DHCP: which address is whose, and what iPXE is told to load.
+import { managementName } from "../fleet/address-hosts.ts";
 import { addressOf } from "../fleet/address-plan.ts";
 import { IPXE_FILE } from "../fleet/boot-tree.ts";
 import type { FleetAnswer } from "../fleet/dhcp-context.ts";
@@ -29,7 +30,7 @@ export function plannedAnswers({ registry, profiles }: Omit<Parts, "journal">) {
       const planned = addressOf(node, "management");
       return {
         answer: false,
-        hostname: `${node.name.slice(0, 58)}-mgmt`,
+        hostname: managementName(node.name),
         reason: `the management interface of ${node.name}`,
         ...(planned && { reservedAddress: planned.address }),
       };

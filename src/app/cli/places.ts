@@ -4,6 +4,8 @@ import { type Command, Option } from "commander";
 import pc from "picocolors";
 import type { ImportView, PlaceRow } from "../../api/model-contract.ts";
 import { BrambleError } from "../../base/errors.ts";
+import { hostLines, managementName, type PlannedHost } from "../../fleet/address-hosts.ts";
+import type { ExternalDhcp } from "../../fleet/dhcp-external.ts";
 import { PLACE_KEYS, type PlacePatch, placeWords } from "../../fleet/places.ts";
 import { labelsShown } from "./groups.ts";
 import { orNull } from "./node-settings.ts";
@@ -95,6 +97,26 @@ function addressCommands(program: Command): void {
       );
     },
   );
+
+  selecting(
+    address
+      .command("export [nodes...]")
+      .description("the plan as lines for another DHCP server, of nodes whose MAC is known")
+      .addOption(
+        new Option("--for <server>", "which one").choices(["dnsmasq", "kea", "isc"]).makeOptionMandatory(),
+      ),
+  ).action(async (names: string[], given: SelectOptions & { for: ExternalDhcp }, command: Command) => {
+    const options = globals(command);
+    const select = someOrAll(names, given);
+    const { rows } = await withCommands(options, (commands) => commands.addresses(select));
+    const hosts = rows.flatMap(({ node, mac, client, management, managementMac }): PlannedHost[] => [
+      ...(mac && client ? [{ name: node, mac, address: client }] : []),
+      ...(managementMac && management
+        ? [{ name: managementName(node), mac: managementMac, address: management }]
+        : []),
+    ]);
+    process.stdout.write(hostLines(given.for, hosts));
+  });
 
   const pool = address.command("pool").description("addresses for the nodes of a rack, or of a label");
   pool
