@@ -4,7 +4,6 @@ import { BLOCK_MS, TRANSFER_MS } from "../planes/tally.ts";
 import { bucketHistogram } from "./bucket-histogram.ts";
 
 const BOOT = [1, 2, 5, 10, 15, 20, 30, 45, 60, 90, 120, 180, 300, 600];
-const SNMP = [0.01, 0.05, 0.1, 0.5, 1, 2, 5, 10];
 const SETTLE = [0.5, 1, 2, 5, 10, 20, 30, 60, 120];
 const DATABASE = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1];
 const LAG = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5];
@@ -78,7 +77,6 @@ export function makeMetrics(facts: { version: string }) {
       SETTLE,
       "driver",
     ),
-    snmpSeconds: histogram("snmp_request_seconds", "SNMP requests to switches", SNMP, "switch"),
     eventsDropped: counter("events_dropped_total", "What was not kept or not sent on", "what"),
     consoleLines: counter("console_lines_total", "Lines that nodes have printed", "source"),
     webhooks: counter("webhook_deliveries_total", "Attempts to tell webhooks of events", "result"),

@@ -84,11 +84,16 @@ export function observing({ core, warn, perNode = false }: ObservingOptions): Ob
   const forgetting = pruning(book, now, failed("what is old could not be forgotten"));
   const power = powerGauges(core);
   const transitions = transitionCounts(book, metrics);
+  const unheard = core.power.onEnded(({ driver, op, result, ms }) => {
+    metrics.powerOps.inc({ driver, op, result });
+    if (result === "ok") metrics.powerSettle.observe({ driver }, ms / 1000);
+  });
   const closers: (() => Promise<unknown> | unknown)[] = [
     () => forgetting.close(),
     () => sender.close(),
     () => console.close(),
     () => power.close(),
+    unheard,
   ];
   let measure: (() => Promise<void>) | undefined;
   let ping: HealthSources["ping"] = {};

@@ -6,6 +6,7 @@ import type { Node } from "../../fleet/node.ts";
 import type { Core } from "../core.ts";
 import { type Binding, openBindings } from "./bindings.ts";
 import { deviceOperation } from "./device-operation.ts";
+import { openCircuits } from "./circuits.ts";
 import { type Device, type OpenDriver, openDevices } from "./devices.ts";
 import { guarded, portOfMac } from "./guard.ts";
 import { giveBack, type Operation, powerCycle, switchTo, TIMINGS, type Timings } from "./operation.ts";
@@ -36,6 +37,14 @@ export interface PowerSight {
   busy: boolean;
 }
 
+/** An operation that has ended, by what was observed. */
+export interface PowerEnded {
+  driver: string;
+  op: Want;
+  result: "ok" | "failed" | "superseded";
+  ms: number;
+}
+
 export interface PowerDeskOptions {
   core: Pick<Core, "book" | "registry" | "journal" | "news">;
   open: OpenDriver;
@@ -61,10 +70,12 @@ export async function openPowerDesk(options: PowerDeskOptions) {
   const devices = await openDevices(core.book, options.open, now);
   const bindings = await openBindings(core.book, registry, devices, now);
   const wants = await openWants(core.book, now);
+  const circuits = await openCircuits(core.book);
   const readings = new Map<string, PowerReading>();
   const errors = new Map<string, string>();
   const lines = new Map<string, { stop: AbortController; tail: Promise<void> }>();
   const listeners = new Set<(nodeId: string, reading: PowerReading) => void>();
+  const endings = new Set<(ended: PowerEnded) => void>();
   const closing = new AbortController();
   const siteTurnMs = pacer(SITE_PER_SECOND);
 
@@ -213,22 +224,34 @@ export async function openPowerDesk(options: PowerDeskOptions) {
         event(nodeId, `it was seen to be ${desired}`);
       };
       const line = { stop, tail: Promise.resolve() };
+      const began = now();
+      const tell = (result: PowerEnded["result"]) => {
+        const ended = { driver: device.row.driver, op: want, result, ms: now() - began };
+        for (const listener of endings) listener(ended);
+      };
       const over = () => {
         signal.removeEventListener("abort", fail);
         if (lines.get(nodeId) === line) lines.delete(nodeId);
         changed(nodeId);
       };
       line.tail = run()
-        .then(over, async (error: BrambleError) => {
-          if (!signal.aborted) {
-            errors.set(nodeId, failedBy(error));
-            event(nodeId, `${want} failed: ${failedBy(error)}`);
-            await wants.doing(nodeId, null);
-            await wants.alarm(nodeId, null);
-          }
-          over();
-          throw signal.aborted ? signal.reason : error;
-        })
+        .then(
+          () => {
+            tell("ok");
+            over();
+          },
+          async (error: BrambleError) => {
+            tell(signal.aborted ? "superseded" : "failed");
+            if (!signal.aborted) {
+              errors.set(nodeId, failedBy(error));
+              event(nodeId, `${want} failed: ${failedBy(error)}`);
+              await wants.doing(nodeId, null);
+              await wants.alarm(nodeId, null);
+            }
+            over();
+            throw signal.aborted ? signal.reason : error;
+          },
+        )
         .then(resolve, (error) => {
           over();
           reject(error);
@@ -264,6 +287,7 @@ export async function openPowerDesk(options: PowerDeskOptions) {
   return {
     devices,
     bindings,
+    circuits,
     wants,
     timings,
     closing: closing.signal,
@@ -271,6 +295,11 @@ export async function openPowerDesk(options: PowerDeskOptions) {
     saw,
     isBound: (nodeId: string): boolean => bindings.of(nodeId) !== undefined,
     isBusy: (nodeId: string): boolean => lines.has(nodeId),
+    /** Told of each operation when it has ended. */
+    onEnded(listener: (ended: PowerEnded) => void): () => void {
+      endings.add(listener);
+      return () => endings.delete(listener);
+    },
     on(listener: (nodeId: string, reading: PowerReading) => void): () => void {
       listeners.add(listener);
       return () => listeners.delete(listener);
