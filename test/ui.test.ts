@@ -93,7 +93,8 @@ test("a viewer sees why each verb is not theirs, and the server agrees", async (
   const cycle = page.getByRole("button", { name: /^Power cycle/ });
   assert.equal(await cycle.getAttribute("aria-disabled"), "true");
   assert.match((await cycle.getAttribute("title")) ?? "", /it takes the role tenant; yours is viewer/);
-  await cycle.click();
+  await cycle.focus();
+  await page.keyboard.press("Enter");
   assert.equal(await page.getByRole("dialog").count(), 0);
   const refused = await page.evaluate(
     'fetch("./api/v1/nodes/pi-3/enrol", { method: "POST", body: "{}", headers: { "content-type": "application/json" } }).then(({ status }) => status)',

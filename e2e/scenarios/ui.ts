@@ -1,6 +1,9 @@
 // The page in Debian's Chromium: every page at 3 and 3,000 nodes, light and dark, on a phone; every verb's form; a fleet at work below it.
 import assert from "node:assert/strict";
+import { appendFile } from "node:fs/promises";
+import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
+import { makeDemoImage } from "../../src/storage/demo-image.ts";
 import {
   axe,
   type Look,
@@ -17,6 +20,7 @@ import {
 import { blocks, storm, watchBlocks } from "../../test/ui-load.ts";
 import { uiWorld } from "../../test/ui-world.ts";
 import { makeNetwork } from "../bed/network.ts";
+import { everydayVerbs } from "../bed/page-verbs.ts";
 import type { Scenario, Stage } from "../scenario.ts";
 
 const MANY = 3_000;
@@ -45,6 +49,7 @@ export const scenario: Scenario = {
     await everyPage(t, browser, few, "pi-2", "few", { theme: "dark" }, ["color-contrast"]);
     await everyPage(t, browser, few, "pi-2", "phone", { theme: "light", width: 360 }, PHONE);
     await everyVerb(t, browser, few);
+    await everyday(t, browser, few);
     const many = await uiWorld({ nodes: MANY });
     t.atEnd(() => many.close());
     await everyPage(t, browser, many, "pi-0002", "many", { theme: "light" }, NO_RULES);
@@ -142,6 +147,19 @@ async function everyVerb(t: Stage, browser: Browser, world: World): Promise<void
   assert.deepEqual(complaints, []);
   await page.context().close();
   t.say(`${seen.size} verbs in menus: each has its form, or says why not (${greyed})`);
+}
+
+async function everyday(t: Stage, browser: Browser, world: World): Promise<void> {
+  const { page, complaints } = await openPage(browser);
+  await signIn(page, world);
+  const image = join(t.folder, "second-1.img");
+  await makeDemoImage(image);
+  await appendFile(image, Buffer.alloc(1 << 20)); // not the same as the one that is in
+  const done = await everydayVerbs(page, world, image);
+  await picture(page, "few-light-after-a-week");
+  assert.deepEqual(complaints, []);
+  await page.context().close();
+  t.say(`done in the browser, found on the server: ${done.join(", ")}`);
 }
 
 async function form(page: Page, what: string): Promise<void> {

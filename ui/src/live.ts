@@ -15,9 +15,9 @@ export type About =
   | "task"
   | "user"
   | "setting";
-/** `all`: the stream had a gap, so anything may have changed. */
+/** `all`: the stream had a gap, so anything may have changed. `mine`: what was just done here has changed something. */
 export interface Change {
-  about: About | "all";
+  about: About | "all" | "mine";
   id?: string;
 }
 
@@ -38,6 +38,9 @@ export function onChange(listener: (change: Change) => void): () => void {
 const tell = (change: Change) => {
   for (const listener of listeners) listener(change);
 };
+
+/** Said after a verb of ours, so that its page shows it whatever the stream does. */
+export const didSomething = (): void => tell({ about: "mine" });
 
 let stream: EventSource | undefined;
 const gathered: EventView[] = [];

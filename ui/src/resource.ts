@@ -62,7 +62,8 @@ export function useResource<V extends Verb>(
     void resource.reload();
     let timer: ReturnType<typeof setTimeout> | undefined;
     const end = onChange((changed) => {
-      if (changed.about !== "all" && !watched.split(",").includes(changed.about)) return;
+      const any = changed.about === "all" || changed.about === "mine";
+      if (!any && !watched.split(",").includes(changed.about)) return;
       if (id !== undefined && changed.id !== undefined && changed.id !== id) return;
       timer ??= setTimeout(() => {
         timer = undefined;

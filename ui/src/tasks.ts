@@ -2,6 +2,7 @@
 import { signal } from "@preact/signals";
 import type { Progress } from "../../src/api/route.ts";
 import { type Args, call, type Problem, type Result, type Verb } from "./api.ts";
+import { didSomething } from "./live.ts";
 
 export interface Note {
   id: number;
@@ -47,6 +48,7 @@ export async function inBackground<V extends Verb>(
       progress: (progress) => change(id, { progress }),
     });
     change(id, { state: "done", words: done(result), progress: undefined });
+    didSomething();
     setTimeout(() => dismiss(id), DONE_MS);
   } catch (error) {
     if (abort.signal.aborted) dismiss(id);

@@ -3,6 +3,7 @@ import { signal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import { useEffect, useMemo, useRef } from "preact/hooks";
 import { type Args, call, Problem, type Verb } from "../api.ts";
+import { didSomething } from "../live.ts";
 import { Button, Refusal } from "../parts/basics.tsx";
 import { inBackground, say } from "../tasks.ts";
 import { type Action, asked } from "./action.ts";
@@ -91,6 +92,7 @@ async function perform(wish: Action, args: Args<Verb>, busy: Signal<boolean>): P
   try {
     const result = await call(wish.verb, args, wish.ifMatch === undefined ? {} : { ifMatch: wish.ifMatch });
     say(wish.done?.(result) ?? `${wish.title}: done`);
+    didSomething();
     wish.after?.(result);
   } finally {
     busy.value = false;
