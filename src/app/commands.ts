@@ -14,7 +14,7 @@ import { type Gate, gateOf, type Perform } from "./access/gate.ts";
 import { accessCommands } from "./access-commands.ts";
 import { cloneCommands } from "./clone-commands.ts";
 import type { Core } from "./core.ts";
-import { lastBoots } from "./last-boots.ts";
+import { lastBootOf, lastBoots } from "./last-boots.ts";
 import { lifeCommands } from "./life-commands.ts";
 import { modelCommands } from "./model-commands.ts";
 import { type AgentOf, agentToLookAt, treeOf, treeView } from "./node-tree.ts";
@@ -67,8 +67,8 @@ const idsOf = (nodes: readonly Node[]): string[] => nodes.map(({ id }) => id);
 
 /** Nodes by name, those behind the name `after`. */
 const pageOf = (nodes: readonly Node[], limit = nodes.length, after?: string): Node[] => {
-  const sorted = [...nodes].sort((a, b) => (a.name < b.name ? -1 : 1));
-  return (after === undefined ? sorted : sorted.filter(({ name }) => name > after)).slice(0, limit);
+  const rest = after === undefined ? [...nodes] : nodes.filter(({ name }) => name > after);
+  return rest.sort((a, b) => (a.name < b.name ? -1 : 1)).slice(0, limit);
 };
 
 /** Every command, done in this process, which holds the data folder. */
@@ -95,7 +95,7 @@ function commands(
   const agentOf = running?.agentOf ?? agentToLookAt(core);
 
   async function lastBoot(node: Node) {
-    const row = (await lastBoots(book, [node.id])).get(node.id);
+    const row = await lastBootOf(book, node.id);
     return row && bootView(row, registry);
   }
   async function bootRow(id: string) {

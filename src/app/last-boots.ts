@@ -4,6 +4,16 @@ import type { Book, Tables } from "../storage/book.ts";
 /** A statement of SQLite takes so many values at the least. */
 const CHUNK = 500;
 
+/** A node's newest boot. */
+export const lastBootOf = (book: Book, nodeId: string) =>
+  book
+    .selectFrom("boot")
+    .selectAll()
+    .where("nodeId", "=", nodeId)
+    .orderBy("startedMs", "desc")
+    .limit(1)
+    .executeTakeFirst();
+
 /** The newest boot of each of these nodes, by node id: a few statements for thousands of nodes. */
 export async function lastBoots(
   book: Book,

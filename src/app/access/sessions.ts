@@ -2,6 +2,7 @@ import type { Role } from "../../api/route.ts";
 import { BrambleError } from "../../base/errors.ts";
 import type { Actor } from "../../fleet/actor.ts";
 import type { Book } from "../../storage/book.ts";
+import { recentOf } from "./recent.ts";
 import { digest, newSecret } from "./secrets.ts";
 import type { Users } from "./users.ts";
 
@@ -18,10 +19,22 @@ export type Sessions = ReturnType<typeof sessionsOf>;
 
 /** Sessions of browsers: a cookie of 256 random bits, of which the book has the hash; 12 hours. */
 export function sessionsOf(book: Book, users: Users, now: () => number) {
+  const recent = recentOf<Session>();
+  users.onChange(recent.forget);
+
+  async function look(hash: string): Promise<Session | undefined> {
+    const row = await book.selectFrom("session").selectAll().where("hash", "=", hash).executeTakeFirst();
+    const user = row && (await users.find(row.user));
+    return row && user
+      ? { csrf: row.csrf, expiresMs: row.expiresMs, by: { kind: user.role, name: user.name } }
+      : undefined;
+  }
+
   return {
     async open(user: { name: string; role: Role }, from: string): Promise<Session & { cookie: string }> {
       const cookie = newSecret();
       const [createdMs, expiresMs, csrf] = [now(), now() + LASTS_MS, newSecret()];
+      recent.forget(); // old ones may go
       await book.transaction().execute(async (trx) => {
         await trx.deleteFrom("session").where("expiresMs", "<=", createdMs).execute();
         const old = await trx
@@ -42,17 +55,15 @@ export function sessionsOf(book: Book, users: Users, now: () => number) {
     },
     /** Throws AUTH_REFUSED where it is unknown or over. The role is what the user has now. */
     async who(cookie: string): Promise<Session> {
-      const row = await book
-        .selectFrom("session")
-        .selectAll()
-        .where("hash", "=", digest(cookie))
-        .executeTakeFirst();
-      const user = row && (await users.find(row.user));
-      if (row && user && row.expiresMs > now()) {
-        return { csrf: row.csrf, expiresMs: row.expiresMs, by: { kind: user.role, name: user.name } };
-      }
-      throw new BrambleError("AUTH_REFUSED", "this session is over", { hint: "log in again" });
+      const hash = digest(cookie);
+      const known = await recent.find(hash, () => look(hash));
+      if (!known || known.expiresMs <= now())
+        throw new BrambleError("AUTH_REFUSED", "this session is over", { hint: "log in again" });
+      return known;
     },
-    end: (cookie: string) => book.deleteFrom("session").where("hash", "=", digest(cookie)).execute(),
+    async end(cookie: string): Promise<void> {
+      await book.deleteFrom("session").where("hash", "=", digest(cookie)).execute();
+      recent.forget();
+    },
   };
 }

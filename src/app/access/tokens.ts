@@ -5,6 +5,7 @@ import type { Role } from "../../api/route.ts";
 import { BrambleError } from "../../base/errors.ts";
 import type { Actor } from "../../fleet/actor.ts";
 import type { Book, Tables } from "../../storage/book.ts";
+import { recentOf } from "./recent.ts";
 import { digest, newSecret } from "./secrets.ts";
 import { lesser, type Users } from "./users.ts";
 
@@ -34,11 +35,35 @@ export interface TokenWish {
   days?: number;
 }
 
+interface Known {
+  by: Actor;
+  id: string;
+  expiresMs: number | null;
+  usedMs: number;
+}
+
 export type Tokens = ReturnType<typeof tokensOf>;
 
 /** Tokens for programs: 256 random bits, of which the book has the hash. */
 export function tokensOf(book: Book, users: Users, now: () => number) {
   const rows = () => book.selectFrom("token").selectAll().orderBy("createdMs", "desc").execute();
+  const recent = recentOf<Known>();
+  users.onChange(recent.forget);
+
+  async function look(hash: string): Promise<Known | undefined> {
+    const row = await book.selectFrom("token").selectAll().where("hash", "=", hash).executeTakeFirst();
+    const user = row?.user ? await users.find(row.user) : undefined;
+    if (!row || (row.user !== null && !user)) return undefined;
+    const role = row.role as Role;
+    const scopes = JSON.parse(row.scopes) as string[];
+    const by: Actor = {
+      kind: user ? lesser(role, user.role) : role,
+      name: row.user ?? row.name,
+      ...(scopes.length > 0 && { scopes }),
+    };
+    return { by, id: row.id, expiresMs: row.expiresMs, usedMs: row.lastUsedMs ?? 0 };
+  }
+
   return {
     list: async (user?: string) =>
       (await rows()).filter((row) => user === undefined || row.user === user).map(view),
@@ -70,31 +95,27 @@ export function tokensOf(book: Book, users: Users, now: () => number) {
       );
       if (!found) throw new BrambleError("CREDENTIAL_UNKNOWN", `there is no token ${reference}`);
       await book.deleteFrom("token").where("id", "=", found.id).execute();
+      recent.forget();
       return view(found);
     },
     /** Who a token stands for; throws AUTH_REFUSED. Its role is never more than its user's is now. */
     async who(token: string): Promise<Actor> {
-      const row = await book
-        .selectFrom("token")
-        .selectAll()
-        .where("hash", "=", digest(token))
-        .executeTakeFirst();
-      const user = row?.user ? await users.find(row.user) : undefined;
-      if (!row || (row.expiresMs !== null && row.expiresMs <= now()) || (row.user !== null && !user)) {
+      const hash = digest(token);
+      const known = await recent.find(hash, () => look(hash));
+      if (!known || (known.expiresMs !== null && known.expiresMs <= now())) {
         throw new BrambleError("AUTH_REFUSED", "the token is unknown, revoked or expired", {
           hint: "`bramble token add` makes one",
         });
       }
-      if (now() - (row.lastUsedMs ?? 0) > USED_MS) {
-        await book.updateTable("token").set({ lastUsedMs: now() }).where("id", "=", row.id).execute();
+      if (now() - known.usedMs > USED_MS) {
+        known.usedMs = now();
+        await book
+          .updateTable("token")
+          .set({ lastUsedMs: known.usedMs })
+          .where("id", "=", known.id)
+          .execute();
       }
-      const role = row.role as Role;
-      const scopes = JSON.parse(row.scopes) as string[];
-      return {
-        kind: user ? lesser(role, user.role) : role,
-        name: row.user ?? row.name,
-        ...(scopes.length > 0 && { scopes }),
-      };
+      return known.by;
     },
   };
 }

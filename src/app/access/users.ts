@@ -38,7 +38,14 @@ export function usersOf(book: Book, now: () => number) {
     }
   }
 
+  const listeners = new Set<() => void>();
+  const changed = () => {
+    for (const listener of listeners) listener();
+  };
+
   return {
+    /** Told when anybody's rights may be others than before. */
+    onChange: (listener: () => void) => void listeners.add(listener),
     list: async () => (await all()).map(view),
     none: async () => (await all()).length === 0,
     need: async (name: string) => view(await need(name)),
@@ -56,6 +63,7 @@ export function usersOf(book: Book, now: () => number) {
         lastLoginMs: null,
       };
       await book.insertInto("user").values(made).execute();
+      changed();
       return view(made);
     },
     /** A new password ends its sessions, but for the one with the cookie `but`. */
@@ -76,6 +84,7 @@ export function usersOf(book: Book, now: () => number) {
         const others = book.deleteFrom("session").where("user", "=", name);
         await others.where("hash", "!=", digest(but)).execute();
       }
+      changed();
       return view(next);
     },
     async remove(name: string): Promise<void> {
@@ -86,6 +95,7 @@ export function usersOf(book: Book, now: () => number) {
         await trx.deleteFrom("token").where("user", "=", name).execute();
         await trx.deleteFrom("user").where("name", "=", name).execute();
       });
+      changed();
     },
     /** The user whose password this is; throws AUTH_REFUSED, which never says why. */
     async check(name: string, password: string): Promise<UserView> {
