@@ -11,7 +11,7 @@ import { templateValues } from "../fleet/profile-values.ts";
 import { checkTemplates, type ProfileTemplates } from "../fleet/profiles.ts";
 import { type PatchOfTemplates, patchTemplates } from "../fleet/templates-patch.ts";
 import { MODELS, modelNamed } from "../formats/boards.ts";
-import { renderTemplate } from "../storage/templates.ts";
+import { templatesRenderer } from "../storage/templates.ts";
 import type { Core } from "./core.ts";
 import { frozenNow } from "./node-seed.ts";
 
@@ -64,7 +64,7 @@ export async function previewProfile(
         ...(joins && { cluster: { address: "192.0.2.1:1", token: "JOIN-TOKEN" } }),
       }),
     },
-    renderTemplate,
+    templatesRenderer(),
   );
   return {
     profile,

@@ -3,7 +3,7 @@ import { execFileSync } from "node:child_process";
 import { test } from "node:test";
 import fc from "fast-check";
 import type { TemplateKind, TemplateValue } from "../fleet/template-values.ts";
-import { renderTemplate } from "./templates.ts";
+import { renderTemplate, templatesRenderer } from "./templates.ts";
 
 const values = {
   node: { name: "pi-1", serial: "10000001", address: null },
@@ -132,4 +132,19 @@ test("no error repeats a value: a secret may be in it", () => {
       (error: Error) =>
         !/hunter/i.test(`${error.message} ${(error as { hint?: string }).hint} ${error.stack}`),
     );
+});
+
+test("templatesRenderer() gives all templates of a node one time together", () => {
+  const slow = "{% for i in (1..3000) %}{% for j in (1..3000) %}{% assign k = j %}{% endfor %}{% endfor %}";
+  const all = templatesRenderer(300);
+  const one = (text: string) => all({ name: "user-data", text, kind: "text" }, values);
+  assert.equal(one("{{ node.name }}"), "pi-1");
+  assert.throws(() => one(slow), {
+    code: "TEMPLATE_BAD",
+    message: /^user-data:1:\d+: it works for more than/,
+  });
+  assert.throws(() => one("{{ node.name }}"), {
+    code: "TEMPLATE_BAD",
+    message: /before it have worked for too long/,
+  });
 });

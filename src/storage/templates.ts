@@ -3,6 +3,7 @@ import { filters, Liquid, type LiquidError, tags } from "liquidjs";
 import { BrambleError } from "../base/errors.ts";
 import {
   OpenValues,
+  type Render,
   type Template,
   type TemplateKind,
   type TemplateValues,
@@ -14,6 +15,8 @@ import { Quoted, quoteJson, quoteShell } from "./template-quotes.ts";
 const TEXT_LIMIT = 256 * 1024;
 /** Far more than any template needs: a machine that stalls for a moment must not refuse a node. */
 const RENDER_MS = 1_000;
+/** For all the templates of one node together: they are rendered where packets are answered. */
+const NODE_MS = 3_000;
 /** Items that ranges and filters may make. */
 const MEMORY_LIMIT = 2_000_000;
 
@@ -43,18 +46,36 @@ const PLAIN: { [K in TemplateKind]: RegExp } = {
  * What `text` becomes with these values. Unknown variables, filters and tags, a value that could break out of where it stands, and
  * output beyond 256 Ki characters throw TEMPLATE_BAD: `name:line:column: what`, with the names that there are as hint.
  */
-export function renderTemplate({ name, text, kind }: Template, values: TemplateValues): string {
+export function renderTemplate(
+  { name, text, kind }: Template,
+  values: TemplateValues,
+  limitMs = RENDER_MS,
+): string {
+  if (limitMs <= 0) throw bad(`${name}:1:1`, "the templates before it have worked for too long");
   if (text.length > TEXT_LIMIT) throw bad(`${name}:1:1`, `it has more than ${TEXT_LIMIT} characters`);
   const engine = engines[kind];
   let out: string;
   try {
-    const limits = { renderLimit: RENDER_MS, memoryLimit: MEMORY_LIMIT };
+    const limits = { renderLimit: Math.min(limitMs, RENDER_MS), memoryLimit: MEMORY_LIMIT };
     out = String(engine.renderSync(engine.parse(text), opened(values) as object, limits));
   } catch (error) {
     throw explained(error as LiquidError, { name, text, kind }, values);
   }
   if (out.length > TEXT_LIMIT) throw bad(`${name}:1:1`, `it makes more than ${TEXT_LIMIT} characters`);
   return out;
+}
+
+/** Renders several templates, which may take this long together. */
+export function templatesRenderer(totalMs = NODE_MS): Render {
+  let leftMs = totalMs;
+  return (template, values) => {
+    const start = performance.now();
+    try {
+      return renderTemplate(template, values, leftMs);
+    } finally {
+      leftMs -= performance.now() - start;
+    }
+  };
 }
 
 /** Whatever name liquid asks for is there, and nothing of what every object has. */
@@ -148,7 +169,8 @@ function explained(error: LiquidError, { name, text, kind }: Template, values: T
   } else if (source === NO_VALUE) {
     hint =
       "ask first, {% if … %}; a value of the profile is given by: bramble profile set PROFILE --value NAME=TEXT";
-  } else if (source.startsWith("template render limit")) what = `it works for more than ${RENDER_MS} ms`;
+  } else if (source.startsWith("template render limit"))
+    what = `it works for more than ${RENDER_MS} ms, or all together for too long`;
   else if (source.startsWith("memory alloc limit")) what = "it holds too much at once";
   else if (source === "Invalid string length") what = `it makes more than ${TEXT_LIMIT} characters`;
 
