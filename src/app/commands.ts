@@ -13,6 +13,7 @@ import { addImage, findImage, listImages, removeImage } from "../storage/images.
 import { type Gate, gateOf, type Perform } from "./access/gate.ts";
 import { accessCommands } from "./access-commands.ts";
 import { cloneCommands } from "./clone-commands.ts";
+import { tellOf } from "./command-news.ts";
 import type { Core } from "./core.ts";
 import { lastBootOf, lastBoots } from "./last-boots.ts";
 import { lifeCommands } from "./life-commands.ts";
@@ -76,7 +77,11 @@ export const localCommands = (core: Core, running?: Running): Calls => openComma
 
 /** The commands behind the gate that looks at who calls, and that gate's question for itself. */
 export function openCommands(core: Core, running?: Running): { calls: Calls; mayCall: Gate["mayCall"] } {
-  const perform: Perform = (verb, args, context) => gate.perform(verb, args, context);
+  const perform: Perform = async (verb, args, context) => {
+    const result = await gate.perform(verb, args, context);
+    tellOf(core, verb, args);
+    return result;
+  };
   const all: Commands = {
     ...commands(core, running),
     ...observeCommands(core, running, () => callsThrough(all, perform)),
