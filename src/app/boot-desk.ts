@@ -194,6 +194,7 @@ export function bootDesk(options: DeskOptions) {
     const seen = pi ? registry.see(sighting, now()) : known && { node: known, isNew: false };
     if (!seen) return { answer: false, reason: "too many unknown boards: it is not taken down" };
     const { node } = seen;
+    if (sender.circuit !== undefined) core.power.circuits.heard(node.id, sender.circuit);
     const answer = (yes: boolean, reason: string): FleetAnswer => ({
       answer: yes,
       nodeId: node.id,

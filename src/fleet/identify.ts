@@ -34,6 +34,8 @@ export interface Sender {
   arch?: number;
   vendorClass?: string;
   userClass?: string;
+  /** Option 82 as hex: what a relay or switch on the way says of the port (RFC 3046). */
+  circuit?: string;
 }
 
 /** The stages that a Raspberry Pi's own firmware goes through: they need option 43. */
@@ -57,12 +59,14 @@ export function identify(packet: DhcpPacket): Sender {
   const arch = architecture(packet);
   const vendorClass = optionText(packet, OPTION.VENDOR_CLASS);
   const user = userClass(packet.options.get(OPTION.USER_CLASS));
+  const circuit = packet.options.get(OPTION.RELAY_AGENT);
   const seen: Omit<Sender, "stage"> = {
     mac: packet.chaddr,
     ...(guid?.length === 17 && { guid: hex(guid) }),
     ...(arch !== undefined && { arch }),
     ...(vendorClass !== undefined && { vendorClass }),
     ...(user !== undefined && { userClass: user }),
+    ...(circuit !== undefined && { circuit: hex(circuit) }),
   };
   const efi = uefiRevision(packet.chaddr, guid);
   const withBoard = efi === undefined ? seen : { ...seen, revision: efi };

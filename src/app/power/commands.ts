@@ -1,9 +1,11 @@
 import type { PowerCommands, PowerView, SwitchPortView, SwitchView } from "../../api/power-contract.ts";
 import { BrambleError } from "../../base/errors.ts";
+import type { Node } from "../../fleet/node.ts";
 import { selectNodes } from "../../fleet/select.ts";
 import type { Running } from "../commands.ts";
 import type { Core } from "../core.ts";
 import { readSetting, writeSetting } from "../settings.ts";
+import type { Proof } from "./bindings.ts";
 import { type Device, portOf, type SwitchOptions } from "./devices.ts";
 import { guarded, type PortFacts } from "./guard.ts";
 import { provePort } from "./prove.ts";
@@ -61,6 +63,11 @@ export function powerCommands(core: Core, running?: Running): PowerCommands {
     const why = devices.whyGuarded(device, port);
     if (why !== undefined) throw guarded(device, port, why);
   }
+  async function bindTo(node: Node, device: Device, port: string, proof: Proof) {
+    const at = await bindings.bind(node, device, port, proof);
+    await power.circuits.learn(node.id, at.switchId, at.port);
+    return at;
+  }
   const changed = (device: Device) => news.tell({ about: "switch", id: device.row.id });
   const viewNow = (nodeId: string, signal: AbortSignal): Promise<PowerView> => power.read(nodeId, signal);
 
@@ -90,7 +97,7 @@ export function powerCommands(core: Core, running?: Running): PowerCommands {
     async bindPower({ node, switch: name, port }, { by, signal }) {
       const [found, device] = [registry.need(node), devices.need(name)];
       refuse(device, device.ports.size > 0 ? (portOf(device, port).row.port ?? port) : port);
-      const at = await bindings.bind(found, device, port, "hand");
+      const at = await bindTo(found, device, port, "hand");
       journal.event("power", found.id, `bound to port ${at.port} of ${device.row.name} by ${by.name}`);
       news.tell({ about: "power", id: found.id });
       return viewNow(found.id, signal);
@@ -156,6 +163,7 @@ export function powerCommands(core: Core, running?: Running): PowerCommands {
         });
       }
       await devices.remove(device);
+      power.circuits.forgetSwitch(device.row.id);
       journal.event("switch", undefined, `${name} was removed`);
       changed(device);
       return { name: device.row.name };
@@ -166,16 +174,16 @@ export function powerCommands(core: Core, running?: Running): PowerCommands {
       changed(device);
       const found = findNodes(power, registry.all()).filter((one) => one.device === device);
       const views = [];
-      for (const { node, port, name: portName, alone } of found) {
+      for (const { node, port, name: portName, alone, proof } of found) {
         const left = devices.whyGuarded(device, port) !== undefined;
         const free = bindings.nodeAt(device, port) === undefined;
         const bound = bind === true && alone && free && !left;
         if (bound) {
-          await bindings.bind(node, device, port, "fdb");
+          await bindTo(node, device, port, proof);
           journal.event(
             "power",
             node.id,
-            `bound to port ${port} of ${name}, where its MAC was learned (${by.name})`,
+            `bound to port ${port} of ${name}, where it was found (${by.name})`,
           );
           news.tell({ about: "power", id: node.id });
         }
@@ -212,7 +220,7 @@ export function powerCommands(core: Core, running?: Running): PowerCommands {
       const node = await provePort({ desk: power, registry, device, port: at, now: Date.now, signal });
       const before = bindings.nodeAt(device, at);
       if (before !== undefined && before !== node.id) await bindings.unbind(before);
-      await bindings.bind(node, device, at, "power-toggle");
+      await bindTo(node, device, at, "power-toggle");
       journal.event(
         "power",
         node.id,

@@ -10,8 +10,9 @@ export interface Found {
   device: Device;
   port: string;
   name: string;
-  /** How sure: one MAC alone on the port. */
+  /** How sure: one MAC alone on the port, or the circuit of somebody who was bound to it. */
   alone: boolean;
+  proof: "fdb" | "circuit";
 }
 
 /** Reads the device's tables into the book. A device without tables of that kind shows the ports that it can switch. */
@@ -31,17 +32,24 @@ export function findNodes(desk: PowerDesk, nodes: readonly Node[]): Found[] {
   const all = desk.devices
     .all()
     .flatMap((device) => [...device.ports.values()].map((port) => ({ device, port })));
-  return nodes.flatMap((node) => {
-    if (!node.mac) return [];
+  return nodes.flatMap((node): Found[] => {
     const at = portOfMac(
       all.map(({ port }) => port),
-      node.mac,
+      node.mac ?? "",
     );
     const port = at?.row.port;
     const device = all.find((one) => one.port === at)?.device;
-    if (!at || !device || port === null || port === undefined) return [];
     const bound = desk.bindings.of(node.id);
-    if (bound?.switchId === device.row.id && bound.port === port) return [];
-    return [{ node, device, port, name: at.row.name, alone: at.macs.length === 1 }];
+    const isBound = (to: Device, there: string) => bound?.switchId === to.row.id && bound.port === there;
+    if (at && device && port !== null && port !== undefined) {
+      if (isBound(device, port)) return [];
+      return [{ node, device, port, name: at.row.name, alone: at.macs.length === 1, proof: "fdb" }];
+    }
+    const circuit = desk.circuits.portOf(node.id);
+    const by = circuit && desk.devices.byId(circuit.switchId);
+    if (!circuit || !by || isBound(by, circuit.port)) return [];
+    return [
+      { node, device: by, port: circuit.port, name: circuit.port, alone: true, proof: "circuit" as const },
+    ];
   });
 }

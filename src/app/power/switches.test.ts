@@ -229,3 +229,20 @@ test("the program that asks a node to shut down is a setting", async (t) => {
   assert.deepEqual(await commands.setShutdown({ argv }, CONTEXT), { argv, standard: false });
   assert.deepEqual(await commands.setShutdown({ argv: null }, CONTEXT), standard);
 });
+
+test("a relay's circuit is learned when a node is bound, and finds the next board on that port", async (t) => {
+  const { desk, nodes, commands, node } = await aRack(t);
+  const [first] = nodes;
+  assert.ok(first);
+  desk().circuits.heard(first.id, "0106000400010101");
+  await commands.bindPower({ node: first.name, switch: "sw1", port: "5" }, CONTEXT);
+  const second = await node(); // in no table of the switch
+  assert.deepEqual(
+    (await commands.scanSwitch({ switch: "sw1" }, CONTEXT)).map((one) => one.node).includes(second.name),
+    false,
+  );
+  desk().circuits.heard(second.id, "0106000400010101");
+  await commands.unbindPower({ node: first.name }, CONTEXT);
+  await commands.scanSwitch({ switch: "sw1", bind: true }, CONTEXT);
+  assert.deepEqual([desk().view(second.id).port, desk().view(second.id).proof], ["1.5", "circuit"]);
+});
