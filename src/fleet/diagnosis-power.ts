@@ -18,7 +18,7 @@ export const POWER_RULES = [
     fits: (e) => silent(e) && e.power?.state === "fault",
     words: ({ power }) =>
       `The switch cut the power of its port: a fault${power?.detail ? ` (${power.detail})` : ""}.`,
-    todo: "Look for a short circuit or an overload: HAT, USB devices, the switch's power budget (`bramble power show`).",
+    todo: "Look for a short circuit or an overload: HAT, USB devices, the switch's power budget (`bramble power status`).",
   },
   {
     cause: "no-powered-device",
