@@ -6,6 +6,7 @@ import type { Caller } from "./callers.ts";
 import { docsPage } from "./docs-page.ts";
 import { apiDocument } from "./document.ts";
 import { API } from "./route.ts";
+import { mustBeInScope } from "./scope.ts";
 
 export interface Pages {
   /** A folder of built files, or one page. */
@@ -20,12 +21,18 @@ export interface Monitored {
   body: string;
 }
 
-const POLICY =
-  "default-src 'none'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; connect-src 'self'; font-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
-const SCRIPTS = `${POLICY}; script-src 'self'`;
-/** The one page of files that were not built has its script inside. */
-const INLINE = `${POLICY}; script-src 'unsafe-inline'`;
+const BASE =
+  "default-src 'none'; img-src 'self' data:; connect-src 'self'; font-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+/** Pages of one file have their style inside, and no script. */
+const POLICY = `${BASE}; style-src 'unsafe-inline'`;
+const SCRIPTS = `${BASE}; style-src 'self'; script-src 'self'`;
 const YEAR_S = 31_536_000;
+
+/** Measures are of all nodes. */
+function mayMeasure(by: Caller["by"]): void {
+  mustBeInScope(by, "metrics");
+  if (by.kind === "tenant") throw new BrambleError("FORBIDDEN", "measures are not for tenants");
+}
 
 export async function addPages(
   app: FastifyInstance,
@@ -38,14 +45,14 @@ export async function addPages(
   );
   for (const [path, answer] of Object.entries(monitors)) {
     app.get(path, async (request, reply) => {
-      if (path === "/metrics") await caller(request);
+      if (path === "/metrics") mayMeasure((await caller(request)).by);
       const { status = 200, type = "application/json", body } = await answer();
       return reply.code(status).type(type).send(body);
     });
   }
   if ("html" in ui) {
     app.get("/", (_, reply) =>
-      reply.type("text/html; charset=utf-8").header("content-security-policy", INLINE).send(ui.html),
+      reply.type("text/html; charset=utf-8").header("content-security-policy", POLICY).send(ui.html),
     );
   } else {
     await app.register(fastifyStatic, {
