@@ -65,13 +65,21 @@ test("a token that is over, revoked, of a removed user or of another Bramble ope
 });
 
 test("a token with scopes stays inside them, and makes no other tokens", async (t) => {
-  const { ask, tokenOf } = await apiBed(t);
+  const { ask, base, tokenOf } = await apiBed(t);
   const token = await tokenOf("admin", "narrow", { scopes: ["nodes:read", "profiles"] });
   assert.equal((await ask("GET", "/nodes", { token })).status, 200);
   assert.equal((await ask("PATCH", "/nodes/x", { token, body: { patch: {} } })).status, 403);
   assert.equal((await ask("GET", "/images", { token })).status, 403);
   assert.equal((await ask("GET", "/profiles", { token })).status, 200);
   assert.equal((await ask("POST", "/tokens", { token, body: { name: "wide" } })).status, 403);
+  assert.equal((await ask("GET", "/stream", { token })).status, 403);
+  const measures = async (shown: string) =>
+    (await fetch(`${base}/metrics`, { headers: { authorization: `Bearer ${shown}` } })).status;
+  assert.equal(await measures(token), 403);
+  assert.equal(await measures(await tokenOf("tenant", "ada")), 403, "measures are of all nodes");
+  assert.equal(await measures(await tokenOf("viewer", "prometheus", { scopes: ["metrics:read"] })), 200);
+  assert.equal((await fetch(`${base}/metrics`)).status, 401);
+  assert.equal((await fetch(`${base}/health`)).status, 200);
 });
 
 test("nobody makes a token that may do more than its maker", async (t) => {

@@ -7,6 +7,7 @@ import { type Auth, addressOf, type Caller, type OpenSession, sessionView } from
 import { apiDocument } from "./document.ts";
 import { argsOf } from "./handle.ts";
 import { API } from "./route.ts";
+import { mustBeInScope } from "./scope.ts";
 import { SESSION_ROUTES } from "./session-contract.ts";
 import type { Reader, Streams } from "./stream.ts";
 
@@ -64,6 +65,7 @@ export function addSessionRoutes(
     },
     async stream(request, reply, args) {
       const { by } = await caller(request);
+      mustBeInScope(by, "stream");
       const last = request.headers["last-event-id"] ?? args["after"];
       const after = last === undefined ? undefined : Number(last);
       if (after !== undefined && !Number.isSafeInteger(after))

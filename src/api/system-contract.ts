@@ -35,6 +35,7 @@ export const SYSTEM_ROUTES = {
     path: "/status",
     summary: "Is it running, where does it listen, how much memory",
     role: "viewer",
+    tenant: "shared",
     args: NO_ARGS,
     result: StatusView,
   }),

@@ -2,6 +2,7 @@ import type { Commands } from "../../api/contract.ts";
 import { ROUTES } from "../../api/contract.ts";
 import { pathNames, resourceOf } from "../../api/resource.ts";
 import type { Context, DescribedRoute, Role } from "../../api/route.ts";
+import { mustBeInScope } from "../../api/scope.ts";
 import { BrambleError } from "../../base/errors.ts";
 import type { Actor } from "../../fleet/actor.ts";
 import type { Core } from "../core.ts";
@@ -36,13 +37,7 @@ function mustReach(verb: Verb, by: Actor): void {
       hint: "an admin can change that: bramble user set NAME --role ROLE",
     });
   }
-  const area = path.split("/")[1] ?? "";
-  const scopes = by.scopes ?? [];
-  if (scopes.length === 0 || scopes.includes(area) || (method === "GET" && scopes.includes(`${area}:read`)))
-    return;
-  throw new BrambleError("FORBIDDEN", `this token is for ${scopes.join(", ")} only`, {
-    hint: `this needs the scope ${area}${method === "GET" ? ":read" : ""}`,
-  });
+  mustBeInScope(by, path.split("/")[1] ?? "", method);
 }
 
 /**
