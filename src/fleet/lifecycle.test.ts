@@ -57,7 +57,9 @@ test("what the table does not have is refused, and the hint says what there is f
     code("NODE_STATE", /only goes on by itself/),
   );
   assert.throws(() => step(at("retired"), "repair", operator), code("NODE_STATE"));
-  assert.throws(() => step(at("retired"), "identity_conflict", system), code("NODE_STATE"));
+  const moves = { ...hosting, quarantineOnMove: true };
+  for (const state of ["retired", "quarantined"] as const)
+    assert.throws(() => step(at(state, moves), "identity_conflict", system), code("NODE_STATE"));
 });
 
 test("a tenant reaches its own nodes only, reserves what is nobody's, and never does an operator's work", () => {

@@ -122,9 +122,16 @@ test("what is refused leaves no trace; a stale version is refused; of two at onc
 test("a change of settings that was under way does not take a state back", async (t) => {
   const b = await bed(t);
   const node = await b.board(1);
-  const saving = b.registry.save(node); // its row says deployed
-  await b.life.apply(node.id, "reinstall", LOCAL);
-  await saving;
+  let applied = false;
+  const applying = b.life.apply(node.id, "reinstall", LOCAL).finally(() => {
+    applied = true;
+  });
+  const saving: Promise<void>[] = [];
+  while (!applied) {
+    saving.push(b.registry.save(node)); // its row says deployed for as long as the change is on its way
+    await new Promise(setImmediate);
+  }
+  await Promise.all([applying, ...saving]);
   await b.registry.patch(node, { name: "other" });
   await b.life.settled();
   const row = await b.book.selectFrom("node").selectAll().where("id", "=", node.id).executeTakeFirstOrThrow();
@@ -389,6 +396,22 @@ test("a node with a disk of its own is not called clean in hosting: it fails, an
   await b.life.settled();
   assert.equal(node.state, "ready", "a person has decided that they stay as they are");
   assert.match(await b.words(node), /its own disks: NOT looked at: the policy leaves them/);
+});
+
+test("a cleaning believes nothing: what was ordered to go and is still there fails it", async (t) => {
+  const b = await bed(t);
+  const node = await b.board(1);
+  await b.registry.patch(node, {});
+  const volume = { nodeId: node.id, size: 1, fstype: "ext4", mountpoint: null, createdMs: 1 };
+  await b.book
+    .insertInto("volume")
+    .values({ ...volume, id: "v", name: "v", spec: "data" })
+    .execute();
+  b.life.does("dropVolumes", async () => undefined);
+  await b.life.apply(node.id, "release", LOCAL);
+  await b.life.settled();
+  assert.equal(node.state, "clean_failed");
+  assert.match(await b.words(node), /is not clean: volumes: 1 left/);
 });
 
 test("in hosting a node that nobody can switch off is not released behind a running system's back", async (t) => {
