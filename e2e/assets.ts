@@ -3,6 +3,7 @@ import { lockedPackages } from "../src/storage/agent-lock.ts";
 import { NOT_NEEDED, PACKAGES } from "../src/storage/agent-programs.ts";
 import { cached } from "./cache.ts";
 import { dockerImage } from "./image/docker.ts";
+import { growpartTar } from "./image/growpart.ts";
 import { miniImage } from "./image/mini.ts";
 import { KEYS } from "./image/packages.ts";
 import { piImage } from "./image/pi.ts";
@@ -27,6 +28,11 @@ export const ASSET_NEEDS: Record<AssetName, Need[]> = {
     { tool: "qemu-aarch64-static", package: "qemu-user-static" },
   ],
   "agent-packages": [{ tool: "xz", package: "xz-utils" }],
+  growpart: [
+    { tool: "dpkg-deb", package: "dpkg" },
+    { tool: "tar", package: "tar" },
+    { tool: "xz", package: "xz-utils" },
+  ],
 };
 
 const MAKE: Record<AssetName, () => Promise<string>> = {
@@ -34,6 +40,7 @@ const MAKE: Record<AssetName, () => Promise<string>> = {
   "docker-image": dockerImage,
   "pi-image": piImage,
   "agent-packages": agentPackages,
+  growpart: growpartTar,
 };
 
 /** The folder agent/ of a data folder, filled while there is a network: scenarios build their agents from it, offline. */

@@ -8,6 +8,8 @@ export const SSH = { tool: "ssh", package: "openssh-client" };
 /** A shell on a node, as user ada, who may do everything. */
 export interface Shell {
   ask(command: string): Promise<string>;
+  /** Copies a file of this machine to the node. */
+  put(file: string, to: string): Promise<void>;
   /** A command that goes on beside the scenario. */
   start(command: string): Running;
 }
@@ -24,6 +26,10 @@ export async function ada(t: Stage, bramble: Bramble): Promise<(address: string)
     const options = ["-i", key, ...known.flatMap((one) => ["-o", one]), `ada@${address}`];
     return {
       ask: (command) => output("ssh", [...options, command]),
+      async put(file, to) {
+        const line = ["ssh", ...options, `cat > ${to}`].map((word) => `'${word}'`).join(" ");
+        await output("sh", ["-c", `${line} < '${file}'`]);
+      },
       start(command) {
         const running = start("ssh", [...options, command]);
         t.atEnd(() => running.stop());
