@@ -9,8 +9,6 @@ const SETUP_MS = 24 * 3_600_000;
 const LOGIN_MS = 5 * 60_000;
 const MOST = 100;
 
-export type Links = ReturnType<typeof linksOf>;
-
 /** Secrets that open something once. Links to log in live in memory only: they are over in minutes. */
 export function linksOf(book: Book, users: Users, now: () => number) {
   const logins = new Map<string, { user: string; expiresMs: number }>();

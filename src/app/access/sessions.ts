@@ -15,8 +15,6 @@ export interface Session {
   expiresMs: number;
 }
 
-export type Sessions = ReturnType<typeof sessionsOf>;
-
 /** Sessions of browsers: a cookie of 256 random bits, of which the book has the hash; 12 hours. */
 export function sessionsOf(book: Book, users: Users, now: () => number) {
   const recent = recentOf<Session>();

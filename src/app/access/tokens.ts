@@ -42,8 +42,6 @@ interface Known {
   usedMs: number;
 }
 
-export type Tokens = ReturnType<typeof tokensOf>;
-
 /** Tokens for programs: 256 random bits, of which the book has the hash. */
 export function tokensOf(book: Book, users: Users, now: () => number) {
   const rows = () => book.selectFrom("token").selectAll().orderBy("createdMs", "desc").execute();
