@@ -100,7 +100,7 @@ export function watchCommands(program: Command): void {
         options.output,
         { path, bytes: packed.length, files, removed },
         () =>
-          `${path}, ${bytes(packed.length)}, ${files.length} files; ${removed} places where a secret stood were blanked. Look into it before you send it: tar tzf ${name}`,
+          `${path}, ${bytes(packed.length)}, ${files.length} files; ${removed} places where a secret stood were blanked. Look into it before you send it: tar tzf ${path}`,
       );
     });
 
