@@ -332,6 +332,40 @@ test("thirty nodes with a limit of two: the third waits, says its place, and its
   assert.equal(w.watch.waiting(), 0);
 });
 
+test("a place that comes free goes to the first in line that still listens", async (t) => {
+  const w = await world(t);
+  const pis: Node[] = [];
+  for (let i = 0; i < 30; i++) {
+    const pi = await node(w, `300000${String(i).padStart(2, "0")}`);
+    pi.mac = `dc:a6:32:00:00:${String(i).padStart(2, "0")}`;
+    pis.push(pi);
+  }
+  await writeSupervision(w.core.book, { bootsAtOnce: 1 });
+  await w.watch.configure();
+  await w.later(0);
+  const [a, b, c, d] = pis as [Node, Node, Node, Node];
+  const asked: string[] = [];
+  const ask = (pi: Node) => {
+    const place = w.watch.admit(pi, "eeprom2712");
+    if (place === 0) w.obey(w.desk.discover(pi.id, `of-${pi.id}`, w.clock.now, false).orders);
+    return place;
+  };
+  w.watch.useDhcp((mac) => {
+    asked.push(mac);
+    const pi = pis.find((one) => one.mac === mac);
+    return pi !== undefined && pi !== b && ask(pi) === 0; // b does not listen any more
+  });
+  assert.deepEqual([a, b, c, d].map(ask), [0, 1, 2, 3]);
+  w.obey(w.desk.step(a.id, { atMs: w.clock.now, kind: "tftp", words: "its kernel" }, "kernel"));
+  await w.settled();
+  assert.deepEqual(asked, [b.mac, c.mac]);
+  assert.equal(w.desk.current(c.id)?.stage, "dhcp");
+  assert.deepEqual([w.watch.place(b.id), w.watch.place(c.id), w.watch.place(d.id)], [1, undefined, 2]);
+  w.obey(w.desk.end(c.id, "failed", w.clock.now));
+  await w.settled();
+  assert.equal(w.desk.current(d.id)?.stage, "dhcp");
+});
+
 test("settings that cannot be are refused, and nothing is changed", async (t) => {
   const w = await world(t);
   const bad = [
