@@ -152,9 +152,12 @@ export const PASSWORD = "a long password";
 /** Starts it on loopback, with the demo image in. */
 export async function uiWorld({
   nodes,
+  users = true,
   data = mkdtempSync(join(tmpdir(), "ui-")),
 }: {
   nodes: number;
+  /** Without, nobody can sign in yet. */
+  users?: boolean;
   data?: string;
 }) {
   const start = () =>
@@ -183,8 +186,10 @@ export async function uiWorld({
     await fillBook(join(data, "book.db"), nodes, `${image.name}:${image.version}`);
   }
   const server = await start();
-  await server.commands.addUser({ name: "ada", role: "admin", password: PASSWORD });
-  await server.commands.addUser({ name: "vera", role: "viewer", password: PASSWORD });
+  if (users) {
+    await server.commands.addUser({ name: "ada", role: "admin", password: PASSWORD });
+    await server.commands.addUser({ name: "vera", role: "viewer", password: PASSWORD });
+  }
   if (nodes > 0) {
     await server.commands.addSwitch({ name: "sw-1", driver: "virtual" });
     const [first] = await server.commands.nodes({ limit: 1 });

@@ -1,6 +1,6 @@
 // The page in a real browser: enough of it for each run of the tests; all of it is the e2e scenario "ui".
 import assert from "node:assert/strict";
-import { type TestContext, test } from "node:test";
+import { after, test } from "node:test";
 import type { Browser } from "playwright-core";
 import { needs } from "./tools.ts";
 import {
@@ -13,21 +13,27 @@ import {
   settled,
   signIn,
   visit,
+  type World,
 } from "./ui-browser.ts";
 import { PASSWORD, uiWorld } from "./ui-world.ts";
 
-const stage = async (t: TestContext, nodes: number) => {
-  const world = await uiWorld({ nodes });
-  t.after(() => world.close());
-  const browser: Browser = await openBrowser();
-  t.after(() => browser.close());
-  const open = (look?: Look) => openPage(browser, look);
-  return { world, open };
+/** One fleet and one browser for all tests of this file; each opens pages of its own. */
+let made: Promise<{ world: World; browser: Browser }> | undefined;
+const make = async () => ({ world: await uiWorld({ nodes: 3 }), browser: await openBrowser() });
+const stage = async () => {
+  made ??= make();
+  const { world, browser } = await made;
+  return { world, open: (look?: Look) => openPage(browser, look) };
 };
+after(async () => {
+  const { world, browser } = (await made) ?? {};
+  await browser?.close();
+  await world?.close();
+});
 
 test("the page shows every corner of a small fleet without a complaint, and axe finds nothing", async (t) => {
   if (!needs(t, "chromium", "chromium")) return;
-  const { world, open } = await stage(t, 3);
+  const { world, open } = await stage();
   const { page, complaints } = await open({ theme: "dark" });
   await signIn(page, world);
   for (const [path, heading] of PAGES) {
@@ -47,7 +53,7 @@ test("the page shows every corner of a small fleet without a complaint, and axe 
 
 test("who signs in by keyboard enrols a node by keyboard, and another's open page shows it without a reload", async (t) => {
   if (!needs(t, "chromium", "chromium")) return;
-  const { world, open } = await stage(t, 3);
+  const { world, open } = await stage();
   const other = await open();
   await signIn(other.page, world);
   await visit(other.page, "/nodes/pi-3", /^pi-3$/);
@@ -86,7 +92,7 @@ test("who signs in by keyboard enrols a node by keyboard, and another's open pag
 
 test("a viewer sees why each verb is not theirs, and the server agrees", async (t) => {
   if (!needs(t, "chromium", "chromium")) return;
-  const { world, open } = await stage(t, 3);
+  const { world, open } = await stage();
   const { page, complaints } = await open();
   await signIn(page, world, "vera");
   await visit(page, "/nodes/pi-2", /^pi-2$/);
@@ -105,7 +111,7 @@ test("a viewer sees why each verb is not theirs, and the server agrees", async (
 
 test("a page that lost the server says so, and goes on behind the last event when it is back", async (t) => {
   if (!needs(t, "chromium", "chromium")) return;
-  const { world, open } = await stage(t, 3);
+  const { world, open } = await stage();
   const { page } = await open();
   await signIn(page, world);
   await visit(page, "/events", /^Events$/);
