@@ -32,7 +32,7 @@ export function bootRecord({ journal, registry, now, say, closed }: RecordOption
       tries: boot.tries ?? null,
       reached: JSON.stringify(boot.reached),
       model: node?.model ?? null,
-      switch: node?.place?.switch ?? null,
+      switch: boot.switch ?? null,
     });
   }
 

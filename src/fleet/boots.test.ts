@@ -123,4 +123,5 @@ test("a report for a boot that silence had ended takes it up again, unless a new
   assert.deepEqual(boots.revive("n", "1", 1_300_001), []);
   boots.fail("n", { atMs: 1_300_002, kind: "agent", words: "no" });
   assert.deepEqual(boots.revive("n", "2", 1_300_003), [], "the agent's own end is an end");
+  assert.deepEqual(boots.revive("n", "1", 1_300_004), [], "nor one of before");
 });

@@ -60,6 +60,8 @@ export interface Boot {
   address?: string;
   /** Which try this is since the node was last up; 1: the first. */
   tries?: number;
+  /** That gave the node its power then. */
+  switch?: string;
   outcome?: Outcome;
   endedMs?: number;
   verdict?: string;

@@ -34,6 +34,10 @@ test("a board that came up at its third try counts once, and not as a first try"
   assert.deepEqual(found.causes, [{ cause: "no-dhcp", times: 2 }]);
 });
 
+test("a board that came up at its second try was no first try either", () => {
+  assert.equal(reliability([good(2, 20), bad("no-dhcp"), good(1, 20)]).firstTry, 0.5);
+});
+
 test("a node that was given up is a boot that never came up", () => {
   const found = reliability([bad("no-link", true), good(1, 20)]);
   assert.deepEqual([found.boots, found.firstTry, found.givenUp], [2, 0.5, 1]);

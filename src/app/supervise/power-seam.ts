@@ -14,6 +14,8 @@ export interface PowerSeam {
 }
 
 export interface PowerSight {
+  /** Its name. */
+  switch?: string;
   /** What it is to be. */
   desired?: "on" | "off" | undefined;
   actual?: PowerState | undefined;

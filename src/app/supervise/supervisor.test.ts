@@ -102,6 +102,7 @@ test("a boot that failed is power cycled after its back-off; the next one says t
   const w = await world(t);
   const pi = await node(w);
   w.power.bound.add(pi.id);
+  w.power.sights.set(pi.id, { switch: "poe-1" });
   await w.stall(pi, "agent");
   assert.deepEqual([w.watch.sight(pi)?.phase, w.power.asked.length], ["resting", 0]);
   await w.later(10_000);
@@ -118,7 +119,7 @@ test("a boot that failed is power cycled after its back-off; the next one says t
     .selectAll()
     .where("outcome", "=", "booted")
     .executeTakeFirstOrThrow();
-  assert.equal(row.tries, 2);
+  assert.deepEqual([row.tries, row.switch], [2, "poe-1"]);
   assert.match(row.verdict ?? "", /at try 2/);
   assert.equal(w.watch.sight(pi), undefined);
 });
@@ -178,6 +179,20 @@ test("maintenance leaves its power alone until it is over; so does a pause for a
   await commands.setSupervision({ paused: false }, undefined as never);
   await w.later(1_000);
   assert.equal(w.power.asked.length, 1);
+});
+
+test("a power cycle stands in the book before anybody is asked for it", async (t) => {
+  const w = await world(t);
+  const pi = await node(w);
+  w.power.bound.add(pi.id);
+  const seen: Promise<{ phase: string; cycles: number } | undefined>[] = [];
+  w.power.power.set = () => {
+    seen.push(w.core.book.selectFrom("watch").select(["phase", "cycles"]).executeTakeFirst());
+    return new Promise(() => {});
+  };
+  await w.stall(pi, "agent");
+  await w.later(10_000);
+  assert.deepEqual(await Promise.all(seen), [{ phase: "cycling", cycles: 1 }]);
 });
 
 test("a kill between order and end of a power cycle costs one cycle, and gives none more: all else is as it was", async (t) => {

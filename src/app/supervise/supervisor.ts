@@ -99,8 +99,12 @@ export function supervisor(options: SupervisorOptions) {
   function heard(order: Do): void {
     const { boot } = order;
     const node = registry.byId(boot.nodeId);
-    if (order.do === "open") boot.tries = change(boot.nodeId, { fact: "began" }).is?.tries ?? 1;
-    else if (order.do === "reopen") change(boot.nodeId, { fact: "revived" });
+    if (order.do === "open") {
+      boot.tries = change(boot.nodeId, { fact: "began" }).is?.tries ?? 1;
+      const at = isBound(boot.nodeId) ? core.power?.view(boot.nodeId).switch : node?.place?.switch;
+      if (at) boot.switch = at;
+    }
+    if (order.do === "reopen") change(boot.nodeId, { fact: "revived" });
     else if (order.do === "close") ended(boot, node);
     if (order.do === "close" || (order.do === "step" && boot.reached.kernel === order.step.atMs)) placeFree();
   }
