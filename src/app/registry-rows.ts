@@ -64,7 +64,8 @@ export const lifeOf = (row: LifeColumns): NodeLife => {
 
 /** What a change of a node's settings writes: all but its id and its life. */
 export function settingsRow(row: Selectable<Tables["node"]>): Partial<Selectable<Tables["node"]>> {
-  const { id, state, version, owner, maintenance, stateSinceMs, deadlineMs, attempt, override, ...rest } = row;
+  const { id, state, version, owner, maintenance, stateSinceMs, deadlineMs, attempt, override, ...rest } =
+    row;
   return rest;
 }
 
