@@ -23,6 +23,13 @@ const NFT: [name: string, rules: string, dhcp: string, agent: string][] = [
     "no",
   ],
   ["a drop on this interface only", "add rule inet f in iifname eth0 tcp dport 8441 drop", "yes", "no"],
+  ["a drop on all interfaces but this one", "add rule inet f in iifname != eth0 drop", "yes", "yes"],
+  [
+    "a drop of all ports but one",
+    "add rule inet f in udp dport != 67 drop; add rule inet f in tcp dport != 22 drop",
+    "yes",
+    "no",
+  ],
   ["a drop on another interface", "add rule inet f in iifname eth1 drop", "yes", "yes"],
   [
     "a reject of everything else at the end",

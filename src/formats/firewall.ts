@@ -142,6 +142,9 @@ function verdictOf(
   return pair === undefined ? undefined : verdictOf(fields(list(pair)[1]), chain, sets, packet);
 }
 
+/** A port of another protocol: the rule is not about this packet, whether it says == or !=. */
+const NEVER = "another protocol";
+
 /** What a rule looks at, where that is known of a board's first packet. */
 function knownOf(left: Fields, { proto, port, from }: Incoming): string | number | undefined {
   const meta = String(fields(left["meta"])["key"] ?? "");
@@ -149,7 +152,7 @@ function knownOf(left: Fields, { proto, port, from }: Incoming): string | number
   if (meta === "l4proto") return proto;
   if (meta === "nfproto") return "ipv4";
   const { protocol, field } = fields(left["payload"]);
-  if (field === "dport") return protocol === proto || protocol === "th" ? port : "another protocol";
+  if (field === "dport") return protocol === proto || protocol === "th" ? port : NEVER;
   if (field === "protocol" && protocol === "ip") return proto;
   if (fields(left["ct"])["key"] === "state") return "new";
   return undefined;
@@ -163,6 +166,7 @@ function nftMatch(
 ): Match {
   const known = knownOf(fields(left), packet);
   if (known === undefined) return "maybe";
+  if (known === NEVER) return false;
   const wanted: Json[] | undefined =
     typeof right === "string" && right.startsWith("@")
       ? sets.get(`${chain.table} ${right}`)
