@@ -9,7 +9,7 @@ test("a PDU cycles its outlet by itself: off is seen, then on", async (t) => {
   const pdu = await virtualApcPdu({
     outlets: 4,
     communityRw: "rw",
-    secondMs: 60,
+    secondMs: 200,
     onOutlet: (_, on) => switched.push(on),
   });
   t.after(() => pdu.close());
@@ -17,7 +17,7 @@ test("a PDU cycles its outlet by itself: off is seen, then on", async (t) => {
     name: "pdu",
     driver: "snmp-pdu",
     address: `${pdu.host}:${pdu.port}`,
-    options: { timeoutMs: 300 },
+    options: { timeoutMs: 2_000 },
     secrets: { community: "rw" },
   });
   const node = await bed.node();

@@ -106,14 +106,17 @@ test("proof: the port's power goes and comes, and the one board that asks for an
 });
 
 test("a switch that restarts is brought back to what its nodes should be", async (t) => {
-  const { desk, sw, nodes, commands, journal, news, events } = await aRack(t, { every: 0.02 });
+  const { desk, sw, nodes, commands, journal, news, events } = await aRack(t, {
+    every: 0.02,
+    timeoutMs: 300,
+  });
   await commands.scanSwitch({ switch: "sw1", bind: true }, CONTEXT);
   const [first, second] = nodes.map(({ id }) => id) as [string, string];
   const rounds = startRounds({ desk: desk(), journal, news, now: Date.now });
   t.after(() => rounds.close());
   await desk().set(first, "off", BY);
   await desk().set(second, "on", BY);
-  await eventually(() => (desk().devices.byName("sw1")?.row.upTimeMs ?? 0) > 100);
+  await eventually(() => (desk().devices.byName("sw1")?.row.upTimeMs ?? 0) > 2_000);
   sw.reboot({ downMs: 20, forgets: true });
   await eventually(async () =>
     (await events(first)).some((words) => /has restarted, and left it otherwise/.test(words)),
@@ -123,7 +126,7 @@ test("a switch that restarts is brought back to what its nodes should be", async
 });
 
 test("a switch that falls silent is told once, its nodes are unknown, and both are over when it answers", async (t) => {
-  const { desk, sw, device, nodes, commands, journal, news, events } = await aRack(t, { timeoutMs: 20 });
+  const { desk, sw, device, nodes, commands, journal, news, events } = await aRack(t, { timeoutMs: 200 });
   await commands.scanSwitch({ switch: "sw1", bind: true }, CONTEXT);
   const [id = ""] = nodes.map((node) => node.id);
   const rounds = startRounds({ desk: desk(), journal, news, now: Date.now });
@@ -168,7 +171,7 @@ test("secrets are taken and never shown; what cannot be is told before anything 
         name,
         driver: "snmp",
         address: `${sw.host}:${sw.port}`,
-        options: { timeoutMs: 50 },
+        options: { timeoutMs: 300 },
         secrets,
         ...more,
       },

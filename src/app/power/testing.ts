@@ -92,7 +92,7 @@ export async function powerBed(t: TestContext, options: Partial<PowerDeskOptions
         name,
         driver: "snmp",
         address: `${sw.host}:${sw.port}`,
-        options: { timeoutMs: 200, ...set },
+        options: { timeoutMs: 2_000, ...set },
         secrets: { community: "rw" },
       });
       await scanDevice(desk, device, AbortSignal.timeout(5_000));
