@@ -49,7 +49,6 @@ const DeadLetter = view("DeadLetter", {
   error: Type.String(),
   createdMs: MS,
 });
-export type DeadLetter = Static<typeof DeadLetter>;
 
 const DAYS = Type.Integer({ minimum: 1, maximum: 3650 });
 const RetentionView = view("RetentionView", {
