@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { type TestContext, test } from "node:test";
-import type { Node, Profile } from "../fleet/node.ts";
+import { type Node, type Profile, resolveNode } from "../fleet/node.ts";
 import { openBook } from "../storage/book.ts";
 import type { AgentHooks } from "./agent-api.ts";
 import { diskOrders } from "./agent-orders.ts";
@@ -30,12 +30,13 @@ async function bench(t: TestContext, profile: Partial<Profile>) {
   });
   const opened: string[] = [];
   const said: string[] = [];
+  const base: Profile = { name: "default", root: "auto", seed: {}, ...profile };
   const image = { facts: { rootPartition: 3, partitions: [{ number: 3, filesystem: "ext4" }] } };
   const hooks = {
     core: {
       book,
       data: { volume: (id: string) => `volumes/${id}.qcow2` },
-      registry: { profile: () => ({ name: "default", root: "auto", seed: {}, ...profile }) },
+      registry: { profile: () => base, resolve: (node: Node) => resolveNode(node, base) },
       ensureClone: async () => ({ image }),
     },
     async exportNbd() {
