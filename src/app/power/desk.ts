@@ -1,7 +1,7 @@
 // Power of nodes: what it is to be, what it was seen to be, and one operation at a time for each.
 import { BrambleError } from "../../base/errors.ts";
-import type { PowerReading, PowerState, PowerTarget } from "../../base/power.ts";
-import { type Actor, SYSTEM } from "../../fleet/actor.ts";
+import type { PowerReading, PowerTarget } from "../../base/power.ts";
+import { SYSTEM } from "../../fleet/actor.ts";
 import type { Node } from "../../fleet/node.ts";
 import type { Core } from "../core.ts";
 import { type Binding, openBindings } from "./bindings.ts";
@@ -10,40 +10,9 @@ import { deviceOperation } from "./device-operation.ts";
 import { type Device, type OpenDriver, openDevices } from "./devices.ts";
 import { guarded, portOfMac } from "./guard.ts";
 import { giveBack, type Operation, powerCycle, switchTo, TIMINGS, type Timings } from "./operation.ts";
+import type { Asked, PowerEnded, PowerSight, Want } from "./sight.ts";
 import { pacer } from "./slots.ts";
 import { openWants } from "./wants.ts";
-
-export type Want = "on" | "off" | "cycle";
-
-export interface PowerSight {
-  node: string;
-  /** What it is to be; absent: nobody has asked for anything yet. */
-  desired?: "on" | "off";
-  /** What its port was last seen to be. */
-  actual: PowerState;
-  driver: string;
-  switch: string;
-  port: string;
-  proof: string;
-  watts?: number;
-  detail?: string;
-  /** Of the reading; 0: none yet. */
-  atMs: number;
-  /** Why the last operation or reading failed. */
-  error?: string;
-  /** It should have power and has none, and is tried again and again; or it is not where we think. */
-  alarm?: string;
-  /** An operation is under way. */
-  busy: boolean;
-}
-
-/** An operation that has ended, by what was observed. */
-export interface PowerEnded {
-  driver: string;
-  op: Want;
-  result: "ok" | "failed" | "superseded";
-  ms: number;
-}
 
 export interface PowerDeskOptions {
   core: Pick<Core, "book" | "registry" | "journal" | "news">;
@@ -359,11 +328,4 @@ export async function openPowerDesk(options: PowerDeskOptions) {
       devices.close();
     },
   };
-}
-
-export interface Asked {
-  by: Actor;
-  why: string;
-  /** Ask its system to shut down first. */
-  soft?: boolean;
 }
