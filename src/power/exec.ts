@@ -1,7 +1,8 @@
 // Programs of the operator's own that switch power: an argument list, never a shell.
 import { spawn } from "node:child_process";
 import { BrambleError } from "../base/errors.ts";
-import type { PowerDriver, PowerReading, PowerTarget } from "../base/power.ts";
+import type { PowerReading, PowerTarget } from "../base/power.ts";
+import type { PowerDriver } from "./driver.ts";
 import { stateOfText } from "./vendors.ts";
 
 const MOST_OUTPUT = 64 * 1024;

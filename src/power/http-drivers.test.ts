@@ -4,7 +4,7 @@ import { createHmac } from "node:crypto";
 import { createServer, type IncomingHttpHeaders } from "node:http";
 import type { AddressInfo } from "node:net";
 import { type TestContext, test } from "node:test";
-import type { PowerDriver } from "../base/power.ts";
+import type { PowerDriver } from "./driver.ts";
 import { shelly, tasmota } from "./plugs.ts";
 import { redfish } from "./redfish.ts";
 import { durationMs, routeros } from "./routeros.ts";

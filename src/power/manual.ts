@@ -1,6 +1,7 @@
 // Power that a person switches, and power that is only pretended.
 import { BrambleError } from "../base/errors.ts";
-import type { PowerDriver, PowerReading } from "../base/power.ts";
+import type { PowerReading } from "../base/power.ts";
+import type { PowerDriver } from "./driver.ts";
 
 /** Nobody can be asked: every order is told to a person. */
 export function manual(now: () => number): PowerDriver {

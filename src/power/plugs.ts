@@ -1,6 +1,7 @@
 // Plugs: Shelly of the first and the later generations, Tasmota.
 import { BrambleError } from "../base/errors.ts";
-import type { PowerDriver, PowerReading } from "../base/power.ts";
+import type { PowerReading } from "../base/power.ts";
+import type { PowerDriver } from "./driver.ts";
 import { askJson, type DeviceUrl } from "./http.ts";
 
 const reading = (on: boolean | undefined, atMs: number, watts?: number): PowerReading => ({

@@ -1,6 +1,7 @@
 // Servers with a BMC by Redfish (DMTF DSP0266): ComputerSystem.Reset, PowerState, a session or Basic.
 import { BrambleError } from "../base/errors.ts";
-import type { PowerDriver, PowerReading } from "../base/power.ts";
+import type { PowerReading } from "../base/power.ts";
+import type { PowerDriver } from "./driver.ts";
 import { ask, type DeviceUrl } from "./http.ts";
 
 interface System {

@@ -1,6 +1,7 @@
 // MikroTik RouterOS by its REST API (7.1 and later): /interface/ethernet with poe-out, and who is learned on its bridges.
 import { BrambleError } from "../base/errors.ts";
-import type { DiscoveredPort, PowerDriver, PowerReading } from "../base/power.ts";
+import type { DiscoveredPort, PowerReading } from "../base/power.ts";
+import type { PowerDriver } from "./driver.ts";
 import { askJson, type DeviceUrl } from "./http.ts";
 
 interface Ethernet {

@@ -1,7 +1,8 @@
 // APC rack PDUs by SNMP (PowerNet-MIB): AP79xx (rPDU), AP8xxx (rPDU2), MasterSwitch.
 import type { Value } from "net-snmp";
 import { BrambleError } from "../base/errors.ts";
-import type { PowerDriver, PowerReading } from "../base/power.ts";
+import type { PowerReading } from "../base/power.ts";
+import type { PowerDriver } from "./driver.ts";
 import { openSnmp, type SnmpAccess } from "./snmp.ts";
 
 export interface PduFamily {

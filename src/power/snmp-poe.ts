@@ -1,8 +1,9 @@
 // PoE switches by SNMP: POWER-ETHERNET-MIB (RFC 3621) and what vendors have instead of it.
 import type { Value } from "net-snmp";
 import { BrambleError } from "../base/errors.ts";
-import type { PowerDriver, PowerReading, PowerTarget } from "../base/power.ts";
+import type { PowerReading, PowerTarget } from "../base/power.ts";
 import { discoverPorts, ifIndexOf, OID, UP } from "./discover.ts";
+import type { PowerDriver } from "./driver.ts";
 import { openSnmp, type SnmpAccess } from "./snmp.ts";
 import { stateOfText, type Vendor, vendorOf } from "./vendors.ts";
 

@@ -1,6 +1,7 @@
 // OpenWrt switches with realtek-poe: its ubus object `poe` over uhttpd's JSON-RPC, logged in by session.login.
 import { BrambleError } from "../base/errors.ts";
-import type { PowerDriver, PowerReading } from "../base/power.ts";
+import type { PowerReading } from "../base/power.ts";
+import type { PowerDriver } from "./driver.ts";
 import { askJson, type DeviceUrl } from "./http.ts";
 import { stateOfText } from "./vendors.ts";
 

@@ -1,6 +1,7 @@
 // Switches behind a UniFi Network controller: classic, and on UniFi OS (with its prefix and CSRF token).
 import { BrambleError } from "../base/errors.ts";
-import type { DiscoveredPort, PowerDriver, PowerReading } from "../base/power.ts";
+import type { DiscoveredPort, PowerReading } from "../base/power.ts";
+import type { PowerDriver } from "./driver.ts";
 import { ask, type DeviceUrl } from "./http.ts";
 import { stateOfText } from "./vendors.ts";
 

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { needs, shared } from "../../test/tools.ts";
-import type { PowerDriver } from "../base/power.ts";
+import type { PowerDriver } from "./driver.ts";
 import { snmpPdu } from "./snmp-pdu.ts";
 import { snmpPoe } from "./snmp-poe.ts";
 import { SIM_AUTH, SIM_PRIVACY, SIM_USER, startSnmpsim } from "./testing/snmpsim.ts";

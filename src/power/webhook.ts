@@ -1,7 +1,8 @@
 // Power by somebody's HTTP service: ours (one POST, signed), or three URLs as MAAS has them (on, off, query).
 import { createHmac } from "node:crypto";
 import { BrambleError } from "../base/errors.ts";
-import type { PowerDriver, PowerReading, PowerTarget } from "../base/power.ts";
+import type { PowerReading, PowerTarget } from "../base/power.ts";
+import type { PowerDriver } from "./driver.ts";
 import { readingOfText, valuesOf } from "./exec.ts";
 import { ask, type DeviceUrl } from "./http.ts";
 

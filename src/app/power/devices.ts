@@ -2,7 +2,8 @@
 import { randomUUID } from "node:crypto";
 import { networkInterfaces } from "node:os";
 import { BrambleError } from "../../base/errors.ts";
-import type { DiscoveredPort, PowerDriver, PowerKind } from "../../base/power.ts";
+import type { DiscoveredPort, PowerKind } from "../../base/power.ts";
+import type { PowerDriver } from "../../power/driver.ts";
 import type { Book } from "../../storage/book.ts";
 import type { PowerTables } from "../../storage/power-tables.ts";
 import { factsOf, guardOf, type PortFacts } from "./guard.ts";

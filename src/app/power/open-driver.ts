@@ -2,7 +2,7 @@
 
 import type { PowerSwitchOptions } from "../../api/power-contract.ts";
 import { BrambleError } from "../../base/errors.ts";
-import type { PowerDriver } from "../../base/power.ts";
+import type { PowerDriver } from "../../power/driver.ts";
 import { exec, runArgv, valuesOf } from "../../power/exec.ts";
 import type { DeviceUrl } from "../../power/http.ts";
 import { manual, virtual } from "../../power/manual.ts";
