@@ -12,8 +12,6 @@ import { openLife } from "../life/life.ts";
 import { newsDesk } from "../news.ts";
 import { Registry } from "../registry.ts";
 
-export type LifeBed = Awaited<ReturnType<typeof lifeBed>>;
-
 /** `said` hears of each disk that is made or dropped, after it was. */
 export async function lifeBed(root: string, said: (words: string) => void = () => {}) {
   for (const folder of ["clones", "volumes"]) mkdirSync(join(root, folder), { recursive: true });

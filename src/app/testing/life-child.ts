@@ -30,13 +30,19 @@ life.usePower({
 });
 await life.resume();
 
+/** A board tells that it is up only after it was switched on: nothing is left to be done for it. */
+async function switched({ id }: Node): Promise<boolean> {
+  const left = await bed.book.selectFrom("effect").select("id").where("nodeId", "=", id).executeTakeFirst();
+  return left === undefined;
+}
+
 async function live(node: Node): Promise<void> {
   for (;;) {
     if (node.state === "deployed") {
       await life.apply(node.id, "reinstall", LOCAL);
       say("answered.log", `${node.id} ${node.version}`);
       process.stdout.write(".");
-    } else if (node.state === "first_boot")
+    } else if (node.state === "first_boot" && (await switched(node)))
       await hear(node.id, { fact: "booted", bootId: "b", tree: "deployed", words: "up" });
     await new Promise(setImmediate);
   }
