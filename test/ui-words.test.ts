@@ -30,6 +30,8 @@ const WITHOUT: Record<string, string> = {
   templateVersion: "the list says what changed",
   inventory: "for other tools",
   nodeInventory: "a board's own words, for programs",
+  shutdown: "a program of the server's machine is looked at there",
+  setShutdown: "a program of the server's machine is set there",
   deadLetters: "the list of webhooks counts them",
 };
 

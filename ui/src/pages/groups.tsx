@@ -24,7 +24,7 @@ export function Groups() {
       <Refusal problem={problem.value} />
       {!data.value && !problem.value && <Loading />}
       {data.value?.length === 0 && (
-        <Empty title="No group yet" command="./bramble group create web">
+        <Empty title="No group yet" command="./bramble group add web">
           <p>
             Make one where some nodes of a profile differ from the others: another image to try, another user.
           </p>
