@@ -219,6 +219,11 @@ export async function startServer(
     );
     watching.watch({
       bootsInFlight: desk.inFlight,
+      supervision: () => ({
+        limit: desk.supervisor.limit(),
+        fetching: desk.supervisor.fetching(),
+        failed: desk.supervisor.sights().filter(({ phase }) => phase === "failed").length,
+      }),
       pools: () => leasePools(networks, leases, Date.now()),
       planes: () => [core.disks.state(), boot.state()],
       ping: {

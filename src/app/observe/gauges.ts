@@ -13,8 +13,8 @@ export const MOST_NODE_LABELS = 1_000;
 export interface GaugeSources {
   core: Core;
   bootsInFlight(): number;
-  /** Boots that could begin now; undefined: nothing holds them back. */
-  ticketsFree?(): number | undefined;
+  /** Places in line, and the nodes that were given up. */
+  supervision(): { limit: number; fetching: number; failed: number };
   pools(): { name: string; leased: number; free: number }[];
   planes(): { name: string; restarts: number }[];
   power?(): PowerGauges;
@@ -33,12 +33,7 @@ export function gauges(metrics: Metrics, sources: GaugeSources): () => Promise<v
 
   function nodes(): void {
     metrics.nodes.reset();
-    let failed = 0;
-    for (const node of core.registry.all()) {
-      metrics.nodes.inc({ state: node.state, pool: node.profile });
-      if ((node as { failed?: unknown }).failed) failed += 1;
-    }
-    metrics.nodesFailed.set(failed);
+    for (const node of core.registry.all()) metrics.nodes.inc({ state: node.state, pool: node.profile });
   }
 
   function power(): void {
@@ -79,8 +74,9 @@ export function gauges(metrics: Metrics, sources: GaugeSources): () => Promise<v
     nodes();
     power();
     metrics.bootsInFlight.set(sources.bootsInFlight());
-    const free = sources.ticketsFree?.();
-    if (free !== undefined) metrics.bootTickets.set({ pod: "here" }, free);
+    const { limit, fetching, failed } = sources.supervision();
+    metrics.nodesFailed.set(failed);
+    if (Number.isFinite(limit)) metrics.bootTickets.set({ pod: "here" }, Math.max(0, limit - fetching));
     for (const { name, leased, free: left } of sources.pools()) {
       metrics.leases.set({ pool: name }, leased);
       metrics.leaseFree.set({ pool: name }, left);
