@@ -5,6 +5,7 @@ import { request } from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { sql } from "kysely";
 import { connectCommands } from "../src/api/client.ts";
 import { fingerprintOf, generatedCertificate, ownCertificate } from "../src/app/access/certificate.ts";
 import { redacted } from "../src/app/access/redact.ts";
@@ -54,6 +55,19 @@ test("a record that was changed, or taken out of the middle, breaks the chain th
   assert.equal((await audit.check()).brokenAt, undefined);
   await core.book.deleteFrom("audit").where("id", "=", 12).execute();
   assert.equal((await audit.check()).brokenAt, 13);
+});
+
+test("a call is answered where the audit log has no room, and the terminal has its record", async (t) => {
+  const { core, warnings } = await apiBed(t, { reached: [] });
+  await sql`pragma max_page_count = 1`.execute(core.book);
+  const { audit } = core.access;
+  for (let n = 0; warnings.length === 0 && n < 1_000; n++)
+    await audit.record({ by: LOCAL, action: "clone reset", target: "x".repeat(4_000), result: "ok" });
+  assert.match(warnings[0] ?? "", /not in the audit log \(.*full.*\): admin cli: clone reset x+: ok/);
+  await sql`pragma max_page_count = 100000`.execute(core.book);
+  await audit.record({ by: LOCAL, action: "image rm", result: "ok" });
+  assert.equal((await audit.query({ limit: 1 }))[0]?.action, "image rm");
+  assert.equal((await audit.check()).brokenAt, undefined);
 });
 
 test("redacted() leaves out secrets at any depth, and passwords in URLs", () => {

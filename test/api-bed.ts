@@ -55,7 +55,7 @@ export async function apiBed(t: TestContext, options: ApiBedOptions = {}) {
   const warn = (words: string) => void warnings.push(words);
   const life = await openLife({ book, registry, journal, news, now, warn });
   Object.assign(core, {
-    access: accessOf(book, now),
+    access: accessOf(book, warn, now),
     tasks: await openTasks(book, news, now),
     profiles: await ProfileStore.open(book),
     life,

@@ -147,6 +147,10 @@ function ours(error: FastifyError): Error {
     return new BrambleError("BODY_TOO_LONG", "the body is too long", { hint: `at most ${BODY_BYTES} bytes` });
   if (error.code === "FST_ERR_CTP_INVALID_MEDIA_TYPE")
     return new BrambleError("BAD_INPUT", "a body is JSON here", { hint: "content-type: application/json" });
+  if ((error.code as string) === "SQLITE_FULL")
+    return new BrambleError("DISK_FULL", "the book cannot be written: the data folder's disk is full", {
+      hint: "make room there, or remove an image or a clone that nobody needs",
+    });
   if (error.statusCode === 429)
     return new BrambleError("TOO_MANY", "too many tries from your address", { hint: "wait a minute" });
   if (error.statusCode === 400 || error instanceof SyntaxError)

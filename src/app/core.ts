@@ -142,7 +142,7 @@ export async function openCore(settings: CoreSettings): Promise<Core> {
       profiles,
       journal,
       news,
-      access: accessOf(book),
+      access: accessOf(book, settings.warn),
       tasks,
       life,
       power,

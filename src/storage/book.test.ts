@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { sql } from "kysely";
 import { openBook } from "./book.ts";
 
 const folder = (t: { after(fn: () => void): void }) => {
@@ -45,4 +46,33 @@ test("openBook() refuses a file that is no book, with a hint", async (t) => {
     assert.match(error.hint, /restore/);
     return true;
   });
+});
+
+test("a transaction on a full disk fails by that, and the next one has room again", async (t) => {
+  const book = await openBook(join(folder(t), "book.db"));
+  t.after(() => book.destroy());
+  const pages = async (most: number) => {
+    const { rows } = await sql<{ max_page_count: number }>`pragma max_page_count = ${sql.lit(most)}`.execute(
+      book,
+    );
+    return rows[0]?.max_page_count ?? 0;
+  };
+  const write = (name: string) =>
+    book.transaction().execute((trx) =>
+      trx
+        .insertInto("setting")
+        .values({ name, value: "x".repeat(1 << 20) })
+        .execute(),
+    );
+  const now = await pages(1);
+  assert.ok(now > 1, "SQLite takes no fewer than there are");
+  await assert.rejects(write("much"), { code: "SQLITE_FULL" });
+  await pages(now + 1_000);
+  await write("more");
+  const names = await book
+    .selectFrom("setting")
+    .select("name")
+    .where("name", "in", ["much", "more"])
+    .execute();
+  assert.deepEqual(names, [{ name: "more" }]);
 });

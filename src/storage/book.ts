@@ -152,7 +152,7 @@ export async function openBook(path: string, onTransaction?: (ms: number) => voi
     throw damaged(error);
   }
   const book = new Kysely<Tables>({
-    dialect: new SqliteDialect({ database }),
+    dialect: new BookDialect({ database }),
     ...(onTransaction && { log: transactionTimes(onTransaction) }),
   });
   databases.set(book, database);
@@ -165,6 +165,23 @@ export async function openBook(path: string, onTransaction?: (ms: number) => voi
   if (!error) return book;
   await book.destroy();
   throw damaged(error);
+}
+
+/**
+ * Where SQLite has rolled back by itself (a full disk, an I/O error), the failure itself is told, not that there is nothing left to roll
+ * back (sqlite.org/lang_transaction.html, "Response To Errors Within A Transaction").
+ */
+class BookDialect extends SqliteDialect {
+  override createDriver() {
+    const driver = super.createDriver();
+    const rollback = driver.rollbackTransaction.bind(driver);
+    driver.rollbackTransaction = async (connection) => {
+      await rollback(connection).catch((error: Error) => {
+        if (!/no transaction is active/.test(error.message)) throw error;
+      });
+    };
+    return driver;
+  }
 }
 
 /** From `begin` to the end of `commit`, where the fsync is. There is one connection, so that transactions follow each other. */

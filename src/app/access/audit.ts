@@ -52,8 +52,8 @@ const chained = (before: string, row: Omit<Row, "hash" | "id">): string =>
 export type Audit = ReturnType<typeof auditOf>;
 
 /** Who did what, and who tried: an append-only table in which each record carries the hash of the one before. */
-export function auditOf(book: Book, now: () => number) {
-  let writing: Promise<unknown> = Promise.resolve();
+export function auditOf(book: Book, now: () => number, warn: (words: string) => void) {
+  let writing: Promise<void> = Promise.resolve();
   let count = 0;
 
   async function write(entry: AuditEntry): Promise<void> {
@@ -94,11 +94,18 @@ export function auditOf(book: Book, now: () => number) {
       .execute();
 
   return {
-    /** One after the other, since each stands on the one before. In the book when it ends. */
+    /**
+     * One after the other, since each stands on the one before. In the book when it ends; where the book cannot be written, as on a full disk,
+     * the log on the terminal has it, and what is recorded goes on: else nobody could make room.
+     */
     record(entry: AuditEntry): Promise<void> {
-      const written = writing.then(() => write(entry));
-      writing = written.catch(() => {}); // told to whoever records
-      return written;
+      writing = writing
+        .then(() => write(entry))
+        .catch(({ message }: Error) => {
+          const { by, action, target = "", result } = entry;
+          warn(`not in the audit log (${message}): ${by.kind} ${by.name}: ${action} ${target}: ${result}`);
+        });
+      return writing;
     },
     async query({ target, by, action, sinceMs, untilMs, limit = 50, after }: AuditQuery) {
       let query = book.selectFrom("audit").selectAll().orderBy("id", "desc").limit(limit);
