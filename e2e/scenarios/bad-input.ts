@@ -244,7 +244,7 @@ async function neighbour(
   node: string,
 ): Promise<void> {
   const { api, data } = server;
-  const count = async () => (await api.events({ limit: 10_000 })).at(-1)?.id ?? 0;
+  const count = async () => (await api.events({ limit: 1 })).at(-1)?.id ?? 0;
   const before = { rss: (await api.status({})).rssBytes, events: await count() };
   const host = await makeHost(t);
   await host.plug(network, "eth0", { address: `${network.host(200)}/24` });

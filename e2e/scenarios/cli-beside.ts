@@ -295,6 +295,7 @@ function normal(out: Said["out"]): unknown {
     return out; // a file
   }
   const volatile = new Set(["id", "addedAt", "atMs", "lastSeenMs", "createdMs", "ownBytes", "sharedBytes"]);
+  for (const live of ["supervision", "line"]) volatile.add(live);
   const text = JSON.stringify(json, (key, value) => (volatile.has(key) ? undefined : value));
   return JSON.parse(text.replaceAll(PLACES, "DATA"));
 }
