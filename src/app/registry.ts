@@ -65,6 +65,9 @@ export class Registry {
   all(): Node[] {
     return [...this.#nodes.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
   }
+  get size(): number {
+    return this.#nodes.size;
+  }
   byId = (id: string): Node | undefined => this.#nodes.get(id);
   bySerial = (serial: string): Node | undefined => this.#bySerial.get(serial);
   byMac = (mac: string): Node | undefined => this.#byMac.get(mac);

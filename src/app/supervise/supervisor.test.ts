@@ -347,6 +347,20 @@ test("thirty nodes with a limit of two: the third waits, says its place, and its
   assert.equal(w.watch.waiting(), 0);
 });
 
+test("a hall that is switched on for the first time is held back from its thirtieth node on, before any second has gone", async (t) => {
+  const w = await world(t);
+  await writeSupervision(w.core.book, { bootsAtOnce: 10 });
+  await w.watch.configure();
+  let answered = 0;
+  for (let i = 1; i <= 60; i++) {
+    const pi = await node(w, `3000${String(i).padStart(4, "0")}`);
+    if (w.watch.admit(pi, "eeprom2712") > 0) continue;
+    answered += 1;
+    w.obey(w.desk.discover(pi.id, `first-${i}`, w.clock.now, false).orders);
+  }
+  assert.equal(answered, 29);
+});
+
 test("a place that comes free goes to the first in line that still listens", async (t) => {
   const w = await world(t);
   const pis: Node[] = [];

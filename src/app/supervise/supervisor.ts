@@ -185,7 +185,7 @@ export function supervisor(options: SupervisorOptions) {
   }
 
   function limits(): void {
-    atOnce = bootsAtOnce(settings?.bootsAtOnce ?? "auto", registry.all().length);
+    atOnce = bootsAtOnce(settings?.bootsAtOnce ?? "auto", registry.size);
   }
   /** After whatever is being told now. */
   function placeFree(): void {
@@ -248,6 +248,7 @@ export function supervisor(options: SupervisorOptions) {
       const open = boots.current(node.id);
       // A Pi 3's ROM asks five times and then sleeps for good: it cannot wait.
       if (stage === "rom3" || open?.stage === "dhcp" || open?.stage === "firmware") return 0;
+      limits(); // a hall that is switched on for the first time grows by hundreds within a second
       if (turnOf === node.id) line.leave(node.id);
       const place = turnOf === node.id ? 0 : line.ask(node.id, boots.fetching, atOnce, now());
       if (place > 0) boots.touch(node.id, now());
