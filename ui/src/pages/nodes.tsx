@@ -1,5 +1,5 @@
 import { signal } from "@preact/signals";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useRef } from "preact/hooks";
 import { bulkEntries } from "../actions/bulk.ts";
 import { count } from "../format.ts";
 import { useKeys } from "../keys.ts";
@@ -29,8 +29,11 @@ export function Nodes() {
   const sort: Sort = { key: (query.get("sort") ?? "name") as SortKey, down: query.has("down") };
   const { list, problem } = useFiltered(filter, show, sort);
   const input = useRef<HTMLInputElement>(null);
-  const [typed, setTyped] = useState(filter);
-  useEffect(() => setTyped(filter), [filter]);
+  // The box belongs to who types: drawing comes later than the next key, and would take letters back. Links change it.
+  useEffect(() => {
+    const now = here.value.query.get("filter") ?? "";
+    if (input.current && input.current.value !== now) input.current.value = now;
+  }, [filter]);
   const move = (next: { filter?: string; show?: string; sort?: Sort }) => {
     const by = next.sort ?? sort;
     go(
@@ -71,11 +74,8 @@ export function Nodes() {
             aria-label="Filter nodes"
             aria-describedby="filter-help"
             placeholder="words, rack=3,model in (4B,5), or pi[01-30]"
-            value={typed}
-            onInput={(event) => {
-              setTyped(event.currentTarget.value);
-              move({ filter: event.currentTarget.value });
-            }}
+            defaultValue={filter}
+            onInput={(event) => move({ filter: event.currentTarget.value })}
             onKeyDown={(event) => {
               if (event.key === "Enter" || event.key === "ArrowDown") {
                 event.preventDefault();
