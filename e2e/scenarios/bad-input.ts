@@ -22,7 +22,7 @@ const LEFT = 8 * MB;
 export const scenario: Scenario = {
   name: "bad-input",
   tier: "ci",
-  budgetSeconds: 180,
+  budgetSeconds: 240,
   needs: [
     { tool: "mount", package: "mount" },
     { tool: "xz", package: "xz-utils" },

@@ -18,7 +18,7 @@ const LOOPBACK = { server: "127.0.0.1", dhcpPort: 0, tftpPort: 0 };
 export const scenario: Scenario = {
   name: "crash-anywhere",
   tier: "ci",
-  budgetSeconds: 90,
+  budgetSeconds: 180,
   needs: [],
   assets: [],
   async run(t) {

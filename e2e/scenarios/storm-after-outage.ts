@@ -17,7 +17,7 @@ const APART_MS = 500;
 export const scenario: Scenario = {
   name: "storm-after-outage",
   tier: "ci",
-  budgetSeconds: 120,
+  budgetSeconds: 180,
   needs: [],
   assets: [],
   async run(t) {

@@ -53,7 +53,7 @@ interface Life {
 export const scenario: Scenario = {
   name: "supervisor",
   tier: "ci",
-  budgetSeconds: 150,
+  budgetSeconds: 200,
   needs: [],
   assets: [],
   async run(t) {

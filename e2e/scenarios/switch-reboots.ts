@@ -19,7 +19,7 @@ const LOOPBACK = { server: "127.0.0.1", dhcpPort: 0, tftpPort: 0 };
 export const scenario: Scenario = {
   name: "switch-reboots",
   tier: "ci",
-  budgetSeconds: 60,
+  budgetSeconds: 100,
   needs: [],
   assets: [],
   async run(t) {

@@ -34,7 +34,7 @@ const MOST_LONG_TASKS = 25;
 export const scenario: Scenario = {
   name: "ui",
   tier: "ci",
-  budgetSeconds: 120,
+  budgetSeconds: 300,
   needs: [{ tool: "chromium", package: "chromium" }],
   assets: [],
   async run(t) {
