@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { lifeBed } from "../testing/life-bed.ts";
+import { lifeBed, REAL_CLOCK } from "../testing/life-bed.ts";
 
 const CHILD = fileURLToPath(new URL(`../testing/life-child${import.meta.url.slice(-3)}`, import.meta.url));
 const BOARDS = 6;
@@ -42,7 +42,7 @@ test("kill -9 at any moment loses no event that was answered, leaves no node hal
   t.after(() => rmSync(root, { recursive: true, force: true }));
   for (let i = 0; i < ROUNDS; i++) await round(root, 3 + Math.random() * 8);
 
-  const bed = await lifeBed(root);
+  const bed = await lifeBed(root, undefined, REAL_CLOCK);
   t.after(() => bed.close());
   const switched: string[] = [];
   bed.life.usePower({ isBound: () => true, set: async (_, want) => switched.push(want) });

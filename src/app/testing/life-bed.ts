@@ -12,8 +12,19 @@ import { openLife } from "../life/life.ts";
 import { newsDesk } from "../news.ts";
 import { Registry } from "../registry.ts";
 
-/** `said` hears of each disk that is made or dropped, after it was. */
-export async function lifeBed(root: string, said: (words: string) => void = () => {}) {
+/** The time as it is. */
+export const REAL_CLOCK = {
+  get now() {
+    return Date.now();
+  },
+};
+
+/** `said` hears of each disk that is made or dropped, after it was. Time stands still where nobody moves the clock. */
+export async function lifeBed(
+  root: string,
+  said: (words: string) => void = () => {},
+  clock: { now: number } = { now: Date.now() },
+) {
   for (const folder of ["clones", "volumes"]) mkdirSync(join(root, folder), { recursive: true });
   const book = await openBook(join(root, "book.db"));
   const registry = await Registry.open(book);
@@ -21,7 +32,6 @@ export async function lifeBed(root: string, said: (words: string) => void = () =
   const news = newsDesk();
   registry.onSaved = (id) => news.tell({ about: "node", id });
   const journal = openJournal(book, (error) => warnings.push(String(error)));
-  const clock = { now: Date.now() };
   const life = await openLife({
     book,
     registry,

@@ -3,12 +3,12 @@ import { appendFileSync } from "node:fs";
 import { join } from "node:path";
 import { LOCAL } from "../../fleet/actor.ts";
 import type { Node } from "../../fleet/node.ts";
-import { lifeBed } from "./life-bed.ts";
+import { lifeBed, REAL_CLOCK } from "./life-bed.ts";
 
 const [, , root = "", boards = "6"] = process.argv;
 const say = (name: string, words: string) => appendFileSync(join(root, name), `${words}\n`);
 
-const bed = await lifeBed(root, (words) => say("disks.log", words));
+const bed = await lifeBed(root, (words) => say("disks.log", words), REAL_CLOCK);
 const { life, hear } = bed;
 life.usePower({
   isBound: () => true,
@@ -18,7 +18,7 @@ life.usePower({
     const boot = {
       id: `${nodeId}-${Date.now()}-${Math.random()}`,
       nodeId,
-      startedMs: Date.now() + 1,
+      startedMs: Date.now(),
       stage: "dhcp",
     };
     if (want === "cycle")
