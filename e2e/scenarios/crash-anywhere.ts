@@ -161,8 +161,8 @@ async function judge(
 ): Promise<void> {
   let installs = 0;
   let cycles = 0;
-  for (const node of await commands.nodes({})) {
-    const past = (await commands.lifeHistory({ node: node.id, limit: 1000 })).reverse();
+  for (const { id } of await commands.nodes({})) {
+    const { node, past } = await atRest(commands, id);
     whole(past, node);
     const orders = past
       .filter(({ event }) => event === "reinstall")
@@ -194,6 +194,15 @@ async function judge(
     `${powerOns} power-ons for ${DEPLOYMENTS} deployments`,
   );
   t.say(`${powerOns} power-ons for ${DEPLOYMENTS} deployments; ${cycles} lines about power cycles`);
+}
+
+/** A node and its history of the same moment: something may come after the last deployment, too. */
+async function atRest(commands: Calls, id: string): Promise<{ node: NodeView; past: LifeEventView[] }> {
+  for (let tries = 1; ; tries++) {
+    const past = (await commands.lifeHistory({ node: id, limit: 1000 })).reverse();
+    const node = await commands.node({ node: id });
+    if (node.version === past.at(-1)?.version || tries === 20) return { node, past };
+  }
 }
 
 /** No version is missing, and each event begins where the one before ended. */
