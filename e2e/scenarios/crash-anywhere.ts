@@ -94,10 +94,11 @@ async function deployAll(commands: Calls, asked: Map<string, number>): Promise<v
   await until(
     240,
     async () => {
+      const all = done() === DEPLOYMENTS; // else what is asked for below has only begun
       const nodes = (await ask(() => commands.nodes({}))) ?? [];
       await Promise.all(nodes.map((node) => deployAgain(commands, asked, node)));
       const rest = nodes.length === BOARDS && nodes.every(({ state }) => state === "deployed");
-      return (rest && done() === DEPLOYMENTS) || undefined;
+      return (rest && all) || undefined;
     },
     async () => `${done()} asked for; ${await states(commands)}`,
   );
@@ -161,8 +162,8 @@ async function judge(
 ): Promise<void> {
   let installs = 0;
   let cycles = 0;
-  for (const { id } of await commands.nodes({})) {
-    const { node, past } = await atRest(commands, id);
+  for (const node of await commands.nodes({})) {
+    const past = (await commands.lifeHistory({ node: node.id, limit: 1000 })).reverse();
     whole(past, node);
     const orders = past
       .filter(({ event }) => event === "reinstall")
@@ -194,15 +195,6 @@ async function judge(
     `${powerOns} power-ons for ${DEPLOYMENTS} deployments`,
   );
   t.say(`${powerOns} power-ons for ${DEPLOYMENTS} deployments; ${cycles} lines about power cycles`);
-}
-
-/** A node and its history of the same moment: something may come after the last deployment, too. */
-async function atRest(commands: Calls, id: string): Promise<{ node: NodeView; past: LifeEventView[] }> {
-  for (let tries = 1; ; tries++) {
-    const past = (await commands.lifeHistory({ node: id, limit: 1000 })).reverse();
-    const node = await commands.node({ node: id });
-    if (node.version === past.at(-1)?.version || tries === 20) return { node, past };
-  }
 }
 
 /** No version is missing, and each event begins where the one before ended. */

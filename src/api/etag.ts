@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { BrambleError } from "../base/errors.ts";
 
 /** What changes by itself is no part of a thing's version. */
-const VOLATILE = new Set([
+export const VOLATILE: ReadonlySet<string> = new Set([
   "boot",
   "lastSeenMs",
   "line",

@@ -10,7 +10,8 @@ import { fileDisk } from "../storage/disks.ts";
 import { type ImageFacts, inspectImage } from "../storage/images/inspect.ts";
 import { type ImageManifest, imageFile } from "../storage/images/manifest.ts";
 import { listImages } from "../storage/images.ts";
-import type { CloneDisk, Core } from "./core.ts";
+import type { Core } from "./core.ts";
+import type { CloneDisk } from "./node-clones.ts";
 import { packageFolder } from "./package.ts";
 
 export interface AgentShelf {

@@ -1,24 +1,8 @@
 import type { EventView } from "../api/contract.ts";
+import type { About } from "../api/news-contract.ts";
 
 /** That something changed: who shows it asks for it anew. `event` carries itself, and stands in the book already. */
-export type News =
-  | { about: "event"; event: EventView }
-  | {
-      about:
-        | "node"
-        | "boot"
-        | "image"
-        | "clone"
-        | "volume"
-        | "profile"
-        | "group"
-        | "switch"
-        | "power"
-        | "task"
-        | "user"
-        | "setting";
-      id: string;
-    };
+export type News = { about: "event"; event: EventView } | { about: About; id: string };
 
 export interface NewsDesk {
   tell(news: News): void;

@@ -6,7 +6,8 @@ import type { Node } from "../fleet/node.ts";
 import { MODELS, modelNamed } from "../formats/boards.ts";
 import { agentShelf } from "./agent-shelf.ts";
 import { agentParameters, board, originWords } from "./boot-files.ts";
-import type { CloneDisk, Core } from "./core.ts";
+import type { Core } from "./core.ts";
+import type { CloneDisk } from "./node-clones.ts";
 import { bootLinesOf } from "./node-seed.ts";
 
 /** Makes the agent for a clone's kernels. */

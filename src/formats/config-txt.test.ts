@@ -287,7 +287,7 @@ test("start and fixup files go together (boot.adoc start_x, start_debug; release
   assert.deepEqual(await pairs("start_file=a.elf\nfixup_file=b.dat", { model: "4B" }), ["a.elf b.dat"]);
 });
 
-test("the stub that boards were seen to ask for", async () => {
+test("the armstub that boards were seen to ask for", async () => {
   assert.equal(armstubName(await read(""), { model: "3B" }, false), "armstub8-32.bin");
   assert.equal(armstubName(await read(""), { model: "3B" }, true), "armstub8.bin");
   assert.equal(armstubName(await read(""), { model: "4B" }, false), "armstub8-32-gic.bin");

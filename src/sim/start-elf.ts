@@ -88,15 +88,15 @@ function* findKernel(bench: Bench, config: ConfigTxt, places: Places): Run<Choic
 }
 
 function* launch(bench: Bench, config: ConfigTxt, places: Places, choice: Choice): Run<void> {
-  const stub = places.files + armstubName(config, bench.board, choice.is64bit);
+  const armstub = places.files + armstubName(config, bench.board, choice.is64bit);
   if (choice.name === undefined) {
-    // A stub of one's own may be all that there is: UEFI boots that way.
-    if (config.armstub === undefined || !(yield* probe(bench, stub)))
+    // An armstub of one's own may be all that there is: UEFI boots that way.
+    if (config.armstub === undefined || !(yield* probe(bench, armstub)))
       throw new BootFailure("no-kernel", "no kernel image was found");
-    return yield* readKernel(bench, stub);
+    return yield* readKernel(bench, armstub);
   }
   const path = places.files + underPrefix(places.osPrefix, choice.name);
-  yield* probeAndRead(bench, stub);
+  yield* probeAndRead(bench, armstub);
   if (!(yield* probe(bench, path))) throw new BootFailure("no-kernel", `${choice.name} is not there`);
   yield* readKernel(bench, path);
 }

@@ -1,20 +1,8 @@
 // The stream of what happens (server-sent events): the browser itself reconnects and says what it heard last.
 import { signal } from "@preact/signals";
 import type { EventView } from "../../src/api/contract.ts";
+import type { About } from "../../src/api/news-contract.ts";
 
-export type About =
-  | "node"
-  | "boot"
-  | "image"
-  | "clone"
-  | "volume"
-  | "profile"
-  | "group"
-  | "switch"
-  | "power"
-  | "task"
-  | "user"
-  | "setting";
 /** `all`: the stream had a gap, so anything may have changed. `mine`: what was just done here has changed something. */
 export interface Change {
   about: About | "all" | "mine";

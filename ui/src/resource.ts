@@ -1,8 +1,9 @@
 // Lists and details that a page shows: kept between visits, asked for anew when the stream says that they changed.
 import { type Signal, signal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
+import type { About } from "../../src/api/news-contract.ts";
 import { type Args, call, type Problem, type Result, type Verb } from "./api.ts";
-import { type About, onChange } from "./live.ts";
+import { onChange } from "./live.ts";
 
 export interface Resource<T> {
   data: Signal<T | undefined>;

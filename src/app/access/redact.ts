@@ -1,3 +1,5 @@
+import { VOLATILE as OF_A_THING } from "../../api/etag.ts";
+
 /** Arguments whose values nobody is shown again. `value` is a profile's secret. */
 const SECRET = /pass|secret|token|communit|credential|privatekey|privkey|authkey|^value$|^key$/i;
 const IN_URL = /\/\/[^/@\s]*@/g;
@@ -27,18 +29,7 @@ export function changes(before: unknown, after: unknown): { before?: unknown; af
 }
 
 /** What changes by itself. */
-export const VOLATILE: ReadonlySet<string> = new Set([
-  "boot",
-  "lastSeenMs",
-  "line",
-  "supervision",
-  "power",
-  "ownBytes",
-  "sharedBytes",
-  "inUse",
-  "lastLoginMs",
-  "lastUsedMs",
-]);
+const VOLATILE: ReadonlySet<string> = new Set([...OF_A_THING, "lastLoginMs", "lastUsedMs"]);
 
 const fields = (value: unknown): Record<string, unknown> =>
   typeof value === "object" && value !== null && !Array.isArray(value) ? { ...value } : {};

@@ -1,4 +1,4 @@
-// Which file names follow from a config.txt: firmware, kernel, initramfs, stub (boot.adoc; names as in the firmware's own tables).
+// Which file names follow from a config.txt: firmware, kernel, initramfs, armstub (boot.adoc; names as in the firmware's own tables).
 import { boardOfRevision, familyOf } from "../boards.ts";
 import type { ConfigTxt } from "../config-txt.ts";
 import type { Board } from "./filters.ts";
@@ -66,7 +66,7 @@ export function initramfsNameFor(kernel: string): string | undefined {
   return parts ? `${parts[1] ?? ""}initramfs${parts[2] ?? ""}` : undefined;
 }
 
-/** The stub that the firmware asks for right before the kernel. */
+/** The armstub that the firmware asks for right before the kernel. */
 export function armstubName(config: ConfigTxt, board: Board, is64bit: boolean): string {
   if (config.armstub !== undefined) return config.armstub;
   const family = familyOf(board.model);
