@@ -48,6 +48,12 @@ export interface DeskOptions {
   watch?: { boot(order: Do): void; token(): void };
 }
 
+/** What a board asks the TFTP server for. */
+interface FileWish {
+  path: string;
+  client: { address: string };
+}
+
 /** A board that is here may still ask for files. */
 const BEFORE_AGENT: ReadonlySet<BootStage> = new Set(["dhcp", "firmware", "kernel"]);
 /** Boots whose token may still be used; older ones go first. */
@@ -244,13 +250,7 @@ export function bootDesk(options: DeskOptions) {
     return answer(true, `${node.name} boots ${image.name}:${image.version}`);
   }
 
-  async function find({
-    path,
-    client,
-  }: {
-    path: string;
-    client: { address: string };
-  }): Promise<FoundFile | undefined> {
+  async function find({ path, client }: FileWish): Promise<FoundFile | undefined> {
     const owner = await who(path, client.address);
     if (!owner || core.life.answer(owner.node).tree === "none") return undefined;
     const { node, rest } = owner;
