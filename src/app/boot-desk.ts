@@ -2,22 +2,21 @@
 
 import { BrambleError } from "../base/errors.ts";
 import { type Boot, type BootStage, Boots, type Do, type Step } from "../fleet/boots.ts";
-import type { DhcpMode, FleetAnswer } from "../fleet/dhcp-context.ts";
+import type { FleetAnswer } from "../fleet/dhcp-context.ts";
 import { type EnrolRule, enrols } from "../fleet/enrol.ts";
 import { isPiStage, type Sender } from "../fleet/identify.ts";
 import { eventsOf } from "../fleet/life-actions.ts";
 import type { Node } from "../fleet/node.ts";
 import type { AgentHooks } from "./agent-api.ts";
-import type { AgentShelf } from "./agent-shelf.ts";
+import type { DeskOptions } from "./boot-desk-options.ts";
 import { agentParameters, bootFiles, type Prepared, sha256 } from "./boot-files.ts";
 import { bootNews } from "./boot-news.ts";
 import { bootRecord } from "./boot-record.ts";
 import { restoreBoots } from "./boot-restore.ts";
-import type { Core } from "./core.ts";
 import { diskNews } from "./disk-news.ts";
 import { knownImages, lackedBy } from "./known-images.ts";
 import { bootAnswers } from "./life/boot-answers.ts";
-import { type RevokeOptions, revokeWhileRunning } from "./life/revoke.ts";
+import { revokeWhileRunning } from "./life/revoke.ts";
 import { plannedAnswers } from "./model-dhcp.ts";
 import { nodeDisks } from "./node-disks.ts";
 import { bootLinesOf, frozenNow, seedCheck, whyUnseeded as whyUnseededWith } from "./node-seed.ts";
@@ -27,26 +26,6 @@ import { modelOf } from "./sighting.ts";
 import { newFacts } from "./supervise/facts.ts";
 import { supervisor } from "./supervise/supervisor.ts";
 import { whoAsks } from "./who-asks.ts";
-
-export interface DeskOptions {
-  core: Core;
-  agents: AgentShelf;
-  rule: EnrolRule;
-  newId(): string;
-  now(): number;
-  agentUrl(address: string): string;
-  diskPorts: { nbd(): number; iscsi(): number };
-  /** Our address on an interface of the DHCP server. */
-  addressOf(name: string): string;
-  /** Our address where a node's own way to us is not known. */
-  defaultHost: string;
-  /** How addresses are given on the network that this address of ours is on. */
-  dhcpMode?(server: string | undefined): DhcpMode | undefined;
-  endLease: RevokeOptions["endLease"];
-  say(words: string): void;
-  /** Counts what happens. */
-  watch?: { boot(order: Do): void; token(): void };
-}
 
 /** What a board asks the TFTP server for. */
 interface FileWish {
