@@ -62,12 +62,14 @@ export async function loopback(options: LoopbackOptions = {}) {
     });
     return boots[0]?.boot;
   };
+  const bootId = () => server.desk.current(node.id)?.id ?? "of-tests";
   /** Opens the node's disk to a boot of it on loopback; the name is the secret. */
   const giveNbd = async () => {
-    const { port, name } = await server.desk.agentHooks.exportNbd(node, "127.0.0.1");
+    const { port, name } = await server.desk.agentHooks.exportNbd(node, bootId(), "127.0.0.1");
     return `nbd://127.0.0.1:${port}/${name}`;
   };
-  const giveIscsi = async () => iscsiDisk(await server.desk.agentHooks.exportIscsi(node, "127.0.0.1"));
+  const giveIscsi = async () =>
+    iscsiDisk(await server.desk.agentHooks.exportIscsi(node, bootId(), "127.0.0.1"));
   /** All events, when one of them says this: threads tell of things a moment later. */
   const events = async (what = /^/) => {
     const until = Date.now() + 60_000;

@@ -67,10 +67,10 @@ export interface AgentHooks {
     bootId: string,
     told: { fact: "booted"; words: string } | { fact: "inventory"; text: string },
   ): Promise<void>;
-  /** Opens the node's disk to it alone over NBD, and closes it to every boot before. */
-  exportNbd(node: Node, address: string): Promise<NbdRoot>;
+  /** Opens the node's disk to this boot of it alone over NBD, and closes it to every boot before. */
+  exportNbd(node: Node, bootId: string, address: string): Promise<NbdRoot>;
   /** The same over iSCSI: its clone and its volumes behind one target. */
-  exportIscsi(node: Node, address: string): Promise<IscsiRoot>;
+  exportIscsi(node: Node, bootId: string, address: string): Promise<IscsiRoot>;
   /** The ram root: a stream, and what it is. */
   ramRoot(node: Node): Promise<{ format: "tar" | "squashfs"; stream(): Readable }>;
   /** The boots that wait for their agent: hashes of their one-time token, by boot id; two after a restart of ours. */
@@ -82,6 +82,8 @@ export interface AgentHooks {
       used?: { address: string; atMs: number; answer: string | undefined };
       /** It was used before a restart of ours, from here. */
       onlyFrom?: string;
+      /** A newer boot of the node has used its own: this one's is worth nothing any more. */
+      replaced?: true;
     }
   >;
   /** By sha256 of the secret. */
@@ -101,6 +103,8 @@ export interface Session {
 /** The routes of the node-facing listener. */
 export function agentRoutes(hooks: AgentHooks): Route[] {
   const { core, sessions } = hooks;
+  /** By node: the welcome that is under way. Two boots of one node are welcomed one after the other, so that disks change hands in that order. */
+  const turns = new Map<string, Promise<unknown>>();
 
   /** Sessions belong to one boot and one address; a newer boot of the node ends them. */
   function session(request: HttpRequest): Session {
@@ -122,39 +126,47 @@ export function agentRoutes(hooks: AgentHooks): Route[] {
       );
       throw new BrambleError("TOKEN_REFUSED", "this boot's token is not valid");
     }
+    const bootId = said.get("boot") ?? "";
+    const refuse = (why: string): BrambleError => {
+      core.journal.event("token", node.id, `${request.address} used this boot's token ${why}: refused`);
+      return new BrambleError("TOKEN_REFUSED", `this boot's token was used ${why}`);
+    };
     const now = hooks.now();
-    if (known.onlyFrom !== undefined && known.onlyFrom !== request.address) {
-      core.journal.event(
-        "token",
-        node.id,
-        `${request.address} used this boot's token a second time: refused`,
-      );
-      throw new BrambleError("TOKEN_REFUSED", "this boot's token was used before");
-    }
+    if (known.replaced) throw refuse("after a newer boot of the node has used its own");
+    if (known.onlyFrom !== undefined && known.onlyFrom !== request.address) throw refuse("a second time");
     if (known.used) {
       const { address, atMs, answer } = known.used;
       if (address === request.address && now - atMs < GRACE_MS) {
         return answer === undefined ? { status: 503, body: "error=still+at+work\n" } : { body: answer };
       }
-      core.journal.event(
-        "token",
-        node.id,
-        `${request.address} used this boot's token a second time: refused`,
-      );
-      throw new BrambleError("TOKEN_REFUSED", "this boot's token was used before");
+      throw refuse("a second time");
     }
-    const bootId = said.get("boot") ?? "";
     known.used = { address: request.address, atMs: now, answer: undefined };
+    // tokens stand in the order in which their boots began
+    for (const [id, other] of hooks.tokens) {
+      if (id === bootId) break;
+      if (other.nodeId === node.id) other.replaced = true;
+    }
     hooks.revive(node.id, bootId);
-    hooks.step(node, `the agent says hello from ${request.address}`, "agent");
+    const words = `the agent says hello from ${request.address}`;
+    if (hooks.current(node.id)?.id === bootId) hooks.step(node, words, "agent");
+    else core.journal.event("token", node.id, `${words}, for a boot that is not its newest`);
     try {
-      const answer = await welcome(node, bootId, request);
+      const answer = await inTurn(node.id, () => welcome(node, bootId, request));
       known.used.answer = answer;
       return { body: answer };
     } catch (error) {
       delete known.used; // the disk was not to be had: the agent may ask again
       throw error;
     }
+  }
+
+  function inTurn<T>(nodeId: string, work: () => Promise<T>): Promise<T> {
+    const mine = (turns.get(nodeId) ?? Promise.resolve()).catch(() => {}).then(work); // told to its own caller
+    turns.set(nodeId, mine);
+    const over = () => turns.get(nodeId) === mine && turns.delete(nodeId);
+    mine.then(over, over);
+    return mine;
   }
 
   async function welcome(
@@ -171,7 +183,7 @@ export function agentRoutes(hooks: AgentHooks): Route[] {
       ["hostname", node.name],
       ["seed", 1],
       ["reporter", 1],
-      ...(await diskOrders(hooks, seen, { address, localAddress, own: seen === node })),
+      ...(await diskOrders(hooks, seen, { bootId, address, localAddress, own: seen === node })),
     ];
     if (!hooks.tokens.has(bootId)) {
       // its rights were withdrawn while we were at it

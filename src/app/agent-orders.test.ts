@@ -18,7 +18,7 @@ const NODE: Node = {
   firstSeenMs: 0,
   lastSeenMs: 0,
 };
-const REQUEST = { address: "10.0.0.2", localAddress: "10.0.0.1", own: true };
+const REQUEST = { address: "10.0.0.2", localAddress: "10.0.0.1", bootId: "b1", own: true };
 
 /** Hooks around a real book; what was opened, and what was said in the timeline, is kept. */
 async function bench(t: TestContext, profile: Partial<Profile>) {

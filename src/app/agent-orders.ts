@@ -12,10 +12,13 @@ export async function diskOrders(
   hooks: Pick<AgentHooks, "core" | "exportNbd" | "exportIscsi" | "ramRoot" | "step">,
   node: Node,
   {
+    bootId,
     address,
     localAddress,
     own,
   }: Pick<HttpRequest, "address" | "localAddress"> & {
+    /** The boot whose token was shown. */
+    bootId: string;
     /** It boots its own system: else no disk that is not asked for is opened to it. */
     own: boolean;
   },
@@ -27,7 +30,7 @@ export async function diskOrders(
   const volumes = !own || root === "inventory" || root === "shell" ? [] : await nodeVolumes(core, node);
   const iscsi = async () =>
     lines.push(
-      ...sessionLines(await hooks.exportIscsi(node, address), localAddress),
+      ...sessionLines(await hooks.exportIscsi(node, bootId, address), localAddress),
       ...volumeLines(volumes),
     );
   if (guard) lines.push(["guard", `${guard.shutdown},${guard.down}`]);
@@ -35,7 +38,7 @@ export async function diskOrders(
     await iscsi();
     lines.push(["iscsi_lun", 0], ...(await partitionLines(core, node)));
   } else if (root === "nbd") {
-    const { port, name, size } = await hooks.exportNbd(node, address);
+    const { port, name, size } = await hooks.exportNbd(node, bootId, address);
     lines.push(["nbd_host", localAddress], ["nbd_port", port], ["nbd_export", name], ["nbd_size", size]);
     lines.push(...(await partitionLines(core, node)));
     // one clone is never open in two ways at once, and the target has both

@@ -285,8 +285,8 @@ export function bootDesk(options: DeskOptions) {
     ended: (node) => obey(boots.end(node.id, "switched-root", now())),
     ...answers.hooks,
     dropDisk: (node) => disks.drop(node, "its rights were withdrawn"),
-    exportNbd: (node, address) => disks.exportNbd(node, boots.current(node.id), address),
-    exportIscsi: (node, address) => disks.exportIscsi(node, boots.current(node.id), address),
+    exportNbd: disks.exportNbd,
+    exportIscsi: disks.exportIscsi,
   };
 
   revokeWhileRunning({ core, boots, tokens, sessions, dropDisk: disks.drop, endLease, obey, now });

@@ -1,5 +1,4 @@
 // The disks that nodes may open: one boot of each node, by NBD or iSCSI. The book knows them, so that a restart of ours takes nobody's disk.
-import type { Boot } from "../fleet/boots.ts";
 import type { Node } from "../fleet/node.ts";
 import { sha256 } from "./boot-files.ts";
 import type { Core } from "./core.ts";
@@ -25,9 +24,6 @@ export interface IscsiRoot {
 
 export const targetName = (node: { id: string }): string => `iqn.2026-11.local.bramble:${node.id}`;
 export const initiatorName = (node: { id: string }): string => `iqn.2026-11.local.bramble:init-${node.id}`;
-
-/** The boot's name where none is known: a node that asks out of turn. */
-const NO_BOOT = "?";
 
 export function nodeDisks(core: Core, ports: { nbd(): number; iscsi(): number }) {
   const { book, disks, data, journal, registry } = core;
@@ -135,8 +131,7 @@ export function nodeDisks(core: Core, ports: { nbd(): number; iscsi(): number })
 
   return {
     /** Opens a node's clone to one address under a secret name; the boot before loses it. */
-    async exportNbd(node: Node, boot: Boot | undefined, address: string): Promise<NbdRoot> {
-      const bootId = boot?.id ?? NO_BOOT;
+    async exportNbd(node: Node, bootId: string, address: string): Promise<NbdRoot> {
       const path = await cloneFor(node, bootId);
       const secret = core.newSecret();
       await giveNbd(node, bootId, address, sha256(secret));
@@ -145,8 +140,7 @@ export function nodeDisks(core: Core, ports: { nbd(): number; iscsi(): number })
     },
 
     /** Opens a node's target, with its clone and its volumes, to one boot; the boot before loses it. Again for the same boot: other LUNs. */
-    async exportIscsi(node: Node, boot: Boot | undefined, address: string): Promise<IscsiRoot> {
-      const bootId = boot?.id ?? NO_BOOT;
+    async exportIscsi(node: Node, bootId: string, address: string): Promise<IscsiRoot> {
       const path = await cloneFor(node, bootId);
       const { chap, luns } = await giveIscsi(node, bootId, address);
       await remember(node, { bootId, kind: "iscsi", address, secretHash: null });
