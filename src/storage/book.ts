@@ -3,8 +3,10 @@ import Libsql from "libsql";
 import { BrambleError } from "../base/errors.ts";
 import type { AccessTables } from "./access-tables.ts";
 import { migrations } from "./book-migrations.ts";
+import { keepingStatements } from "./book-statements.ts";
 import type { LifeColumns, LifeTables } from "./life-tables.ts";
 import type { ModelNodeColumns, ModelTables } from "./model-tables.ts";
+import type { NfsColumns, NfsTables } from "./nfs-tables.ts";
 import type { ObserveTables } from "./observe-tables.ts";
 import type { PowerTables } from "./power-tables.ts";
 import type { ProfileTables } from "./profile-tables.ts";
@@ -16,11 +18,13 @@ export interface Tables
     AccessTables,
     LifeTables,
     ModelTables,
+    NfsTables,
     ObserveTables,
     PowerTables,
     SuperviseTables {
   node: LifeColumns &
-    ModelNodeColumns & {
+    ModelNodeColumns &
+    NfsColumns & {
       id: string;
       serial: string | null;
       mac: string | null;
@@ -40,7 +44,7 @@ export interface Tables
       guard: string | null;
       volumes: string | null;
     };
-  profile: {
+  profile: NfsColumns & {
     name: string;
     image: string | null;
     root: string;
@@ -100,7 +104,8 @@ export interface Tables
   openDisk: {
     nodeId: string;
     bootId: string;
-    kind: "nbd" | "iscsi";
+    /** `iscsi`: clone and volumes behind its target; `volumes`: these alone. */
+    kind: "nbd" | "iscsi" | "volumes" | "nbd+volumes";
     address: string;
     /** NBD: sha256 of the name that it asks by. */
     secretHash: string | null;
@@ -152,7 +157,7 @@ export async function openBook(path: string, onTransaction?: (ms: number) => voi
     throw damaged(error);
   }
   const book = new Kysely<Tables>({
-    dialect: new BookDialect({ database }),
+    dialect: new BookDialect({ database: keepingStatements(database) }),
     ...(onTransaction && { log: transactionTimes(onTransaction) }),
   });
   databases.set(book, database);
