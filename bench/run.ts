@@ -4,20 +4,25 @@ import { cpus, loadavg } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
+import { orUsage } from "../test/usage.ts";
 import { BenchRun } from "./harness/bench.ts";
 import type { BenchCase } from "./harness/case.ts";
 import { table } from "./harness/table.ts";
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    list: { type: "boolean" },
-    json: { type: "string" },
-    only: { type: "string", multiple: true },
-    seconds: { type: "string", default: "1" },
-    rounds: { type: "string", default: "2" },
-  },
-});
+const USAGE =
+  "npm run bench -- [NAME ...] [--list] [--only CELL ...] [--seconds S] [--rounds N] [--json FILE]";
+const { values, positionals } = orUsage(USAGE, () =>
+  parseArgs({
+    allowPositionals: true,
+    options: {
+      list: { type: "boolean" },
+      json: { type: "string" },
+      only: { type: "string", multiple: true },
+      seconds: { type: "string", default: "1" },
+      rounds: { type: "string", default: "2" },
+    },
+  }),
+);
 
 async function findCases(): Promise<BenchCase[]> {
   const folder = join(dirname(fileURLToPath(import.meta.url)), "cases");

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
 import { which } from "../test/tools.ts";
+import { orUsage } from "../test/usage.ts";
 import { ASSET_NEEDS, prepare } from "./assets.ts";
 import { start } from "./bed/commands.ts";
 import { cacheFolder } from "./cache.ts";
@@ -135,16 +136,20 @@ function tell({ outcome, name, seconds, said, why }: Result): void {
   if (why) console.log(`    ${why}`);
 }
 
+const USAGE = "npm run e2e -- [NAME ...] [--list] [--tier ci|full] [--jobs N] [--json FILE]";
+
 async function main(): Promise<number> {
-  const { values, positionals } = parseArgs({
-    allowPositionals: true,
-    options: {
-      list: { type: "boolean" },
-      json: { type: "string" },
-      tier: { type: "string", default: "ci" },
-      jobs: { type: "string", default: String(Math.min(2, availableParallelism())) },
-    },
-  });
+  const { values, positionals } = orUsage(USAGE, () =>
+    parseArgs({
+      allowPositionals: true,
+      options: {
+        list: { type: "boolean" },
+        json: { type: "string" },
+        tier: { type: "string", default: "ci" },
+        jobs: { type: "string", default: String(Math.min(2, availableParallelism())) },
+      },
+    }),
+  );
   const jobs = Number(values.jobs);
   if (!["ci", "full"].includes(values.tier) || !(jobs >= 1)) {
     console.error("--tier is ci or full, --jobs 1 or more");
