@@ -1,14 +1,22 @@
 // What nodes and profiles say about disks and seeds: parts of their views and patches.
 import Type, { type Static } from "typebox";
+import { ROOT_MODES } from "../fleet/node.ts";
 import { args, NAME, oneOf, orNull } from "./schema.ts";
 
-export const RootMode = oneOf("auto", "iscsi", "nbd", "ram", "inventory", "shell");
+export const RootMode = oneOf(...ROOT_MODES);
 const Guard = args({ shutdown: Type.Number({ minimum: 0 }), down: Type.Number({ minimum: 0 }) });
 const VolumeSpec = args({
   name: NAME,
   size: Type.Integer({ description: "bytes, whole MiB" }),
   fstype: oneOf("ext4", "none"),
   mountpoint: Type.Optional(NAME),
+});
+const NfsBoot = oneOf("auto", "kernel", "agent");
+const ExternalRoot = args({
+  type: oneOf("nfs"),
+  server: Type.String({ maxLength: 253 }),
+  path: Type.String({ maxLength: 512, description: "{node} and {id} stand for the node's" }),
+  options: Type.Optional(Type.String({ maxLength: 256, description: "mount options, after vers=3,nolock" })),
 });
 
 /** What a node is given about disks; its own or its profile's. */
@@ -17,6 +25,8 @@ export const DISK_SETTINGS = {
   quota: Type.Optional(Type.Integer({ description: "bytes that its clone and snapshots may take" })),
   guard: Type.Optional(Guard),
   volumes: Type.Array(VolumeSpec),
+  nfsBoot: Type.Optional(NfsBoot),
+  external: Type.Optional(ExternalRoot),
 };
 const DiskSettingsView = Type.Object(DISK_SETTINGS);
 export type DiskSettingsView = Static<typeof DiskSettingsView>;
@@ -35,6 +45,8 @@ export const SETTINGS_PATCH = {
   quota: Type.Optional(orNull(Type.Integer())),
   guard: Type.Optional(orNull(Guard)),
   volumes: Type.Optional(orNull(Type.Array(VolumeSpec, { maxItems: 64 }))),
+  nfsBoot: Type.Optional(orNull(NfsBoot)),
+  external: Type.Optional(orNull(ExternalRoot)),
 };
 export const SettingsPatch = args(SETTINGS_PATCH);
 export type SettingsPatch = Static<typeof SettingsPatch>;

@@ -11,7 +11,10 @@ export const present = <T extends object>(row: T) =>
     [K in keyof T]: NonNullable<T[K]>;
   };
 
-type DiskColumns = Pick<Selectable<Tables["profile"]>, "ephemeral" | "quota" | "guard" | "volumes">;
+type DiskColumns = Pick<
+  Selectable<Tables["profile"]>,
+  "ephemeral" | "quota" | "guard" | "volumes" | "nfsBoot" | "external"
+>;
 
 /** What a row holds as JSON or as 0 and 1. */
 export const unpacked = (row: DiskColumns & { seed: string }) => ({
@@ -19,12 +22,22 @@ export const unpacked = (row: DiskColumns & { seed: string }) => ({
   ...(row.ephemeral !== null && { ephemeral: row.ephemeral === 1 }),
   ...(row.guard !== null && { guard: JSON.parse(row.guard) as NonNullable<Node["guard"]> }),
   ...(row.volumes !== null && { volumes: JSON.parse(row.volumes) as NonNullable<Node["volumes"]> }),
+  ...(row.external !== null && { external: JSON.parse(row.external) as NonNullable<Node["external"]> }),
 });
-export const packed = ({ ephemeral, quota, guard, volumes }: DiskSettings): DiskColumns => ({
+export const packed = ({
+  ephemeral,
+  quota,
+  guard,
+  volumes,
+  nfsBoot,
+  external,
+}: DiskSettings): DiskColumns => ({
   ephemeral: ephemeral === undefined ? null : Number(ephemeral),
   quota: quota ?? null,
   guard: guard ? JSON.stringify(guard) : null,
   volumes: volumes ? JSON.stringify(volumes) : null,
+  nfsBoot: nfsBoot ?? null,
+  external: external ? JSON.stringify(external) : null,
 });
 
 /** Columns of a node that hold JSON. */

@@ -1,6 +1,7 @@
 import { BrambleError } from "../base/errors.ts";
 import { checkVolume, type Guard, parseGuard, type VolumeSpec } from "../fleet/disk-settings.ts";
 import type { Group } from "../fleet/groups.ts";
+import { checkExternal, type ExternalRoot, NFS_BOOTS, type NfsBoot } from "../fleet/nfs-root.ts";
 import { type Node, type Profile, ROOT_MODES, type RootMode } from "../fleet/node.ts";
 import type { ModelPatch } from "./model-patch.ts";
 
@@ -19,6 +20,8 @@ export interface NodePatch extends ModelPatch {
   quota?: number | null;
   guard?: Guard | null;
   volumes?: VolumeSpec[] | null;
+  nfsBoot?: NfsBoot | null;
+  external?: ExternalRoot | null;
 }
 export type ProfilePatch = Omit<NodePatch, "name" | "profile" | "address" | keyof ModelPatch>;
 
@@ -36,6 +39,11 @@ export function applySettings(target: Node | Profile | Group, patch: ProfilePatc
   if (patch.root && !ROOT_MODES.includes(patch.root)) {
     throw new BrambleError("BAD_INPUT", `${patch.root} is no root mode`, {
       hint: `one of ${ROOT_MODES.join(", ")}`,
+    });
+  }
+  if (patch.nfsBoot && !NFS_BOOTS.includes(patch.nfsBoot)) {
+    throw new BrambleError("BAD_INPUT", `an NFS root is not mounted by ${patch.nfsBoot}`, {
+      hint: `one of ${NFS_BOOTS.join(", ")}`,
     });
   }
   setOrDrop(target, "image", patch.image as string | null | undefined);
@@ -64,6 +72,8 @@ export function applySettings(target: Node | Profile | Group, patch: ProfilePatc
   setOrDrop(target as Node, "quota", patch.quota);
   setOrDrop(target as Node, "guard", guard && parseGuard(`${guard.shutdown},${guard.down}`));
   setOrDrop(target as Node, "volumes", patch.volumes && volumesOnce(patch.volumes));
+  setOrDrop(target as Node, "nfsBoot", patch.nfsBoot);
+  setOrDrop(target as Node, "external", patch.external && checkExternal(patch.external));
   setOrDrop(target.seed, "user", patch.user as string | null | undefined);
   setOrDrop(target.seed, "passwordHash", patch.passwordHash as string | null | undefined);
   setOrDrop(target.seed, "sshKeys", patch.sshKeys as string[] | null | undefined);

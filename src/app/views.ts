@@ -24,7 +24,10 @@ export function nodeView(
 ): NodeView {
   const now = registry.resolve(node);
   const own = (
-    ["image", "root", "firmware", "address", "ephemeral", "quota", "guard", "volumes"] as const
+    [
+      ...(["image", "root", "firmware", "address", "ephemeral", "quota", "guard", "volumes"] as const),
+      ...(["nfsBoot", "external"] as const),
+    ] as const
   ).filter((key) => node[key] !== undefined);
   return {
     id: node.id,
@@ -71,11 +74,15 @@ const diskSettings = ({
   quota,
   guard,
   volumes = [],
+  nfsBoot,
+  external,
 }: Unset<DiskSettings>): DiskSettingsView => ({
   ephemeral,
   volumes,
   ...(quota !== undefined && { quota }),
   ...(guard && { guard }),
+  ...(nfsBoot !== undefined && nfsBoot !== "auto" && { nfsBoot }),
+  ...(external && { external }),
 });
 type Unset<T> = { [K in keyof T]: T[K] | undefined };
 

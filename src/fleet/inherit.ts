@@ -13,12 +13,18 @@ export interface Setting {
   over: { value: unknown; from: string }[];
 }
 
-type Layer = Pick<Node, "image" | "root" | "firmware" | "ephemeral" | "quota" | "guard" | "volumes"> & {
+type Layer = Pick<
+  Node,
+  "image" | "root" | "firmware" | "ephemeral" | "quota" | "guard" | "volumes" | "nfsBoot" | "external"
+> & {
   seed: SeedSettings;
   values?: Readonly<Record<string, string | null>> | undefined;
 };
 
-const PLAIN = ["image", "root", "firmware", "ephemeral", "quota", "guard"] as const;
+const PLAIN = [
+  ...["image", "root", "firmware", "ephemeral", "quota", "guard"],
+  ...["nfsBoot", "external"],
+] as const satisfies readonly (keyof Layer)[];
 const SEED = ["user", "passwordHash", "sshKeys"] as const;
 const BUILT_IN: [string, unknown][] = [
   ["root", "auto"],

@@ -3,14 +3,15 @@ import type { Planned } from "./address-plan.ts";
 import type { BootOverride } from "./boot-answer.ts";
 import { allVolumes, type Guard, type VolumeSpec } from "./disk-settings.ts";
 import type { NodeState } from "./lifecycle-table.ts";
+import type { ExternalRoot, NfsBoot } from "./nfs-root.ts";
 import type { Place } from "./places.ts";
 
 /**
- * How a node gets its root. `auto` follows the release: iSCSI. `inventory`: none, it tells what it is and powers off. `shell`: none, a
- * person at its console looks around.
+ * How a node gets its root. `auto` follows the release: iSCSI. `nfs`: a tree of its own over its image. `external`: on a server that is not
+ * ours. `inventory`: none, it tells what it is and powers off. `shell`: none, a person at its console looks around.
  */
-export type RootMode = "auto" | "iscsi" | "nbd" | "ram" | "inventory" | "shell";
-export const ROOT_MODES: readonly RootMode[] = ["auto", "iscsi", "nbd", "ram", "inventory", "shell"];
+export const ROOT_MODES = ["auto", "iscsi", "nbd", "nfs", "ram", "external", "inventory", "shell"] as const;
+export type RootMode = (typeof ROOT_MODES)[number];
 
 /** What a person wants to find on a node: written into its root at boot, never into the image. */
 export interface SeedSettings {
@@ -28,6 +29,10 @@ export interface DiskSettings {
   quota?: number;
   guard?: Guard;
   volumes?: VolumeSpec[];
+  /** Who mounts an NFS root. */
+  nfsBoot?: NfsBoot;
+  /** Where the root of mode `external` is. */
+  external?: ExternalRoot;
 }
 
 /** What only the life cycle changes (app/life). */
@@ -104,6 +109,8 @@ export function resolveNode(node: Node, profile: Profile) {
     quota: node.quota ?? profile.quota,
     guard: node.guard ?? profile.guard,
     volumes: allVolumes(profile.volumes, node.volumes),
+    nfsBoot: node.nfsBoot ?? profile.nfsBoot ?? ("auto" as const),
+    external: node.external ?? profile.external,
   };
 }
 

@@ -2,6 +2,7 @@ import { type Kysely, type Migration, sql } from "kysely";
 import { accessMigrations } from "./access-tables.ts";
 import { lifeMigrations } from "./life-tables.ts";
 import { modelMigrations } from "./model-tables.ts";
+import { nfsMigrations } from "./nfs-tables.ts";
 import { observeMigrations } from "./observe-tables.ts";
 import { powerMigrations } from "./power-tables.ts";
 import { profileMigrations } from "./profile-tables.ts";
@@ -156,4 +157,5 @@ export const migrations: Record<string, Migration> = {
   ...lifeMigrations,
   ...superviseMigrations,
   ...powerMigrations,
+  ...nfsMigrations,
 };

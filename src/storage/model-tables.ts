@@ -1,8 +1,9 @@
 import { type Kysely, type Migration, sql } from "kysely";
+import type { NfsColumns } from "./nfs-tables.ts";
 
 /** Groups, address pools, versions of templates, and what nodes and boots keep of them. */
 export interface ModelTables {
-  group: {
+  group: NfsColumns & {
     name: string;
     about: string | null;
     image: string | null;

@@ -17,6 +17,8 @@ export const ROOT_OPTIONS: readonly Option[] = [
   { value: "auto", text: "auto: what suits this release (iSCSI)" },
   { value: "iscsi", text: "iscsi: its own disk over iSCSI" },
   { value: "nbd", text: "nbd: its own disk over NBD" },
+  { value: "nfs", text: "nfs: its own tree of files over NFS" },
+  { value: "external", text: "external: on another server" },
   { value: "ram", text: "ram: the image in memory, nothing is kept" },
   { value: "inventory", text: "inventory: it tells what it is and powers off" },
   { value: "shell", text: "shell: no root, a person at its console looks around" },

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { NodeSettingsPatch } from "../../api/contract.ts";
 import { parseGuard, parseSize, parseVolumeSpec } from "../../fleet/disk-settings.ts";
+import { NFS_BOOTS, type NfsBoot, parseExternal } from "../../fleet/nfs-root.ts";
 import { ROOT_MODES } from "../../fleet/node.ts";
 
 /** What the options of `settings()` give. */
@@ -19,6 +20,8 @@ export interface SettingOptions {
   quota?: string;
   guard?: string;
   volume?: string[];
+  nfsBoot?: string;
+  external?: string;
 }
 
 /** Adds the settings that nodes and profiles share. */
@@ -26,6 +29,16 @@ export function settings(command: Command): Command {
   return command
     .option("--image <name:version>", "image to clone")
     .addOption(new Option("--root <mode>", "where the root lives").choices([...ROOT_MODES, "-"]))
+    .addOption(
+      new Option("--nfs-boot <by>", "who mounts an NFS root: the kernel, the agent, or whoever can").choices([
+        ...NFS_BOOTS,
+        "-",
+      ]),
+    )
+    .option(
+      "--external <root>",
+      "for root external: nfs:SERVER:/PATH[,OPTIONS], {node} in the path is its name",
+    )
     .option("--firmware <name:version>", "boot files laid under the image's own")
     .option("--user <name>", "user to make on the node")
     .option("--password-hash <hash>", "its password as crypt(3) hash: openssl passwd -6")
@@ -71,6 +84,10 @@ export function settingsPatch(given: SettingOptions): NodeSettingsPatch {
     ...(given.image !== undefined && { image: orNull(given.image) }),
     ...(given.root !== undefined && {
       root: orNull(given.root) as NonNullable<NodeSettingsPatch["root"]> | null,
+    }),
+    ...(given.nfsBoot !== undefined && { nfsBoot: orNull(given.nfsBoot) as NfsBoot | null }),
+    ...(given.external !== undefined && {
+      external: given.external === "-" ? null : parseExternal(given.external),
     }),
     ...(given.firmware !== undefined && { firmware: orNull(given.firmware) }),
     ...(given.user !== undefined && { user: orNull(given.user) }),

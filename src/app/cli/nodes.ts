@@ -3,6 +3,7 @@ import pc from "picocolors";
 import type { Calls, NodeSettingsPatch, NodeView } from "../../api/contract.ts";
 import type { NodeSettingsView } from "../../api/model-contract.ts";
 import type { Guard, VolumeSpec } from "../../fleet/disk-settings.ts";
+import { externalWords } from "../../fleet/nfs-root.ts";
 import { placeWords } from "../../fleet/places.ts";
 import { bootWords } from "./boots.ts";
 import { labelCommands, labelsShown } from "./groups.ts";
@@ -224,6 +225,8 @@ function nodeLines(node: NodeView, { settings: told }: NodeSettingsView): string
     ["mac", node.mac],
     ["image", own(node.image ?? "none", "image")],
     ["root", own(node.root, "root")],
+    ["external", node.external && own(externalWords(node.external), "external")],
+    ["nfs boot", node.nfsBoot && own(node.nfsBoot, "nfsBoot")],
     ["firmware", node.firmware && own(node.firmware, "firmware")],
     ["address", node.address && fromWords(node.address, node.addressFrom)],
     ["management", node.management],

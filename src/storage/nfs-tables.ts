@@ -1,0 +1,56 @@
+import type { Kysely, Migration } from "kysely";
+
+/** Columns of nodes, profiles and groups. */
+export interface NfsColumns {
+  nfsBoot: string | null;
+  /** JSON of fleet/nfs-root.ts ExternalRoot. */
+  external: string | null;
+}
+
+export interface NfsTables {
+  /** The tree of a node, with root mode `nfs`. */
+  tree: {
+    nodeId: string;
+    imageSha: string;
+    createdMs: number;
+    /** The boot that an ephemeral tree was made for. */
+    bootId: string | null;
+    /** It was made this node's (fleet/settle.ts): 1. */
+    settled: number;
+  };
+  /** Which boot has mounted the tree, and from where: it must go on after a restart of ours. */
+  openTree: {
+    nodeId: string;
+    bootId: string;
+    address: string;
+    /** sha256 of the secret in the path that it mounts. */
+    secretHash: string;
+    atMs: number;
+  };
+}
+
+export const nfsMigrations: Record<string, Migration> = {
+  "2026-11-z-nfs": {
+    async up(db: Kysely<unknown>) {
+      for (const table of ["node", "profile", "group"])
+        for (const column of ["nfsBoot", "external"])
+          await db.schema.alterTable(table).addColumn(column, "text").execute();
+      await db.schema
+        .createTable("tree")
+        .addColumn("nodeId", "text", (c) => c.primaryKey())
+        .addColumn("imageSha", "text", (c) => c.notNull())
+        .addColumn("createdMs", "integer", (c) => c.notNull())
+        .addColumn("bootId", "text")
+        .addColumn("settled", "integer", (c) => c.notNull())
+        .execute();
+      await db.schema
+        .createTable("openTree")
+        .addColumn("nodeId", "text", (c) => c.primaryKey())
+        .addColumn("bootId", "text", (c) => c.notNull())
+        .addColumn("address", "text", (c) => c.notNull())
+        .addColumn("secretHash", "text", (c) => c.notNull())
+        .addColumn("atMs", "integer", (c) => c.notNull())
+        .execute();
+    },
+  },
+};
