@@ -10,7 +10,7 @@ import { diskOrders, type Line } from "./agent-orders.ts";
 import { sha256 } from "./boot-files.ts";
 import { clusterRoutes } from "./cluster-api.ts";
 import type { Core } from "./core.ts";
-import type { IscsiRoot, NbdRoot } from "./node-disks.ts";
+import type { IscsiRoot, IscsiSession, NbdRoot } from "./node-disks.ts";
 import { instanceOf, seedFilesOf, tokenInSeed } from "./node-seed.ts";
 
 /** A lost answer may be asked for again by the same address for this long; afterwards a token is spent. */
@@ -71,6 +71,8 @@ export interface AgentHooks {
   exportNbd(node: Node, bootId: string, address: string): Promise<NbdRoot>;
   /** The same over iSCSI: its clone and its volumes behind one target. */
   exportIscsi(node: Node, bootId: string, address: string): Promise<IscsiRoot>;
+  /** Its volumes alone behind the target, beside a root that comes by another way. */
+  exportVolumes(node: Node, bootId: string, address: string): Promise<IscsiSession>;
   /** The ram root: a stream, and what it is. */
   ramRoot(node: Node): Promise<{ format: "tar" | "squashfs"; stream(): Readable }>;
   /** The boots that wait for their agent: hashes of their one-time token, by boot id; two after a restart of ours. */

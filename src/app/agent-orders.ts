@@ -2,14 +2,14 @@
 import type { Node } from "../fleet/node.ts";
 import type { HttpRequest } from "../serve/http.ts";
 import type { AgentHooks } from "./agent-api.ts";
-import type { IscsiRoot } from "./node-disks.ts";
+import type { IscsiSession } from "./node-disks.ts";
 import { type AttachedVolume, nodeVolumes } from "./volumes.ts";
 
 export type Line = [key: string, value: string | number];
 
 /** Opens what the node is set to, and says how to get there. */
 export async function diskOrders(
-  hooks: Pick<AgentHooks, "core" | "exportNbd" | "exportIscsi" | "ramRoot" | "step">,
+  hooks: Pick<AgentHooks, "core" | "exportNbd" | "exportIscsi" | "exportVolumes" | "ramRoot">,
   node: Node,
   {
     bootId,
@@ -28,31 +28,27 @@ export async function diskOrders(
   const lines: Line[] = [["root", root]];
   // those that its settings give it are made now: what is exported comes from the book
   const volumes = !own || root === "inventory" || root === "shell" ? [] : await nodeVolumes(core, node);
-  const iscsi = async () =>
-    lines.push(
-      ...sessionLines(await hooks.exportIscsi(node, bootId, address), localAddress),
-      ...volumeLines(volumes),
-    );
+  const target = async (session: IscsiSession) =>
+    lines.push(...sessionLines(session, localAddress), ...volumeLines(volumes));
   if (guard) lines.push(["guard", `${guard.shutdown},${guard.down}`]);
   if (root === "iscsi") {
-    await iscsi();
+    await target(await hooks.exportIscsi(node, bootId, address));
     lines.push(["iscsi_lun", 0], ...(await partitionLines(core, node)));
-  } else if (root === "nbd") {
+    return lines;
+  }
+  if (root === "nbd") {
     const { port, name, size } = await hooks.exportNbd(node, bootId, address);
     lines.push(["nbd_host", localAddress], ["nbd_port", port], ["nbd_export", name], ["nbd_size", size]);
     lines.push(...(await partitionLines(core, node)));
-    // one clone is never open in two ways at once, and the target has both
-    if (volumes.length > 0)
-      hooks.step(node, "its volumes are left out: they are to be had with the root modes iscsi and ram");
   } else if (root === "ram") {
     const { format } = await hooks.ramRoot(node);
     lines.push(["ram_url", "/agent/root"], ["ram_format", format]);
-    if (volumes.length > 0) await iscsi();
   }
+  if (volumes.length > 0) await target(await hooks.exportVolumes(node, bootId, address));
   return lines;
 }
 
-function sessionLines({ port, target, initiator, chap }: IscsiRoot, host: string): Line[] {
+function sessionLines({ port, target, initiator, chap }: IscsiSession, host: string): Line[] {
   const { user, secret, mutual } = chap;
   const lines: Line[] = [
     ["iscsi_portal", `${host.includes(":") ? `[${host}]` : host}:${port}`],

@@ -287,6 +287,7 @@ export function bootDesk(options: DeskOptions) {
     dropDisk: (node) => disks.drop(node, "its rights were withdrawn"),
     exportNbd: disks.exportNbd,
     exportIscsi: disks.exportIscsi,
+    exportVolumes: disks.exportVolumes,
   };
 
   revokeWhileRunning({ core, boots, tokens, sessions, dropDisk: disks.drop, endLease, obey, now });

@@ -11,16 +11,23 @@ export interface NbdRoot {
   size: number;
 }
 
-export interface IscsiRoot {
+/** How a node gets to its target. */
+export interface IscsiSession {
   port: number;
   target: string;
   initiator: string;
   chap: Chap;
-  /** The clone's, in bytes; it is LUN 0. */
-  size: number;
-  /** The disks behind the target; the clone is LUN 0. */
+  /** The disks behind the target: the clone, if it is there, is LUN 0. */
   luns: readonly Lun[];
 }
+
+export interface IscsiRoot extends IscsiSession {
+  /** The clone's, in bytes. */
+  size: number;
+}
+
+/** What a boot has open, as the book keeps it: one clone is never open in two ways at once. */
+type Opened = "nbd" | "iscsi" | "volumes" | "nbd+volumes";
 
 export const targetName = (node: { id: string }): string => `iqn.2026-11.local.bramble:${node.id}`;
 export const initiatorName = (node: { id: string }): string => `iqn.2026-11.local.bramble:init-${node.id}`;
@@ -55,7 +62,7 @@ export function nodeDisks(core: Core, ports: { nbd(): number; iscsi(): number })
     mutual: { user: `bramble-${node.id}`.slice(0, 63), secret: await secretOf(node, "chap-mutual") },
   });
 
-  async function lunsOf(node: Node): Promise<Lun[]> {
+  async function lunsOf(node: Node, kind: "iscsi" | "volumes"): Promise<Lun[]> {
     const rows = await book
       .selectFrom("lun")
       .innerJoin("volume", "volume.id", "lun.volumeId")
@@ -64,15 +71,15 @@ export function nodeDisks(core: Core, ports: { nbd(): number; iscsi(): number })
       .where("volume.nodeId", "=", node.id)
       .orderBy("lun.lun")
       .execute();
-    return [
-      { lun: 0, path: data.clone(node.id), product: "CLONE" },
-      ...rows.map(({ lun, id }) => ({ lun, path: data.volume(id), product: "VOLUME" as const })),
-    ];
+    const volumes = rows.map(({ lun, id }) => ({ lun, path: data.volume(id), product: "VOLUME" as const }));
+    return kind === "volumes"
+      ? volumes
+      : [{ lun: 0, path: data.clone(node.id), product: "CLONE" }, ...volumes];
   }
 
   async function remember(
     node: Node,
-    row: { bootId: string; kind: "nbd" | "iscsi"; address: string; secretHash: string | null },
+    row: { bootId: string; kind: Opened; address: string; secretHash: string | null },
   ): Promise<void> {
     const values = { nodeId: node.id, atMs: Date.now(), ...row };
     await book
@@ -98,17 +105,26 @@ export function nodeDisks(core: Core, ports: { nbd(): number; iscsi(): number })
 
   async function giveIscsi(
     node: Node,
-    bootId: string,
-    address: string,
-  ): Promise<{ chap: Chap; luns: Lun[] }> {
+    { bootId, address, kind }: { bootId: string; address: string; kind: "iscsi" | "volumes" },
+  ): Promise<IscsiSession> {
     const name = nameOf(node, bootId);
-    const [chap, luns] = await Promise.all([chapOf(node), lunsOf(node)]);
-    const { ended } = await disks.call("exportIscsi", {
-      ...{ target: targetName(node), initiator: initiatorName(node) },
-      ...{ name, address, chap, luns },
-    });
+    const [chap, luns] = await Promise.all([chapOf(node), lunsOf(node, kind)]);
+    const to = { target: targetName(node), initiator: initiatorName(node), chap, luns };
+    const { ended } = await disks.call("exportIscsi", { ...to, name, address });
     opened(node, name, ended);
-    return { chap, luns };
+    return { ...to, port: ports.iscsi() };
+  }
+
+  const rowOf = (node: Node) =>
+    book.selectFrom("openDisk").selectAll().where("nodeId", "=", node.id).executeTakeFirst();
+  /** Which disks this row's target has behind it; undefined: it has none. */
+  const targetOf = (kind: Opened) =>
+    kind === "iscsi" ? kind : kind.endsWith("volumes") ? ("volumes" as const) : undefined;
+
+  /** Its target, with what lies behind it now. */
+  async function giveAgain(node: Node, row: { bootId: string; address: string; kind: Opened }) {
+    const kind = targetOf(row.kind);
+    if (kind) await giveIscsi(node, { ...row, kind });
   }
 
   /** Ends every use of a node's disk: it was forgotten, or its clone is to be reset. */
@@ -142,35 +158,37 @@ export function nodeDisks(core: Core, ports: { nbd(): number; iscsi(): number })
     /** Opens a node's target, with its clone and its volumes, to one boot; the boot before loses it. Again for the same boot: other LUNs. */
     async exportIscsi(node: Node, bootId: string, address: string): Promise<IscsiRoot> {
       const path = await cloneFor(node, bootId);
-      const { chap, luns } = await giveIscsi(node, bootId, address);
+      const session = await giveIscsi(node, { bootId, address, kind: "iscsi" });
       await remember(node, { bootId, kind: "iscsi", address, secretHash: null });
-      return {
-        ...{ port: ports.iscsi(), target: targetName(node), initiator: initiatorName(node) },
-        ...{ chap, luns, size: await sizeOf(path) },
-      };
+      return { ...session, size: await sizeOf(path) };
+    },
+
+    /** The target with a node's volumes alone, for roots that come by another way: what this boot has open by that stays. */
+    async exportVolumes(node: Node, bootId: string, address: string): Promise<IscsiSession> {
+      const session = await giveIscsi(node, { bootId, address, kind: "volumes" });
+      const row = await rowOf(node);
+      const nbd = row?.bootId === bootId && row.kind.startsWith("nbd") ? row : undefined;
+      const kind = nbd ? ("nbd+volumes" as const) : ("volumes" as const);
+      await remember(node, { bootId, kind, address, secretHash: nbd?.secretHash ?? null });
+      return session;
     },
 
     /** Volumes of a node have changed: what its next login sees. */
     async lunsChanged(node: Node): Promise<void> {
-      const row = await book
-        .selectFrom("openDisk")
-        .selectAll()
-        .where("nodeId", "=", node.id)
-        .executeTakeFirst();
-      if (row?.kind === "iscsi") await giveIscsi(node, row.bootId, row.address);
+      const row = await rowOf(node);
+      if (row) await giveAgain(node, row);
     },
 
     /** A node has logged in from another address than before. */
     async moved({ name, address }: Extract<DiskEvent, { kind: "moved" }>): Promise<void> {
       const [nodeId = "", bootId = ""] = name.split("/");
-      await book
-        .updateTable("openDisk")
-        .set({ address })
-        .where("nodeId", "=", nodeId)
-        .where("bootId", "=", bootId)
-        .execute();
       const node = registry.byId(nodeId);
-      if (node && given.get(nodeId) === name) await giveIscsi(node, bootId, address);
+      const row = node && (await rowOf(node));
+      if (!node || row?.bootId !== bootId) return;
+      // NBD stays bound to the address that the token came from
+      if (!row.kind.startsWith("nbd"))
+        await book.updateTable("openDisk").set({ address }).where("nodeId", "=", nodeId).execute();
+      if (given.get(nodeId) === name) await giveAgain(node, { ...row, address });
     },
 
     drop,
@@ -179,19 +197,20 @@ export function nodeDisks(core: Core, ports: { nbd(): number; iscsi(): number })
     async restore(): Promise<number> {
       const rows = await book.selectFrom("openDisk").selectAll().execute();
       let restored = 0;
-      for (const { nodeId, bootId, kind, address, secretHash } of rows) {
+      for (const row of rows) {
+        const { nodeId, bootId, kind, address, secretHash } = row;
         const node = registry.byId(nodeId);
         const clone = await book
           .selectFrom("clone")
           .select("nodeId")
           .where("nodeId", "=", nodeId)
           .executeTakeFirst();
-        if (!node || !clone) {
+        if (!node || !(clone || kind === "volumes")) {
           await book.deleteFrom("openDisk").where("nodeId", "=", nodeId).execute();
           continue;
         }
-        if (kind === "iscsi") await giveIscsi(node, bootId, address);
-        else await giveNbd(node, bootId, address, secretHash ?? "");
+        if (kind.startsWith("nbd")) await giveNbd(node, bootId, address, secretHash ?? "");
+        await giveAgain(node, row);
         restored += 1;
       }
       return restored;

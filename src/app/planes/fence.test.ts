@@ -179,3 +179,23 @@ test("Grants does not take a volume from another node that has it open", async (
   });
   assert.deepEqual(log, []);
 });
+
+test("Grants gives a boot its clone over NBD and its volumes over iSCSI, and a newer boot ends both", async () => {
+  const log: string[] = [];
+  const fence = new Fence();
+  const grants = new Grants(fence);
+  const volumes = (boot: string) => ({ ...iscsi(boot), paths: ["/volumes/v1.qcow2"] });
+  await grants.give(nbd("b1", "k1"), "newer");
+  fence.opened(session(node({ kind: "nbd", address: "10.0.0.7" }), log));
+  await grants.give(volumes("b1"), "newer");
+  fence.opened({ ...session(node({ address: "10.0.0.8" }), log), paths: ["/volumes/v1.qcow2"] });
+  assert.equal((await grants.find("k1"))?.name, "n1/b1");
+  assert.equal((await grants.find("iqn.x:n1"))?.name, "n1/b1");
+  assert.equal(log.length, 0, "nothing that this boot has open has ended");
+  await grants.give(nbd("b2", "k2"), "newer");
+  assert.deepEqual(log.filter((line) => line.startsWith("drop")).sort(), ["drop 10.0.0.7", "drop 10.0.0.8"]);
+  assert.equal(await grants.find("k1"), undefined);
+  assert.equal(await grants.find("iqn.x:n1"), undefined, "the older boot's volumes, too");
+  await grants.give(iscsi("b2"), "the same boot, by another way");
+  assert.equal(await grants.find("k2"), undefined, "one clone is never open in two ways");
+});

@@ -66,8 +66,11 @@ export class Grants {
           hint: "switch that node off first: a volume has one writer",
         },
       );
+    // A boot may have its disks by two ways, as long as no disk is among both.
+    const beside = (known: Grant) =>
+      known.name === grant.name && !known.paths.some((path) => grant.paths.includes(path));
     const older = [...this.#byKey.values()].filter(
-      (known) => nodeOf(known) === nodeOf(grant) && known.key !== grant.key,
+      (known) => nodeOf(known) === nodeOf(grant) && known.key !== grant.key && !beside(known),
     );
     const replaced = this.#byKey.get(grant.key);
     const stays = replaced !== undefined && replaced.name === grant.name;
@@ -75,7 +78,8 @@ export class Grants {
     for (const one of older) this.#end(one, grant);
     // The same boot asks once more: what it has open stays open.
     const goes = (party: Party) => !(stays && party.boot === bootOf(grant));
-    const clearing = this.#fence.clear(grant.paths, goes, why);
+    const paths = [...grant.paths, ...older.flatMap((one) => one.paths)];
+    const clearing = this.#fence.clear(paths, goes, why);
     this.#busy.set(grant.key, clearing);
     try {
       return await clearing;

@@ -5,6 +5,7 @@ import { Kept } from "./kept.ts";
 import { DISK_LASTING } from "./lasting.ts";
 
 const nbd = (name: string, secretHash: string) => ({ name, secretHash, path: "/c", address: "10.0.0.7" });
+const target = (name: string, path: string) => ({ target: "iqn.x:n1", name, luns: [{ lun: 1, path }] });
 
 test("Kept tells a new thread the newest export of each node, then the doors, on the ports that they had", () => {
   const kept = new Kept(DISK_LASTING);
@@ -13,10 +14,10 @@ test("Kept tells a new thread the newest export of each node, then the doors, on
   kept.answered("export", nbd("n2/b1", "bb"), {});
   kept.answered("read", { path: "/c", offset: 0, length: 1 }, new Uint8Array(1));
   kept.answered("export", nbd("n1/b2", "cc"), {});
-  kept.answered("exportIscsi", { target: "iqn.x:n1", name: "n1/b3" }, {});
+  kept.answered("exportIscsi", target("n1/b3", "/c"), {});
   assert.deepEqual(kept.again(), [
     { name: "export", args: nbd("n2/b1", "bb") },
-    { name: "exportIscsi", args: { target: "iqn.x:n1", name: "n1/b3" } },
+    { name: "exportIscsi", args: target("n1/b3", "/c") },
     { name: "listen", args: { host: "10.0.0.1", port: 41000 } },
   ]);
   kept.answered("drop", { name: "n1/b3", why: "" }, undefined);
@@ -25,6 +26,20 @@ test("Kept tells a new thread the newest export of each node, then the doors, on
     kept.again().map(({ name }) => name),
     ["listen"],
   );
+});
+
+test("Kept tells of both ways by which a boot has its disks, and of neither when a newer boot has come", () => {
+  const kept = new Kept(DISK_LASTING);
+  kept.answered("export", nbd("n1/b1", "aa"), {});
+  kept.answered("exportIscsi", target("n1/b1", "/v"), {});
+  const names = () => kept.again().map(({ name }) => name);
+  assert.deepEqual(names(), ["export", "exportIscsi"]);
+  kept.answered("export", nbd("n1/b1", "bb"), {});
+  assert.deepEqual(names(), ["exportIscsi", "export"], "asked again: the secret before is gone");
+  kept.answered("exportIscsi", target("n1/b1", "/c"), {});
+  assert.deepEqual(names(), ["exportIscsi"], "the same disk by another way");
+  kept.answered("export", nbd("n1/b2", "cc"), {});
+  assert.deepEqual(names(), ["export"]);
 });
 
 test("Kept lets tools have an export beside the node's, and forgets neither for the other", () => {

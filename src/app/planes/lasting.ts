@@ -6,14 +6,20 @@ import type { Lasting, Told } from "./kept.ts";
 type Args<N extends keyof DiskPlane> = Parameters<DiskPlane[N]>[0];
 
 const EXPORTS: readonly string[] = ["export", "exportIscsi"];
-/** Is a kept call an export of the same node, that the one of this name ends? */
+type Export = Args<"export"> | Args<"exportIscsi">;
+const pathsOf = (args: Export): readonly string[] =>
+  "path" in args ? [args.path] : args.luns.map(({ path }) => path);
+
+/** Is a kept call an export of the same node, that this one ends? Not one of the same boot with other disks. */
 const olderThan =
-  ({ name }: { name: string }) =>
+  (newer: Export) =>
   ({ name: call, args }: Told): boolean => {
     if (!EXPORTS.includes(call)) return false;
-    const [node, boot] = name.split("/");
-    const [ofNode] = (args as { name: string }).name.split("/");
-    return boot !== TOOLS && node === ofNode;
+    const older = args as Export;
+    const [node, boot] = newer.name.split("/");
+    const [ofNode] = older.name.split("/");
+    if (boot === TOOLS || node !== ofNode) return false;
+    return older.name !== newer.name || pathsOf(older).some((path) => pathsOf(newer).includes(path));
   };
 const named =
   ({ name }: Args<"drop">) =>
