@@ -105,7 +105,7 @@ const longText = (bytes: Uint8Array): string => {
 /** Writes XDR in order into a buffer of the caller's, which must have the room: past its end it throws RangeError. */
 export class XdrWriter {
   #bytes: Uint8Array = new Uint8Array(0);
-  #view = new DataView(new ArrayBuffer(0));
+  #view: DataView = new DataView(new ArrayBuffer(0));
   #at = 0;
 
   /** Starts anew at byte `at`. `view`: on the same bytes from their start. */

@@ -113,7 +113,10 @@ export interface NfsTree {
     offset: number,
     into: Uint8Array,
   ): Soon<{ count: number; eof: boolean; attributes: Attributes }>;
-  /** `data` is the caller's: it is not kept after the answer. `committed`: at least as stable as asked. */
+  /**
+   * `data` is the caller's again as soon as write() returns, be it with a promise: it lies in the buffer that the next request comes into.
+   * Whoever must wait copies it first. `committed`: at least as stable as asked.
+   */
   write(
     who: Credentials,
     ino: Ino,
@@ -143,7 +146,10 @@ export interface NfsTree {
     directory: Ino,
     name: string,
   ): Soon<{ attributes: Attributes; directory: Change }>;
-  /** Entries after `cookie` (0: from the start, "." and ".." first), for as long as `fits` says so of the next. */
+  /**
+   * Entries after `cookie` (0: from the start, "." and ".." first), for as long as `fits` says so of the next. Their cookies grow; whoever had to wait
+   * for something cold may begin anew with the first of them.
+   */
   readdir(
     who: Credentials,
     directory: Ino,
