@@ -18,7 +18,7 @@ const VOLUME = [96, 160];
 export const scenario: Scenario = {
   name: "grow",
   tier: "full",
-  budgetSeconds: 1800,
+  budgetSeconds: 700,
   needs: [
     QEMU,
     SSH,
