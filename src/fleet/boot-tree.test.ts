@@ -157,3 +157,29 @@ test("a profile's iPXE script is a file of the tree, in whatever case it is aske
   assert.equal(await read(without, "boot.ipxe"), undefined);
   assert.equal(await read(without, "cmdline.txt"), await read(tree, "cmdline.txt"));
 });
+
+test("a kernel that mounts its root by itself gets its words, and no initramfs: neither ours nor the image's", async () => {
+  const kernelRoot = ["root=/dev/nfs", "nfsroot=10.0.0.1:/nodes/a/b,vers=3", "ip=dhcp", "rw"];
+  const tree = await bootTree({
+    clone: treeOf({
+      "config.txt": "auto_initramfs=1\ninitramfs old.img followkernel\n",
+      "cmdline.txt": "root=/dev/mmcblk0p2 ip=off quiet",
+      initramfs8: "OLD",
+      initramfs_2712: "OLD",
+      "kernel8.img": "K",
+    }),
+    parameters: new Map([["token", "secret"]]),
+    kernelRoot,
+  });
+  assert.equal(await read(tree, "cmdline.txt"), `quiet ${kernelRoot.join(" ")}\n`);
+  assert.equal(await tree.find("initramfs8"), undefined);
+  assert.equal(await tree.find("INITRAMFS_2712"), undefined);
+  assert.equal(await tree.find("agent.img"), undefined);
+  assert.equal((await read(tree, "config.txt"))?.includes("\ninitramfs"), false);
+  assert.match((await read(tree, "config.txt")) ?? "", /auto_initramfs=1\n#initramfs old/);
+  assert.deepEqual(
+    (await tree.list("")).map(({ entry: { name } }) => name),
+    ["cmdline.txt", "config.txt", "kernel8.img"],
+  );
+  assert.equal(tree.changes.filter((words) => /^initramfs.*left out/.test(words)).length, 2);
+});

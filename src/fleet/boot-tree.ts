@@ -2,7 +2,7 @@ import { BrambleError } from "../base/errors.ts";
 import { toUtf8, utf8 } from "../base/text.ts";
 import { type Entry, type FileBytes, readAll, type Tree } from "../base/tree.ts";
 import { cmdlineValue } from "../formats/cmdline.ts";
-import { nodeCmdline } from "./cmdline.ts";
+import { agentWords, nodeCmdline } from "./cmdline.ts";
 
 /** Name of the agent's initramfs in every boot tree. 8.3 and short: config.txt lines are cut at 98 characters. */
 export const AGENT_FILE = "agent.img";
@@ -43,6 +43,8 @@ export interface BootTreeParts {
   agent?: AgentFile;
   /** bramble.* parameters, without the prefix. */
   parameters: ReadonlyMap<string, string>;
+  /** The kernel mounts the root by itself, told by these words: no agent, no initramfs. */
+  kernelRoot?: readonly string[];
   /** What the node's profile adds. */
   lines?: { cmdline: readonly string[]; config: readonly string[]; ipxe?: string };
 }
@@ -57,6 +59,7 @@ export async function bootTree({
   firmware,
   agent,
   parameters,
+  kernelRoot,
   lines,
 }: BootTreeParts): Promise<BootTree> {
   const lower = async (path: string): Promise<BootFile | undefined> => {
@@ -71,6 +74,8 @@ export async function bootTree({
   };
 
   const changes: string[] = [];
+  /** What the tree must not have: the image's own initramfs would look for the card. */
+  const hidden = new Set<string>();
   const generated = new Map<string, { path: string; bytes: FileBytes; why: string }>();
   const lay = (path: string, bytes: FileBytes, why: string) =>
     generated.set(path.toLowerCase(), { path, bytes, why });
@@ -85,9 +90,20 @@ export async function bootTree({
       const path = name.startsWith("/") ? name.slice(1) : prefix + name;
       const image = await text(path);
       if (image === undefined && path !== "cmdline.txt") continue;
-      const { line, removed } = nodeCmdline(image ?? "", parameters, lines?.cmdline);
+      const { line, removed } = nodeCmdline(
+        image ?? "",
+        kernelRoot ?? agentWords(parameters),
+        lines?.cmdline,
+      );
       for (const { word, why } of removed) changes.push(`${path}: removed ${word}: ${why}`);
       lay(path, memoryFile(toUtf8(`${line}\n`)), "the image's parameters, and ours for the network root");
+    }
+    if (kernelRoot) {
+      for (const name of OWN_INITRAMFS) {
+        if (!(await lower(prefix + name))) continue;
+        hidden.add((prefix + name).toLowerCase());
+        changes.push(`${prefix}${name}: left out: the kernel mounts the root by itself`);
+      }
     }
     if (!agent) continue;
     lay(prefix + AGENT_FILE, agent, "the agent that attaches the node's root");
@@ -98,7 +114,8 @@ export async function bootTree({
   if (lines?.ipxe !== undefined) lay(IPXE_FILE, memoryFile(toUtf8(lines.ipxe)), "the profile's iPXE script");
   const ofProfile = lines?.config ?? [];
   if (lines?.cmdline.length) changes.push(`cmdline.txt: the profile adds ${lines.cmdline.join(" ")}`);
-  if (agent || ofProfile.length > 0) {
+  const noOther = agent !== undefined || kernelRoot !== undefined;
+  if (noOther || ofProfile.length > 0) {
     for (const name of ["config.txt", "tryboot.txt"]) {
       const image = await text(name);
       if (image === undefined && name !== "config.txt") continue;
@@ -107,15 +124,19 @@ export async function bootTree({
         ...(agent ? configLines(prefixes.length > 1) : []),
       ];
       const words = added.filter((line) => line !== "[all]").join(", ");
-      changes.push(`${name}: added ${words} under [all]`);
-      const why = `the image's own lines, and ${agent ? "the agent's" : "the profile's"} at the end`;
-      lay(name, memoryFile(toUtf8(appendLines(image ?? "", added, agent !== undefined))), why);
+      if (words !== "") changes.push(`${name}: added ${words} under [all]`);
+      const why =
+        added.length === 0
+          ? "the image's own lines, without those that name an initramfs"
+          : `the image's own lines, and ${agent ? "the agent's" : "the profile's"} at the end`;
+      lay(name, memoryFile(toUtf8(appendLines(image ?? "", added, noOther))), why);
     }
   }
 
   return {
     changes,
     async find(path) {
+      if (hidden.has(path.toLowerCase())) return undefined;
       const over = generated.get(path.toLowerCase());
       if (!over) return lower(path);
       const file = withOrigin(over.bytes, { from: "generated", why: over.why });
@@ -132,7 +153,8 @@ export async function bootTree({
         if ((await tree?.lookup(path))?.kind !== "directory" && path !== "") continue;
         seen = true;
         for (const entry of (await tree?.list(path)) ?? [])
-          rows.set(entry.name.toLowerCase(), { entry, origin });
+          if (!hidden.has(`${path === "" ? "" : `${path}/`}${entry.name}`.toLowerCase()))
+            rows.set(entry.name.toLowerCase(), { entry, origin });
       }
       if (!seen) throw new BrambleError("FILE_UNKNOWN", `${path} is no folder of this boot tree`);
       const folder = path === "" ? "" : `${path}/`;

@@ -32,10 +32,14 @@ export interface Cmdline {
 /** Why a parameter cannot hold on a network root; undefined where it can. */
 export const foreignWord = (word: string): string | undefined => FOREIGN.find(({ test }) => test(word))?.why;
 
+/** What the agent is told on the command line. */
+export const agentWords = (parameters: ReadonlyMap<string, string>): string[] =>
+  [...parameters].map(([name, value]) => `bramble.${name}=${value}`);
+
 /** The node's own cmdline.txt: the image's words without what cannot hold here, the profile's that it lacks, then ours. */
 export function nodeCmdline(
   image: string,
-  ours: ReadonlyMap<string, string>,
+  ours: readonly string[],
   profile: readonly string[] = [],
 ): Cmdline {
   const removed: Cmdline["removed"] = [];
@@ -45,6 +49,5 @@ export function nodeCmdline(
     return why === undefined;
   });
   const wanted = profile.filter((word) => !kept.includes(word));
-  const added = [...ours].map(([name, value]) => `bramble.${name}=${value}`);
-  return { line: [...kept, ...wanted, ...added].join(" "), removed };
+  return { line: [...kept, ...wanted, ...ours].join(" "), removed };
 }

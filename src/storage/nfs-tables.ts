@@ -1,4 +1,4 @@
-import type { Kysely, Migration } from "kysely";
+import type { Generated, Kysely, Migration } from "kysely";
 
 /** Columns of nodes, profiles and groups. */
 export interface NfsColumns {
@@ -10,7 +10,11 @@ export interface NfsColumns {
 export interface NfsTables {
   /** The tree of a node, with root mode `nfs`. */
   tree: {
+    /** Of the export, in handles: never another one's. */
+    number: Generated<number>;
     nodeId: string;
+    /** 32 random bits in the handles' check, never told. */
+    salt: number;
     imageSha: string;
     createdMs: number;
     /** The boot that an ephemeral tree was made for. */
@@ -37,7 +41,9 @@ export const nfsMigrations: Record<string, Migration> = {
           await db.schema.alterTable(table).addColumn(column, "text").execute();
       await db.schema
         .createTable("tree")
-        .addColumn("nodeId", "text", (c) => c.primaryKey())
+        .addColumn("number", "integer", (c) => c.primaryKey().autoIncrement())
+        .addColumn("nodeId", "text", (c) => c.notNull().unique())
+        .addColumn("salt", "integer", (c) => c.notNull())
         .addColumn("imageSha", "text", (c) => c.notNull())
         .addColumn("createdMs", "integer", (c) => c.notNull())
         .addColumn("bootId", "text")

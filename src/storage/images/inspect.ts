@@ -64,15 +64,7 @@ export interface ImageFacts {
  * Errors of reading the disk itself come through.
  */
 export async function inspectImage(disk: ReadableDisk): Promise<ImageFacts> {
-  const facts: ImageFacts = {
-    scheme: "none",
-    diskId: "",
-    partitions: [],
-    kernels: [],
-    modules: [],
-    models: [],
-    notes: [],
-  };
+  const facts = nothing();
   const table = await attempt(facts, "the partition table", () => readPartitions(disk));
   if (table) {
     facts.scheme = table.scheme;
@@ -88,6 +80,16 @@ export async function inspectImage(disk: ReadableDisk): Promise<ImageFacts> {
   await readRoot(facts, disk);
   return facts;
 }
+
+const nothing = (): ImageFacts => ({
+  scheme: "none",
+  diskId: "",
+  partitions: [],
+  kernels: [],
+  modules: [],
+  models: [],
+  notes: [],
+});
 
 /** Runs one step of looking; damage becomes a note. */
 async function attempt<T>(facts: ImageFacts, what: string, step: () => Promise<T>): Promise<T | undefined> {
@@ -215,6 +217,14 @@ async function distributionOf(tree: Tree): Promise<Distribution | undefined> {
     ...(codename ? { codename } : {}),
     prettyName: fields.get("PRETTY_NAME") ?? fields.get("NAME") ?? id,
   };
+}
+
+/** The kernels of a boot folder, with where a root has their modules. */
+export async function kernelsIn(boot: Tree, root: Tree): Promise<KernelFacts[]> {
+  const facts = nothing();
+  await readBoot(facts, boot);
+  await readModules(facts, root);
+  return facts.kernels;
 }
 
 async function readModules(facts: ImageFacts, tree: Tree): Promise<void> {
