@@ -27,6 +27,31 @@ root_nbd() {
   attached="nbd $nbd_host:$nbd_port $size bytes, $root_fstype on partition $root_partition"
 }
 
+# A tree of files on a server: the node's own on ours, or on another one. What the kernel says of a mount that failed is told in words; the
+# path is never told, a secret of this boot is in it.
+root_nfs() {
+  for name in nfs nfsv3; do modprobe -q $name; done
+  case $nfs_options in *vers=4*) modprobe -q nfsv4 ;; esac
+  grep -qw nfs /proc/filesystems || fail "nfs: this kernel has no NFS client (nfs, nfsv3)"
+  tries=0
+  until mount -t nfs -o "$nfs_options" "$nfs_host:$nfs_path" /newroot 2> /run/bramble/mount.log; do
+    why=$(sed -n 's/.*failed: //p' /run/bramble/mount.log)
+    case $why in
+      *'ermission denied'*) fail "nfs: $nfs_host refuses the mount: it came from the wrong address or with the wrong token" ;;
+      *'No such file'*) fail "nfs: $nfs_host has no such tree" ;;
+      *'rotocol not supported'* | *'No such device'*) fail "nfs: this kernel cannot mount with $nfs_options" ;;
+      *'nvalid argument'*) fail "nfs: the kernel does not take these options: $nfs_options: $(dmesg | grep -i nfs | tail -n 1)" ;;
+    esac
+    tries=$((tries + 1))
+    [ $tries -lt 20 ] || fail "nfs: no mount from $nfs_host: ${why:-no reason was given}"
+    say "nfs: no mount yet, try $tries: $why"
+    sleep 3
+  done
+  # nothing in its fstab makes it writable later
+  rw=rw
+  attached="nfs $nfs_host, $(df -k /newroot | awk 'END { print $(NF - 2) }') KiB free"
+}
+
 # Writable for as long as the seeds need; hand_over gives it up again.
 mount_root() {
   modprobe -q "$root_fstype"

@@ -39,6 +39,7 @@ hello() {
   iscsi_portal= iscsi_target= iscsi_initiator= iscsi_user= iscsi_secret= iscsi_mutual_user= iscsi_mutual_secret= iscsi_lun=0 guard=
   : > /run/bramble/volumes
   nbd_host= nbd_port=10809 nbd_export= nbd_size= nbd_dead=86400 nbd_timeout=5 ram_url= ram_format=tar
+  nfs_host= nfs_path= nfs_options=
   while read -r line; do
     value=${line#*=}
     case $line in
@@ -60,6 +61,9 @@ hello() {
       nbd_size=*) nbd_size=$value ;;
       nbd_dead=*) nbd_dead=$value ;;
       nbd_timeout=*) nbd_timeout=$value ;;
+      nfs_host=*) nfs_host=$value ;;
+      nfs_path=*) nfs_path=$value ;;
+      nfs_options=*) nfs_options=$value ;;
       root_partition=*) root_partition=$value ;;
       root_fstype=*) root_fstype=$value ;;
       ram_url=*) ram_url=$value ;;
