@@ -6,10 +6,9 @@ import type { Entry, FileBytes, Tree } from "../base/tree.ts";
 import { nameText } from "./ext4/directory.ts";
 import { openFile, readDirectory, readLink, readXattrs } from "./ext4/files.ts";
 import { INLINE_DATA, type Inode } from "./ext4/inode.ts";
-import { readJournal, replayed } from "./ext4/journal.ts";
 import { Names } from "./ext4/names.ts";
-import { decodeSuperblock, SUPERBLOCK_AT, SUPERBLOCK_SIZE } from "./ext4/superblock.ts";
-import { Volume } from "./ext4/volume.ts";
+import { openVolume } from "./ext4/open.ts";
+import type { Volume } from "./ext4/volume.ts";
 
 export type { Inode };
 
@@ -62,16 +61,8 @@ const MAX_PATH = 65536;
  * FORMAT_VALUE for what is damaged or no ext4, FORMAT_UNSUPPORTED naming features that we cannot read.
  */
 export async function openExt4(disk: ReadableDisk): Promise<Ext4Tree> {
-  let superblock = decodeSuperblock(await superblockBytes(disk), disk.size);
-  let view = disk;
-  let transactions = 0;
-  if (superblock.needsRecovery) {
-    const replay = await readJournal(new Volume(disk, superblock));
-    view = replayed(disk, replay, superblock.blockSize);
-    transactions = replay.transactions;
-    superblock = decodeSuperblock(await superblockBytes(view), disk.size);
-  }
-  const volume = new Volume(view, superblock);
+  const { volume, transactions } = await openVolume(disk);
+  const { superblock } = volume;
   const files = new Ext4Files(volume);
   const { blockSize, blocks } = superblock;
   const freeBlocks = transactions > 0 ? await countFree(volume) : superblock.freeBlocks;
@@ -95,12 +86,6 @@ export async function openExt4(disk: ReadableDisk): Promise<Ext4Tree> {
     xattrs: async (file) => readXattrs(volume, await files.must(file)),
     walk: (path = "") => files.walk(path),
   };
-}
-
-async function superblockBytes(disk: ReadableDisk): Promise<Uint8Array> {
-  const bytes = new Uint8Array(SUPERBLOCK_SIZE);
-  if (disk.size >= SUPERBLOCK_AT + SUPERBLOCK_SIZE) await disk.read(bytes, SUPERBLOCK_AT);
-  return bytes;
 }
 
 /** The superblock of a crashed file system is behind: its groups know. */

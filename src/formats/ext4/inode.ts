@@ -14,6 +14,8 @@ export interface Inode {
   nlink: number;
   /** Bytes. */
   size: number;
+  /** Bytes that it takes on the disk (i_blocks). */
+  allocated: number;
   /** EXT4_*_FL. */
   flags: number;
   /** Only of block and character devices. */
@@ -33,6 +35,8 @@ export interface Inode {
 }
 
 export const INDEXED = 0x1000;
+/** i_blocks counts blocks of the file system, not sectors. */
+const HUGE_FILE = 0x40000;
 export const EXTENTS = 0x80000;
 export const EA_INODE = 0x200000;
 export const INLINE_DATA = 0x10000000;
@@ -60,6 +64,8 @@ export function decodeInode(bytes: Uint8Array, number: number, sb: Superblock): 
   if (!kind) throw bad(number, `file type ${type} does not exist`);
   const size = u32(own, 0x6c) * 2 ** 32 + u32(own, 0x4);
   if (!Number.isSafeInteger(size)) throw bad(number, `size ${size}`);
+  const flags = u32(own, 0x20);
+  const taken = u16(own, 0x74) * 2 ** 32 + u32(own, 0x1c);
   const device = kind === "block" || kind === "character";
   const inside = 128 + extra;
   const hasXattrs = bytes.length > 128 && u32(own, inside) === XATTR_MAGIC;
@@ -71,7 +77,8 @@ export function decodeInode(bytes: Uint8Array, number: number, sb: Superblock): 
     gid: u16(own, 0x18) + u16(own, 0x7a) * 65536,
     nlink: u16(own, 0x1a),
     size,
-    flags: u32(own, 0x20),
+    allocated: taken * (flags & HUGE_FILE ? sb.blockSize : 512),
+    flags,
     rdev: device ? decodeDevice(map) : undefined,
     atimeNs: time(own, 0x8, 0x8c, extra),
     mtimeNs: time(own, 0x10, 0x88, extra),
