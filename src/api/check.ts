@@ -35,7 +35,9 @@ export function fromText(schema: TObject, text: Record<string, string | string[]
     Object.entries(text).map(([name, value]) => {
       const wanted = schema.properties[name];
       if (!wanted) return [name, value];
-      const list = (wanted as { type?: string }).type === "array" && typeof value === "string";
+      const { type } = wanted as { type?: string };
+      if (type === "string" && typeof value === "string") return [name, value];
+      const list = type === "array" && typeof value === "string";
       return [name, Value.Convert(wanted, list ? [value] : value)];
     }),
   );

@@ -69,7 +69,9 @@ export function handler(verb: Verb, { calls, mayCall, startTask, once }: Handlin
   ): Promise<Answer> {
     const { by } = caller;
     const gone = new AbortController();
-    reply.raw.once("close", () => gone.abort());
+    reply.raw.once("close", () => {
+      if (!reply.raw.writableFinished) gone.abort();
+    });
     const context = { by, requestId: request.id };
     if (route.long) {
       mayCall(verb, args, by);

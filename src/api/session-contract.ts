@@ -107,7 +107,7 @@ export const SESSION_ROUTES = {
       method: "GET",
       path: "/stream",
       summary:
-        "Server-sent events: `event` (an EventView, with its id) and `change` ({about, id}); goes on behind `after` or Last-Event-ID; `reset` says that older ones are no longer kept",
+        "Server-sent events: `event` (an EventView, with its id) and `change` ({about, id}, a boot with its node); goes on behind `after` or Last-Event-ID; `reset` says that older ones are no longer kept",
       role: "viewer",
       args: args({ after: Type.Optional(Type.Integer({ minimum: 0 })) }),
       result: Type.String(),

@@ -11,17 +11,24 @@ const HEARTBEAT_MS = 15_000;
 const TOGETHER_MS = 100;
 const REPLAY = 500;
 
+/** What changed; `node`: whose it is, where the id is not a node's own. */
+interface Change {
+  about: string;
+  id: string;
+  node?: string;
+}
+
 export interface StreamSource {
   /** Events behind an id, oldest first, `limit` at most. */
   since(after: number, limit: number): Promise<EventView[]>;
   /** The ids of the oldest and newest event that are kept; 0 where there are none. */
   ends(): Promise<{ oldest: number; newest: number }>;
-  listen(told: (news: { event: EventView } | { about: string; id: string }) => void): () => void;
+  listen(told: (news: { event: EventView } | Change) => void): () => void;
 }
 
 export interface Reader {
   /** Whose events these are: a tenant sees its own nodes only. */
-  sees(about: string, id: string | undefined): boolean;
+  sees(about: string, node: string | undefined): boolean;
 }
 
 interface Connection extends Reader {
@@ -37,7 +44,7 @@ interface Connection extends Reader {
 /** All readers of one server. News is written out as text once, for all. */
 export function streams(source: StreamSource) {
   const readers = new Set<Connection>();
-  const changed = new Map<string, { about: string; id: string }>();
+  const changed = new Map<string, Change>();
   let timer: NodeJS.Timeout | undefined;
   let dropped = 0;
 
@@ -64,14 +71,16 @@ export function streams(source: StreamSource) {
     timer = undefined;
     for (const change of changed.values()) {
       const text = `event: change\ndata: ${JSON.stringify(change)}\n\n`;
-      for (const reader of readers) if (reader.sees(change.about, change.id)) write(reader, text);
+      for (const reader of readers)
+        if (reader.sees(change.about, change.node ?? change.id)) write(reader, text);
     }
     changed.clear();
   }
   const quit = source.listen((news) => {
     if (readers.size === 0) return;
     if ("event" in news) return sendEvent(news.event);
-    changed.set(`${news.about} ${news.id}`, { about: news.about, id: news.id });
+    const { about, id, node } = news;
+    changed.set(`${about} ${id}`, { about, id, ...(node !== undefined && { node }) });
     timer ??= setTimeout(sendChanges, TOGETHER_MS);
   });
   const beating = setInterval(() => {

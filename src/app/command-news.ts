@@ -3,7 +3,7 @@ import type { Commands } from "../api/contract.ts";
 import type { Core } from "./core.ts";
 import type { News } from "./news.ts";
 
-type About = Exclude<News["about"], "event">;
+type About = Exclude<News["about"], "event" | "boot">;
 
 const ABOUT: { [V in keyof Commands]?: readonly About[] } = {
   addImage: ["image", "profile"],

@@ -15,7 +15,7 @@ import { accessCommands } from "./access-commands.ts";
 import { cloneCommands } from "./clone-commands.ts";
 import { tellOf } from "./command-news.ts";
 import type { Core } from "./core.ts";
-import { lastBootOf, lastBoots } from "./last-boots.ts";
+import { lastBootsOf } from "./last-boots.ts";
 import { lifeCommands } from "./life-commands.ts";
 import { modelCommands } from "./model-commands.ts";
 import { type AgentOf, agentToLookAt, treeOf, treeView } from "./node-tree.ts";
@@ -66,11 +66,10 @@ const MOST_ROWS = 1_000;
 
 const idsOf = (nodes: readonly Node[]): string[] => nodes.map(({ id }) => id);
 
-/** Nodes by name, those behind the name `after`. */
-const pageOf = (nodes: readonly Node[], limit = nodes.length, after?: string): Node[] => {
-  const rest = after === undefined ? [...nodes] : nodes.filter(({ name }) => name > after);
-  return rest.sort((a, b) => (a.name < b.name ? -1 : 1)).slice(0, limit);
-};
+/** Of nodes by name, those behind the name `after`. */
+const pageOf = (nodes: readonly Node[], limit = nodes.length, after?: string): Node[] =>
+  (after === undefined ? nodes : nodes.filter(({ name }) => name > after)).slice(0, limit);
+const byName = (nodes: readonly Node[]): Node[] => [...nodes].sort((a, b) => (a.name < b.name ? -1 : 1));
 
 /** Every command, done in this process, which holds the data folder. */
 export const localCommands = (core: Core, running?: Running): Calls => openCommands(core, running).calls;
@@ -99,10 +98,7 @@ function commands(
   const { book, registry, data, journal } = core;
   const agentOf = running?.agentOf ?? agentToLookAt(core);
 
-  async function lastBoot(node: Node) {
-    const row = await lastBootOf(book, node.id);
-    return row && bootView(row, registry);
-  }
+  const lastBoots = lastBootsOf(core);
   async function bootRow(id: string) {
     const row = await book.selectFrom("boot").selectAll().where("id", "=", id).executeTakeFirst();
     if (row) return row;
@@ -110,7 +106,7 @@ function commands(
       hint: "`bramble boot list` shows them",
     });
   }
-  const view = async (node: Node) => nodeView(node, registry, await lastBoot(node), supervised(node));
+  const view = async (node: Node) => nodeView(node, registry, await lastBoots.one(node.id), supervised(node));
   const supervised = (node: Node) => {
     const line = running?.supervisor?.place(node.id);
     const supervision = running?.supervisor?.sight(node);
@@ -152,17 +148,14 @@ function commands(
         planes: running?.planes() ?? [],
         enrol: (await readSetting(book, "enrol")) ?? "ask",
         capabilities: running?.capabilities ?? [],
-        rssBytes: process.memoryUsage().rss,
+        rssBytes: process.memoryUsage.rss(),
       };
     },
     async nodes({ select, limit, after }, { by }) {
       const seen = registry.seenBy(by);
-      const nodes = pageOf(select === undefined ? seen : registry.select(select, seen), limit, after);
-      const boots = await lastBoots(book, idsOf(nodes));
-      return nodes.map((node) => {
-        const boot = boots.get(node.id);
-        return nodeView(node, registry, boot && bootView(boot, registry), supervised(node));
-      });
+      const nodes = pageOf(select === undefined ? seen : byName(registry.select(select, seen)), limit, after);
+      const boots = await lastBoots.of(idsOf(nodes));
+      return nodes.map((node) => nodeView(node, registry, boots.get(node.id), supervised(node)));
     },
     node: async ({ node }) => view(registry.need(node)),
     async setNode({ node, patch }) {
@@ -203,7 +196,7 @@ function commands(
     async explain({ node }, context) {
       const found = registry.need(node);
       await journal.flush();
-      const last = await lastBoot(found);
+      const last = await lastBoots.one(found.id);
       const events = await this.events({ node: found.id, limit: 50 }, context);
       return { node: await view(found), events, ...(last && { boot: await bootDetail(book, last) }) };
     },

@@ -74,7 +74,7 @@ export async function openCore(settings: CoreSettings): Promise<Core> {
       (error) => settings.warn(`the book could not be written: ${String(error)}`),
       {
         event: (row) => news.tell({ about: "event", event: eventView(row, registry) }),
-        boot: (id) => news.tell({ about: "boot", id }),
+        boot: (id, node) => news.tell({ about: "boot", id, node }),
       },
     );
     registry.onSaved = (id) => news.tell({ about: "node", id });

@@ -109,7 +109,7 @@ export function modelCommands(core: Parts, running?: ModelRunning): ModelCommand
     },
     async places({ select }) {
       const nodes = select === undefined ? registry.all() : registry.select(select);
-      return nodes.sort(byPlace).map(({ name, id, state, group, labels = {}, place = {} }) => ({
+      return [...nodes].sort(byPlace).map(({ name, id, state, group, labels = {}, place = {} }) => ({
         ...{ node: name, id, state, labels, place },
         ...(group !== undefined && { group }),
       }));

@@ -11,7 +11,7 @@ import type { AddressPools } from "./model-groups.ts";
 import { setOrDrop } from "./settings-patch.ts";
 
 export interface PlannedNodes {
-  all(): Node[];
+  all(): readonly Node[];
   saveAll(nodes: readonly Node[]): Promise<void>;
 }
 

@@ -2,7 +2,11 @@ import type { EventView } from "../api/contract.ts";
 import type { About } from "../api/news-contract.ts";
 
 /** That something changed: who shows it asks for it anew. `event` carries itself, and stands in the book already. */
-export type News = { about: "event"; event: EventView } | { about: About; id: string };
+export type News =
+  | { about: "event"; event: EventView }
+  /** A boot goes by its own id; its node's goes along. */
+  | { about: "boot"; id: string; node: string }
+  | { about: Exclude<About, "boot">; id: string };
 
 export interface NewsDesk {
   tell(news: News): void;

@@ -38,11 +38,15 @@ export class Registry {
   readonly #bySerial = new Map<string, Node>();
   readonly #byMac = new Map<string, Node>();
   readonly #profiles = new Map<string, Profile>();
+  /** Until a node comes, goes, or is called otherwise. */
+  #sorted: readonly Node[] | undefined;
   readonly groups: Groups;
   readonly pools: AddressPools;
   readonly addresses: Addresses;
   #saving: Promise<void> = Promise.resolve();
   #saveFailed: unknown;
+  /** Nodes that are written together, as soon as it is their turn. */
+  #round: { rows: Map<string, ReturnType<typeof nodeRow>>; written: Promise<void> } | undefined;
   /** Told the id of a node whose row stands in the book now, or is gone. */
   onSaved: (nodeId: string) => void = () => {};
 
@@ -62,8 +66,10 @@ export class Registry {
     return registry;
   }
 
-  all(): Node[] {
-    return [...this.#nodes.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+  /** All nodes by name. */
+  all(): readonly Node[] {
+    this.#sorted ??= [...this.#nodes.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+    return this.#sorted;
   }
   get size(): number {
     return this.#nodes.size;
@@ -71,6 +77,7 @@ export class Registry {
   byId = (id: string): Node | undefined => this.#nodes.get(id);
   bySerial = (serial: string): Node | undefined => this.#bySerial.get(serial);
   byMac = (mac: string): Node | undefined => this.#byMac.get(mac);
+  byName = (name: string): Node | undefined => this.all().find((node) => node.name === name);
 
   /** What a node is set to, by itself, its group and its profile. */
   resolve = (node: Node) => resolveNode(node, this.base(node));
@@ -78,7 +85,7 @@ export class Registry {
   base = (node: Node): Profile => baseOf(this.profile(node.profile), this.groups.get(node.group));
 
   /** A tenant sees its own nodes only. */
-  seenBy = (by: Actor): Node[] =>
+  seenBy = (by: Actor): readonly Node[] =>
     by.kind === "tenant" ? this.all().filter(({ owner }) => owner === by.name) : this.all();
 
   /** The nodes that a selector or hostlist means, with what they are set to. SELECTOR_BAD, HOSTLIST_BAD, NODE_UNKNOWN. */
@@ -95,7 +102,7 @@ export class Registry {
       this.#nodes.get(text) ??
       this.#bySerial.get(text.slice(-8)) ??
       this.#byMac.get(text.replaceAll("-", ":")) ??
-      this.all().find((node) => node.name === text);
+      this.byName(text);
     if (found) return found;
     const near = this.all().filter((node) => node.id.startsWith(text) || node.name.startsWith(text));
     if (near.length === 1 && near[0]) return near[0];
@@ -199,6 +206,7 @@ export class Registry {
   #put(node: Node, next: Node): void {
     for (const key of Object.keys(node)) delete (node as unknown as Record<string, unknown>)[key];
     Object.assign(node, next);
+    this.#sorted = undefined;
     this.addresses.changed();
   }
 
@@ -237,6 +245,7 @@ export class Registry {
 
   async forget(node: Node): Promise<void> {
     this.#nodes.delete(node.id);
+    this.#sorted = undefined;
     this.addresses.changed();
     if (node.serial) this.#bySerial.delete(node.serial);
     if (node.mac) this.#byMac.delete(node.mac);
@@ -260,22 +269,34 @@ export class Registry {
 
   /** Writes a node behind the others that wait; sightings do not wait for it, people's changes do. */
   save(node: Node): Promise<void> {
-    const row = nodeRow(node);
-    return this.#behind(async () => {
-      if (!this.#nodes.has(row.id)) return;
-      await this.#book
-        .insertInto("node")
-        .values(row)
-        .onConflict((c) => c.column("id").doUpdateSet(settingsRow(row)))
-        .execute();
-      this.onSaved(row.id);
+    if (!this.#round) {
+      const rows = new Map<string, ReturnType<typeof nodeRow>>();
+      this.#round = { rows, written: this.#behind(() => this.#write(rows)) };
+    }
+    this.#round.rows.set(node.id, nodeRow(node));
+    return this.#round.written;
+  }
+
+  /** Those that were saved while others were written, in one transaction. */
+  async #write(rows: ReadonlyMap<string, ReturnType<typeof nodeRow>>): Promise<void> {
+    if (this.#round?.rows === rows) this.#round = undefined;
+    const there = [...rows.values()].filter(({ id }) => this.#nodes.has(id));
+    await this.#book.transaction().execute(async (trx) => {
+      for (const row of there)
+        await trx
+          .insertInto("node")
+          .values(row)
+          .onConflict((c) => c.column("id").doUpdateSet(settingsRow(row)))
+          .execute();
     });
+    for (const { id } of there) this.onSaved(id);
   }
 
   /** Many nodes in one transaction, behind the others that wait. */
   saveAll(nodes: readonly Node[]): Promise<void> {
     if (nodes.length === 0) return Promise.resolve();
     const rows = nodes.map(nodeRow);
+    this.#round = undefined; // what is saved from now on comes behind these
     return this.#behind(async () => {
       await this.#book.transaction().execute(async (trx) => {
         for (const row of rows)
@@ -300,6 +321,7 @@ export class Registry {
   }
 
   #index(node: Node): void {
+    if (!this.#nodes.has(node.id)) this.#sorted = undefined;
     this.#nodes.set(node.id, node);
     if (node.serial) this.#bySerial.set(node.serial, node);
     if (node.mac) this.#byMac.set(node.mac, node);
@@ -312,7 +334,7 @@ export class Registry {
   }
 
   #freeName(wish: string): string {
-    const taken = new Set(this.all().map((node) => node.name));
+    const taken = new Set([...this.#nodes.values()].map((node) => node.name));
     let name = wish;
     for (let n = 2; taken.has(name); n++) name = `${wish}-${n}`;
     return name;

@@ -7,6 +7,8 @@ import type { About } from "../../src/api/news-contract.ts";
 export interface Change {
   about: About | "all" | "mine";
   id?: string;
+  /** A boot's node. */
+  node?: string;
 }
 
 export type LiveState = "connecting" | "live" | "lost";

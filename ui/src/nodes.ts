@@ -44,7 +44,7 @@ function mark(change: Change): void {
   if (change.about === "all") all = true;
   else if (change.about !== "node" && change.about !== "boot" && change.about !== "power") return;
   else if (change.id === undefined) all = true;
-  else stale.add(change.id);
+  else stale.add(change.node ?? change.id);
   plan();
 }
 

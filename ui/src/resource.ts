@@ -50,7 +50,7 @@ function resourceOf<V extends Verb>(verb: V, args: Args<V>): Resource<Result<V>>
   return made;
 }
 
-/** What a verb answers, live: `about` names what makes it stale; `id` only that thing's changes. */
+/** What a verb answers, live: `about` names what makes it stale; `id` only changes of that thing, or of that node's boots. */
 export function useResource<V extends Verb>(
   verb: V,
   args: Args<V>,
@@ -65,7 +65,8 @@ export function useResource<V extends Verb>(
     const end = onChange((changed) => {
       const any = changed.about === "all" || changed.about === "mine";
       if (!any && !watched.split(",").includes(changed.about)) return;
-      if (id !== undefined && changed.id !== undefined && changed.id !== id) return;
+      const whose = changed.node ?? changed.id;
+      if (id !== undefined && whose !== undefined && whose !== id) return;
       timer ??= setTimeout(() => {
         timer = undefined;
         void resource.reload();

@@ -70,9 +70,11 @@ export function gateOf(core: Pick<Core, "registry">, commands: Commands, audit: 
   const perform: Perform = async (verb, args, context) => {
     const { method, path } = ROUTES[verb];
     const { by, requestId: request } = context;
-    const target =
-      pathNames(path).map((name) => String(args[name]))[0] ?? (args["name"] as string | undefined);
-    const told = { by, action: verb, target, args: redacted(args), request };
+    const told = () => {
+      const target =
+        pathNames(path).map((name) => String(args[name]))[0] ?? (args["name"] as string | undefined);
+      return { by, action: verb, target, args: redacted(args), request };
+    };
     try {
       mustReach(verb, by);
       const mine = own(verb, args, by);
@@ -80,11 +82,11 @@ export function gateOf(core: Pick<Core, "registry">, commands: Commands, audit: 
       const before = await look(verb, mine, context);
       const value = await call(verb, mine, context);
       const after = method === "DELETE" ? undefined : await look(verb, mine, context);
-      await audit.record({ ...told, ...changes(before, after), result: "ok" });
+      await audit.record({ ...told(), ...changes(before, after), result: "ok" });
       return value;
     } catch (error) {
       const result = (error as Partial<BrambleError>).code ?? "INTERNAL";
-      if (method !== "GET" || result === "FORBIDDEN") await audit.record({ ...told, result });
+      if (method !== "GET" || result === "FORBIDDEN") await audit.record({ ...told(), result });
       throw error;
     }
   };

@@ -36,7 +36,7 @@ export function readerFor({ registry }: Pick<Core, "registry">, by: Actor): Read
   if (by.kind !== "tenant") return { sees: (about) => about !== "user" || by.kind === "admin" };
   const isOwn = (node: string | undefined) => {
     if (node === undefined) return false;
-    const found = registry.byId(node) ?? registry.all().find(({ name }) => name === node);
+    const found = registry.byId(node) ?? registry.byName(node);
     return found?.owner === by.name;
   };
   return { sees: (_, node) => isOwn(node) };

@@ -45,7 +45,7 @@ export async function fakeCore(t: TestContext) {
   };
   const journal = openJournal(book, failed, {
     event: (row) => news.tell({ about: "event", event: eventView(row, registry) }),
-    boot: (id) => news.tell({ about: "boot", id }),
+    boot: (id, node) => news.tell({ about: "boot", id, node }),
   });
   const power = await openPowerDesk({
     core: { book, registry, journal, news },
