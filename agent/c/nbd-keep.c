@@ -5,11 +5,13 @@
  * and all requests while there is none (for DEAD seconds), this program dials again. A request without an answer for TIMEOUT
  * seconds is sent again over a new connection. SIZE in bytes (0: any) is what the disk must have. STATE is a file that says "up" or "down".
  * check only shakes hands, and prints size and flags.
- * Nothing of the root disk is held: static, locked in memory, everything that it needs is open before the root is mounted. */
+ * Nothing of the root disk is held: static, locked in memory, everything that it needs is open before the root is mounted. When it is
+ * killed, its twin (twin.h) goes on. */
 #include "dial.h"
 #include "netlink.h"
+#include "twin.h"
 
-enum { EXPLAINED = 2, BLOCK = 512, FIRST_WAIT_MS = 250, LAST_WAIT_MS = 2000 };
+enum { EXPLAINED = 2, BLOCK = 512, FIRST_WAIT_MS = 250, LAST_WAIT_MS = 2000, SEQUENCES = 1 << 16 };
 
 static struct server server;
 static struct disk disk;
@@ -32,10 +34,18 @@ static void say_failed(const char *what, long error) {
   put(EXPLAINED, &line);
 }
 
+/* The file outlives this process: its twin goes by what stands there. */
 static void tell(const char *five) {
   if (state < 0) return;
   (void)CALL(SYS_lseek, state, 0, 0);
   (void)CALL(SYS_write, state, five, 5);
+}
+
+static int was_down(void) {
+  char first = 'd';
+  (void)CALL(SYS_lseek, state, 0, 0);
+  (void)CALL(SYS_read, state, &first, 1);
+  return first == 'd';
 }
 
 static int read_name(void) {
@@ -83,10 +93,24 @@ static void on_event(const struct message *one) {
   if (index && value32(index) == device) dead = 1;
 }
 
-/* Back when the connection has broken, or when so many events came that ours may be among the lost. */
-static void wait_dead(int events) {
-  for (dead = 0; !dead;)
-    if (receive(events, 0, on_event) == -ENOBUFS) dead = 1;
+/* Has the connection broken? Also when so many events came that ours may be among the lost. What is told stands in the file before the event
+ * is taken from the queue: whoever is killed in between leaves one of the two to its twin. */
+static void look(int events) {
+  if (receive(events, MSG_DONTWAIT | MSG_PEEK, on_event) == -ENOBUFS) dead = 1;
+  if (dead) {
+    tell("down\n");
+    say("the connection broke: dialing");
+  }
+  (void)receive(events, MSG_DONTWAIT, on_event);
+}
+
+/* The keeper was killed, and we are the keeper now. Answers to questions of its are not for us. */
+static void take_over(int netlink) {
+  sequence += SEQUENCES;
+  while (receive(netlink, MSG_DONTWAIT, on_answer) > 0) continue;
+  dead = was_down();
+  say(dead ? "the keeper was killed: its twin goes on, and dials" : "the keeper was killed: its twin goes on");
+  pause_ms(FIRST_WAIT_MS);
 }
 
 static void reattach(int netlink, int events) {
@@ -167,7 +191,7 @@ static int run(int argc, char **argv) {
     say_failed("listening to the nbd driver", failed);
     return 1;
   }
-  state = (int)CALL6(SYS_openat, AT_FDCWD, argv[7], O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644, 0, 0);
+  state = (int)CALL6(SYS_openat, AT_FDCWD, argv[7], O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644, 0, 0);
   failed = stay();
   if (failed) say_failed("locking memory", failed);
   /* memory that is freed by writing to this disk cannot be waited for; kernels before 5.6 do not know it */
@@ -176,11 +200,15 @@ static int run(int argc, char **argv) {
   tell("up  \n");
   say("attached");
   for (;;) {
-    wait_dead(events);
-    tell("down\n");
-    say("the connection broke: dialing");
-    reattach(netlink, events);
-    tell("up  \n");
-    say("attached again");
+    if (twin < 0 && fork_twin()) {
+      take_over(netlink);
+    } else if (dead) {
+      reattach(netlink, events);
+      dead = 0;
+      tell("up  \n");
+      say("attached again");
+    } else if (wait_for(events)) {
+      look(events);
+    }
   }
 }

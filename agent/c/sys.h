@@ -12,8 +12,8 @@ typedef unsigned long long u64;
 #if defined(__aarch64__)
 enum {
   SYS_openat = 56, SYS_close = 57, SYS_getdents64 = 61, SYS_lseek = 62, SYS_read = 63, SYS_write = 64, SYS_exit_group = 94,
-  SYS_nanosleep = 101, SYS_rt_sigaction = 134, SYS_setsid = 157, SYS_prctl = 167, SYS_socket = 198, SYS_bind = 200,
-  SYS_connect = 203, SYS_sendto = 206, SYS_recvfrom = 207, SYS_setsockopt = 208, SYS_mlockall = 230
+  SYS_ppoll = 73, SYS_nanosleep = 101, SYS_rt_sigaction = 134, SYS_setsid = 157, SYS_prctl = 167, SYS_socket = 198, SYS_socketpair = 199,
+  SYS_bind = 200, SYS_connect = 203, SYS_sendto = 206, SYS_recvfrom = 207, SYS_setsockopt = 208, SYS_clone = 220, SYS_mlockall = 230
 };
 enum { O_DIRECTORY = 040000 };
 
@@ -34,9 +34,9 @@ __asm__(".globl _start\n_start:\n  mov x29, #0\n  mov x30, #0\n  mov x0, sp\n  b
 
 #elif defined(__arm__)
 enum {
-  SYS_read = 3, SYS_write = 4, SYS_close = 6, SYS_lseek = 19, SYS_setsid = 66, SYS_mlockall = 152, SYS_nanosleep = 162,
+  SYS_read = 3, SYS_write = 4, SYS_close = 6, SYS_lseek = 19, SYS_setsid = 66, SYS_clone = 120, SYS_mlockall = 152, SYS_nanosleep = 162,
   SYS_prctl = 172, SYS_rt_sigaction = 174, SYS_getdents64 = 217, SYS_exit_group = 248, SYS_socket = 281, SYS_bind = 282,
-  SYS_connect = 283, SYS_sendto = 290, SYS_recvfrom = 292, SYS_setsockopt = 294, SYS_openat = 322
+  SYS_connect = 283, SYS_socketpair = 288, SYS_sendto = 290, SYS_recvfrom = 292, SYS_setsockopt = 294, SYS_openat = 322, SYS_ppoll = 336
 };
 enum { O_DIRECTORY = 040000 };
 
@@ -60,9 +60,9 @@ __asm__(".globl _start\n_start:\n  mov fp, #0\n  mov lr, #0\n  mov r0, sp\n  bl 
 #define CALL(number, a, b, c) syscall6(number, (long)(a), (long)(b), (long)(c), 0, 0, 0)
 #define CALL6(number, a, b, c, d, e, f) syscall6(number, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f))
 
-enum { AT_FDCWD = -100, O_WRONLY = 1, O_CREAT = 0100, O_TRUNC = 01000, O_CLOEXEC = 02000000 };
+enum { AT_FDCWD = -100, O_WRONLY = 1, O_RDWR = 2, O_CREAT = 0100, O_TRUNC = 01000, O_CLOEXEC = 02000000 };
 enum { ENOSPC = 28, EAGAIN = 11, ENOBUFS = 105, ECONNREFUSED = 111, EHOSTUNREACH = 113, ENETUNREACH = 101 };
-enum { SIGHUP = 1, SIGINT = 2, SIGPIPE = 13, SIGTERM = 15 };
+enum { SIGHUP = 1, SIGINT = 2, SIGPIPE = 13, SIGTERM = 15, SIGCHLD = 17 };
 enum { MCL_CURRENT = 1, MCL_FUTURE = 2, PR_SET_IO_FLUSHER = 57 };
 
 /* gcc calls these two by itself. */
@@ -158,6 +158,7 @@ static long stay(void) {
   ignore(SIGINT);
   ignore(SIGPIPE);
   ignore(SIGTERM);
+  ignore(SIGCHLD); /* nobody waits for a child: the kernel buries it */
   (void)CALL(SYS_setsid, 0, 0, 0); /* leads a session already: as good */
   int fd = (int)CALL(SYS_openat, AT_FDCWD, "/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
   if (fd >= 0) {
