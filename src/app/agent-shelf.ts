@@ -1,24 +1,24 @@
 import { readFile } from "node:fs/promises";
-import type { ReadableDisk } from "../base/disk.ts";
 import { BrambleError } from "../base/errors.ts";
+import type { Tree } from "../base/tree.ts";
 import { agentKernels } from "../fleet/agent-kernels.ts";
 import { type AgentFile, memoryFile } from "../fleet/boot-tree.ts";
 import { openExt4 } from "../formats/ext4.ts";
 import { slice } from "../formats/slice.ts";
 import { buildAgent } from "../storage/agent.ts";
 import { fileDisk } from "../storage/disks.ts";
-import { type ImageFacts, inspectImage } from "../storage/images/inspect.ts";
+import type { KernelFacts } from "../storage/images/inspect.ts";
 import { type ImageManifest, imageFile } from "../storage/images/manifest.ts";
 import { listImages } from "../storage/images.ts";
+import type { BootSource } from "./boot-source.ts";
 import type { Core } from "./core.ts";
-import type { CloneDisk } from "./node-clones.ts";
 import { packageFolder } from "./package.ts";
 
 export interface AgentShelf {
   /** May a node of this image be offered a boot now? Answers at once; starts the build where there was none. */
   state(image: ImageManifest): { ready: boolean; why: string };
   /** The agent for the kernels that a clone holds now: the image's, or its own after an upgrade inside the node. */
-  forClone(clone: CloneDisk, untouched: boolean): Promise<AgentFile>;
+  forClone(clone: BootSource, untouched: boolean): Promise<AgentFile>;
   /** Builds for every image, so that the first board does not wait. */
   prebuild(): Promise<void>;
 }
@@ -44,12 +44,9 @@ export function agentShelf(
   const loaded = new Map<string, AgentFile>();
   let line: Promise<unknown> = Promise.resolve();
 
-  async function build(facts: ImageFacts, disk: ReadableDisk): Promise<AgentFile> {
-    const root = facts.partitions.find((p) => p.number === facts.rootPartition);
-    if (!root)
-      throw new BrambleError("AGENT_UNBUILDABLE", "there is no root partition to take kernel modules from");
+  async function build(all: readonly KernelFacts[], root: () => Promise<Tree>): Promise<AgentFile> {
     const found = new Map(
-      facts.kernels.flatMap(({ version, modulesPath }) =>
+      all.flatMap(({ version, modulesPath }) =>
         version && modulesPath ? [[version, { version, modules: modulesPath }] as const] : [],
       ),
     );
@@ -66,7 +63,7 @@ export function agentShelf(
       data: core.data.root,
       arch,
       kernels,
-      root: await openExt4(slice(disk, root.offset, root.size)),
+      root: await root(),
       agentFiles: packageFolder("agent"),
       offline,
       ...(mirror && { mirror }),
@@ -104,7 +101,14 @@ export function agentShelf(
   }
 
   const ofImage = (image: ImageManifest) =>
-    queued(image.sha256, () => build(image.facts, fileDisk(imageFile(core.data.root, image.sha256))));
+    queued(image.sha256, () => build(image.facts.kernels, () => rootOf(image)));
+
+  async function rootOf({ sha256, facts }: ImageManifest): Promise<Tree> {
+    const root = facts.partitions.find((p) => p.number === facts.rootPartition);
+    if (!root)
+      throw new BrambleError("AGENT_UNBUILDABLE", "there is no root partition to take kernel modules from");
+    return openExt4(slice(fileDisk(imageFile(core.data.root, sha256)), root.offset, root.size));
+  }
 
   return {
     state(image) {
@@ -119,12 +123,12 @@ export function agentShelf(
     async forClone(clone, untouched) {
       if (dummy) return dummy;
       if (untouched) return ofImage(clone.image);
-      const facts = await inspectImage(clone.disk);
-      const versions = facts.kernels.map((kernel) => kernel.version).join(" ");
+      const kernels = await clone.kernels();
+      const versions = kernels.map((kernel) => kernel.version).join(" ");
       const same = clone.image.facts.kernels.map((kernel) => kernel.version).join(" ") === versions;
       return same
         ? ofImage(clone.image)
-        : queued(`${clone.path} ${versions}`, () => build(facts, clone.disk));
+        : queued(`${clone.path} ${versions}`, () => build(kernels, clone.rootTree));
     },
     async prebuild() {
       if (dummy) return;

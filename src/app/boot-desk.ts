@@ -151,14 +151,14 @@ export function bootDesk(options: DeskOptions) {
     const unseeded = kept ? whyUnseededWith(core, node, url, kept) : whyUnseeded(node, url);
     if (unseeded) throw new BrambleError("TEMPLATE_BAD", `profile ${node.profile}: ${unseeded}`);
     const lines = bootLinesOf(core, node, url, frozen);
-    const clone = await core.cloneDisk(node);
+    const clone = await core.bootSource(node);
     const { made, image } = clone;
     if (made) event("clone", node, `a clone of ${image.name}:${image.version} was made for it`);
     const { root } = registry.resolve(node);
     const news = registry.byId(node.id) === node && (await rootNews(core, node, boot.id));
     if (news) event("root", node, news);
     journal.bootUpdate(boot.id, { root, image: `${image.name}:${image.version}` });
-    const { untouched } = await clone.bootPartition();
+    const { untouched } = await clone.bootFiles();
     const agent = await agents.forClone(clone, untouched);
     const parameters = agentParameters(boot.id, token, url, root);
     const ready = await files.prepare(boot, node, parameters, agent, lines);

@@ -58,8 +58,8 @@ export function bootFiles(core: Core): BootFiles {
 
   return {
     async prepare(boot, node, parameters, agent, lines) {
-      const clone = await core.cloneDisk(node);
-      const [own, firmware] = await Promise.all([clone.bootPartition(), clone.firmware()]);
+      const clone = await core.bootSource(node);
+      const [own, firmware] = await Promise.all([clone.bootFiles(), core.firmwareOf(node)]);
       const tree = await bootTree({
         clone: own.tree,
         parameters,

@@ -2,13 +2,16 @@ import type { ReadableDisk } from "../base/disk.ts";
 import { BrambleError } from "../base/errors.ts";
 import type { Tree } from "../base/tree.ts";
 import type { Node } from "../fleet/node.ts";
+import { openExt4 } from "../formats/ext4.ts";
 import { openFat } from "../formats/fat.ts";
-import { type Partition, readPartitions } from "../formats/partitions.ts";
+import { readPartitions } from "../formats/partitions.ts";
 import { slice } from "../formats/slice.ts";
 import { fileDisk } from "../storage/disks.ts";
 import { openFirmware } from "../storage/firmware.ts";
+import { type ImageFacts, inspectImage } from "../storage/images/inspect.ts";
 import { type ImageManifest, imageFile } from "../storage/images/manifest.ts";
 import { findImage, listImages } from "../storage/images.ts";
+import type { BootSource } from "./boot-source.ts";
 import type { Core } from "./core.ts";
 
 /** Which image a node is set to, and its disk over it. */
@@ -22,6 +25,10 @@ export interface NodeClones {
    * when its agent has said who it is.
    */
   cloneDisk(node: Node): Promise<CloneDisk>;
+  /** The same for any root mode: with root nfs it is the node's tree. */
+  bootSource(node: Node): Promise<BootSource>;
+  /** The firmware set that is laid under its boot files. */
+  firmwareOf(node: Node): Promise<{ name: string; tree: Tree } | undefined>;
   /** An ephemeral node's clone of this boot: made anew, once a boot, after `fence` has taken the old one from the boot before. */
   freshClone(node: Node, bootId: string, fence: () => Promise<void>): Promise<boolean>;
   removeClone(node: Node): Promise<void>;
@@ -29,19 +36,14 @@ export interface NodeClones {
   applyQuota(node: Node): Promise<void>;
 }
 
-export interface CloneDisk {
-  path: string;
-  image: ImageManifest;
-  /** It has no clone of before. */
-  made: boolean;
+export interface CloneDisk extends BootSource {
   disk: ReadableDisk;
-  partition(number: number): Promise<Partition>;
-  /** The boot partition's own tree, and how much of it the image still speaks for. */
-  bootPartition(): Promise<{ tree: Tree; partition: Partition; untouched: boolean }>;
-  firmware(): Promise<{ name: string; tree: Tree } | undefined>;
 }
 
-export function nodeClones(core: Pick<Core, "data" | "book" | "registry" | "disks">): NodeClones {
+export function nodeClones(
+  core: Pick<Core, "data" | "book" | "registry" | "disks">,
+  treeSource?: (node: Node) => Promise<BootSource>,
+): NodeClones {
   const { data, book, registry, disks } = core;
   const making = new Map<string, Promise<{ path: string; image: ImageManifest; made: boolean }>>();
 
@@ -121,8 +123,66 @@ export function nodeClones(core: Pick<Core, "data" | "book" | "registry" | "disk
     return { path: imageFile(data.root, image.sha256), image, made: false };
   }
 
+  async function cloneDisk(node: Node): Promise<CloneDisk> {
+    const { ephemeral } = registry.resolve(node);
+    const { path, image, made } = ephemeral ? await asImage(node) : await ensureClone(node);
+    const disk: ReadableDisk = ephemeral
+      ? fileDisk(path)
+      : {
+          size: (await disks.call("facts", { path })).size,
+          async read(into, offset) {
+            into.set(await disks.call("read", { path, offset, length: into.length }));
+          },
+        };
+    const table = await readPartitions(disk);
+    let looked: Promise<ImageFacts> | undefined;
+    /** Of a clone they are its own: a kernel may have been upgraded inside the node. */
+    const facts = () => {
+      looked ??= ephemeral ? Promise.resolve(image.facts) : inspectImage(disk);
+      return looked;
+    };
+    const partition = async (number: number | undefined) => {
+      const found = table.partitions.find((p) => p.number === number);
+      if (found) return found;
+      throw new BrambleError(
+        "FORMAT_VALUE",
+        `the disk of ${node.name} has no ${number === undefined ? "root partition" : `partition ${number}`}`,
+      );
+    };
+    return {
+      path,
+      image,
+      made,
+      disk,
+      async rootTree() {
+        const { offset, size } = await partition((await facts()).rootPartition);
+        return openExt4(slice(disk, offset, size));
+      },
+      kernels: async () => (await facts()).kernels,
+      async bootFiles() {
+        if (image.facts.bootPartition === undefined) {
+          throw new BrambleError("IMAGE_NO_BOOT", `${image.name}:${image.version} has no boot partition`, {
+            hint: "bramble image show tells what was found in it",
+          });
+        }
+        const boot = await partition(image.facts.bootPartition);
+        const range = { path, offset: boot.offset, length: boot.size };
+        return {
+          tree: await openFat(slice(disk, boot.offset, boot.size)),
+          untouched: ephemeral || !(await disks.call("owns", range)),
+        };
+      },
+    };
+  }
+
   return {
     imageOf,
+    bootSource(node) {
+      const { root, ephemeral } = registry.resolve(node);
+      if (root === "nfs" && !ephemeral && treeSource) return treeSource(node);
+      return cloneDisk(node);
+    },
+    cloneDisk,
     ensureClone,
     removeClone,
     async freshClone(node, bootId, fence) {
@@ -149,48 +209,9 @@ export function nodeClones(core: Pick<Core, "data" | "book" | "registry" | "disk
       const { quota } = registry.resolve(node);
       await disks.call("setQuota", { path: data.clone(node.id), bytes: quota ?? null });
     },
-    async cloneDisk(node) {
-      const { ephemeral } = registry.resolve(node);
-      const { path, image, made } = ephemeral ? await asImage(node) : await ensureClone(node);
-      const disk: ReadableDisk = ephemeral
-        ? fileDisk(path)
-        : {
-            size: (await disks.call("facts", { path })).size,
-            async read(into, offset) {
-              into.set(await disks.call("read", { path, offset, length: into.length }));
-            },
-          };
-      const table = await readPartitions(disk);
-      const partition = async (number: number) => {
-        const found = table.partitions.find((p) => p.number === number);
-        if (found) return found;
-        throw new BrambleError("FORMAT_VALUE", `the disk of ${node.name} has no partition ${number}`);
-      };
-      return {
-        path,
-        image,
-        made,
-        disk,
-        partition,
-        async bootPartition() {
-          if (image.facts.bootPartition === undefined) {
-            throw new BrambleError("IMAGE_NO_BOOT", `${image.name}:${image.version} has no boot partition`, {
-              hint: "bramble image show tells what was found in it",
-            });
-          }
-          const boot = await partition(image.facts.bootPartition);
-          const range = { path, offset: boot.offset, length: boot.size };
-          return {
-            partition: boot,
-            tree: await openFat(slice(disk, boot.offset, boot.size)),
-            untouched: ephemeral || !(await disks.call("owns", range)),
-          };
-        },
-        async firmware() {
-          const name = registry.resolve(node).firmware;
-          return name ? { name, tree: await openFirmware(data.root, name) } : undefined;
-        },
-      };
+    async firmwareOf(node) {
+      const name = registry.resolve(node).firmware;
+      return name ? { name, tree: await openFirmware(data.root, name) } : undefined;
     },
   };
 }

@@ -6,12 +6,12 @@ import type { Node } from "../fleet/node.ts";
 import { MODELS, modelNamed } from "../formats/boards.ts";
 import { agentShelf } from "./agent-shelf.ts";
 import { agentParameters, board, originWords } from "./boot-files.ts";
+import type { BootSource } from "./boot-source.ts";
 import type { Core } from "./core.ts";
-import type { CloneDisk } from "./node-clones.ts";
 import { bootLinesOf } from "./node-seed.ts";
 
 /** Makes the agent for a clone's kernels. */
-export type AgentOf = (clone: CloneDisk, untouched: boolean) => Promise<AgentFile>;
+export type AgentOf = (clone: BootSource, untouched: boolean) => Promise<AgentFile>;
 
 /** Without a server: the agent as it was built, or as the packages at hand make it; none is downloaded only to be looked at. */
 export function agentToLookAt(core: Core): AgentOf {
@@ -28,8 +28,8 @@ export async function treeOf(
   node: Node,
   agentOf: AgentOf,
 ): Promise<{ tree: BootTree; image: string }> {
-  const clone = await core.cloneDisk(node);
-  const [own, firmware] = await Promise.all([clone.bootPartition(), clone.firmware()]);
+  const clone = await core.bootSource(node);
+  const [own, firmware] = await Promise.all([clone.bootFiles(), core.firmwareOf(node)]);
   const { root } = core.registry.resolve(node);
   const tree = await bootTree({
     clone: own.tree,

@@ -22,6 +22,7 @@ export type Code =
   | "BOOK_DAMAGED" // the book cannot be opened or migrated
   | "CLONE_BUSY" // a node runs from it
   | "CLONE_DAMAGED" // its files do not fit together: somebody changed one by other ways
+  | "TREE_DAMAGED" // what is kept of nodes' NFS roots is broken: journal, checkpoint or data files
   | "SNAPSHOT_UNKNOWN" // the clone has no snapshot of that name
   | "VOLUME_UNKNOWN"
   | "VOLUME_TAKEN" // a volume of that name is there already
@@ -53,6 +54,8 @@ export type Code =
   | "WEBHOOK_UNKNOWN"
   | "WEBHOOK_TAKEN" // another webhook has that name
   | "IMAGE_NO_BOOT" // an image without a boot partition
+  | "NFS_IMAGE" // an image whose root cannot be served as files
+  | "NFS_KERNEL" // a kernel that cannot mount its root over NFS, and was told to
   | "AUTH_NEEDED" // nobody said who calls
   | "AUTH_REFUSED" // a password, token, session or link that is not valid, or no longer
   | "FORBIDDEN" // the caller's role or scope does not reach so far

@@ -1,6 +1,8 @@
 /** Bytes of one file, read where they lie. Reads must lie inside `size`. */
 export interface FileBytes {
   readonly size: number;
+  /** Same identity, same bytes, in whichever tree; absent: not known. */
+  readonly identity?: string;
   read(into: Uint8Array, offset: number): void | Promise<void>;
 }
 

@@ -21,8 +21,6 @@ export type Origin =
 
 export interface BootFile extends FileBytes {
   origin: Origin;
-  /** Same identity, same bytes, in whichever tree: lets one buffer serve many boards. */
-  identity?: string;
 }
 
 export type AgentFile = FileBytes & { identity: string };
@@ -139,8 +137,7 @@ export async function bootTree({
       if (hidden.has(path.toLowerCase())) return undefined;
       const over = generated.get(path.toLowerCase());
       if (!over) return lower(path);
-      const file = withOrigin(over.bytes, { from: "generated", why: over.why });
-      return over.bytes === agent ? { ...file, identity: agent.identity } : file;
+      return withOrigin(over.bytes, { from: "generated", why: over.why });
     },
     async list(path) {
       const rows = new Map<string, { entry: Entry; origin: Origin }>();
@@ -224,6 +221,7 @@ function settings(texts: string[], key: string): string[] {
 const withOrigin = (file: FileBytes, origin: Origin): BootFile => ({
   size: file.size,
   origin,
+  ...(file.identity !== undefined && { identity: file.identity }),
   read: (into, offset) => file.read(into, offset),
 });
 
