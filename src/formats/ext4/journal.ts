@@ -183,23 +183,29 @@ function tagIsSound(bytes: Uint8Array, tag: Tag, sequence: number, js: JournalSu
 /** The disk as it would be after recovery. The disk itself is never written. */
 export function replayed(disk: ReadableDisk, replay: Replay, blockSize: number): ReadableDisk {
   const { blocks, escaped } = replay;
+  const readNewer = async (into: Uint8Array, offset: number): Promise<void> => {
+    await disk.read(into, offset);
+    const end = offset + into.length;
+    for (let block = Math.floor(offset / blockSize); block * blockSize < end; block++) {
+      const source = blocks.get(block);
+      if (source === undefined) continue;
+      const from = Math.max(offset, block * blockSize);
+      const to = Math.min(end, (block + 1) * blockSize);
+      const part = into.subarray(from - offset, to - offset);
+      const inside = from - block * blockSize;
+      await disk.read(part, source + inside);
+      if (escaped.has(block))
+        for (let i = inside; i < 4 && i - inside < part.length; i++)
+          part[i - inside] = JOURNAL_MAGIC[i] as number;
+    }
+  };
   return {
     size: disk.size,
-    async read(into, offset) {
-      await disk.read(into, offset);
+    read(into, offset) {
       const end = offset + into.length;
-      for (let block = Math.floor(offset / blockSize); block * blockSize < end; block++) {
-        const source = blocks.get(block);
-        if (source === undefined) continue;
-        const from = Math.max(offset, block * blockSize);
-        const to = Math.min(end, (block + 1) * blockSize);
-        const part = into.subarray(from - offset, to - offset);
-        const inside = from - block * blockSize;
-        await disk.read(part, source + inside);
-        if (escaped.has(block))
-          for (let i = inside; i < 4 && i - inside < part.length; i++)
-            part[i - inside] = JOURNAL_MAGIC[i] as number;
-      }
+      for (let block = Math.floor(offset / blockSize); block * blockSize < end; block++)
+        if (blocks.has(block)) return readNewer(into, offset);
+      return disk.read(into, offset);
     },
   };
 }

@@ -8,3 +8,15 @@ export class Cold {
     this.ready = ready;
   }
 }
+
+/** Runs `act` again and again until nothing is cold any more. Each time something more has come. */
+export async function whenWarm<T>(act: () => T): Promise<Awaited<T>> {
+  for (;;) {
+    try {
+      return await act();
+    } catch (error) {
+      if (!(error instanceof Cold)) throw error;
+      await error.ready;
+    }
+  }
+}
