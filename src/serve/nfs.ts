@@ -1,7 +1,15 @@
 // NFS servers: trees of nodes over TCP, MOUNT and NFSv3 on one port (src/wire/nfs, src/wire/mount).
+import { randomBytes } from "node:crypto";
+import { once } from "node:events";
+import { createServer, type Socket } from "node:net";
 import type { HandleFacts } from "../wire/nfs/handle.ts";
 import type { StatusCode } from "../wire/nfs/status.ts";
 import type { NfsTree } from "../wire/nfs/tree.ts";
+import { Connection, type House } from "./nfs-connection.ts";
+import { Desk } from "./nfs-desk.ts";
+import { LIMITS, recordPool, watchStalls } from "./nfs-house.ts";
+import { Slabs } from "./outbox.ts";
+import { deferred, throttled } from "./throttle.ts";
 
 /** Who asks; the same object for all requests of one connection. */
 export interface NfsClient {
@@ -77,3 +85,107 @@ export interface NfsServer {
   drop(exportNumber: number, why: string): Promise<void>;
   close(): Promise<void>;
 }
+
+/** Replies without data, and those with up to 1 MiB of it. */
+const SLABS = [64 << 10, (1 << 20) + (4 << 10)];
+const RECEIVE = 1 << 20;
+
+/** Serves trees over NFS until close(). Rejects when the port cannot be had. */
+export async function serveNfs(options: NfsOptions): Promise<NfsServer> {
+  const limits = { ...LIMITS, ...options.limits };
+  const tell = throttled<NfsEvent>(options.on ?? (() => {}), ["mounted", "unmounted"]);
+  const desk = new Desk(options, randomBytes(8), tell);
+  const connections = new Map<
+    Connection,
+    { stranger: NodeJS.Timeout; over: () => void; whenOver: Promise<void> }
+  >();
+  const perAddress = new Map<string, number>();
+  let waking = false;
+
+  const house: House = {
+    desk,
+    slabs: new Slabs(...SLABS),
+    records: recordPool(limits.serverBytes, () => house.released()),
+    limits,
+    receive: Buffer.allocUnsafeSlow(RECEIVE),
+    load: 0,
+    waiting: new Set(),
+    released() {
+      if (waking || house.waiting.size === 0) return;
+      waking = true;
+      setImmediate(() => {
+        waking = false;
+        for (const connection of [...house.waiting]) connection.next();
+      });
+    },
+    admitted: (connection) => clearTimeout(connections.get(connection)?.stranger),
+    failed(connection, error) {
+      const { client, exportName } = connection;
+      const why = error instanceof Error ? error.message : String(error);
+      tell({ kind: "error", client, why, ...(exportName !== undefined && { export: exportName }) });
+    },
+    ended(connection, why) {
+      const known = connections.get(connection);
+      connections.delete(connection);
+      clearTimeout(known?.stranger);
+      const { address } = connection.client;
+      const same = (perAddress.get(address) ?? 1) - 1;
+      if (same > 0) perAddress.set(address, same);
+      else perAddress.delete(address);
+      if (why !== "client hung up") tell({ kind: "refused", client: connection.client, why });
+      known?.over();
+    },
+  };
+
+  const welcome = (socket: Socket) => {
+    const client = clientOf(socket);
+    const same = perAddress.get(client.address) ?? 0;
+    if (connections.size >= limits.connections || same >= limits.connectionsPerAddress) {
+      tell({ kind: "refused", client, why: "too many connections" });
+      socket.destroy();
+      return;
+    }
+    perAddress.set(client.address, same + 1);
+    const { promise, resolve } = deferred();
+    const connection = new Connection(socket, client, house);
+    const late = () => connection.end(`not let in to any export within ${limits.strangerMs} ms`);
+    connections.set(connection, {
+      stranger: setTimeout(late, limits.strangerMs).unref(),
+      over: resolve,
+      whenOver: promise,
+    });
+  };
+
+  const server = createServer({ pauseOnConnect: true }, welcome);
+  server.listen(options.port, options.host);
+  await once(server, "listening");
+  const watch = watchStalls(() => connections.keys(), limits.stallMs);
+  const cut = async (which: (c: Connection) => boolean, why: string) => {
+    const chosen = [...connections].filter(([connection]) => which(connection));
+    for (const [connection] of chosen) connection.end(why);
+    await Promise.all(chosen.map(([, { whenOver }]) => whenOver));
+  };
+  const at = server.address();
+  return {
+    port: typeof at === "object" && at ? at.port : options.port,
+    async drop(exportNumber, why) {
+      await cut((connection) => connection.hasUsed(exportNumber), why);
+      await desk.idle(exportNumber);
+    },
+    async close() {
+      clearInterval(watch);
+      const closed = once(server, "close");
+      server.close();
+      await cut(() => true, "the server stops");
+      await closed;
+      await desk.idle();
+    },
+  };
+}
+
+/** Who is at the other end; ::ffff:10.0.0.7 is 10.0.0.7 by another door. */
+const clientOf = (socket: Socket): NfsClient => ({
+  address: (socket.remoteAddress ?? "").replace(/^::ffff:(?=\d+\.)/, ""),
+  port: socket.remotePort ?? 0,
+  transport: "tcp",
+});

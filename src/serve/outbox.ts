@@ -22,14 +22,20 @@ export interface Piece {
 const SLAB = 260 << 10;
 const SPARE = 16;
 
-/** The free slabs of a server. */
+/** The free slabs of a server, of one size or of several. */
 export class Slabs {
-  readonly #free: Slab[] = [];
+  readonly #kinds: readonly { size: number; free: Slab[] }[];
+  /** @param sizes in bytes, the smallest first */
+  constructor(...sizes: number[]) {
+    this.#kinds = (sizes.length > 0 ? sizes : [SLAB]).map((size) => ({ size, free: [] }));
+  }
   take(size: number): Slab {
-    return size > SLAB ? new Slab(size) : (this.#free.pop() ?? new Slab(SLAB));
+    for (const kind of this.#kinds) if (size <= kind.size) return kind.free.pop() ?? new Slab(kind.size);
+    return new Slab(size);
   }
   give(slab: Slab): void {
-    if (slab.bytes.length === SLAB && this.#free.length < SPARE) this.#free.push(slab);
+    for (const { size, free } of this.#kinds)
+      if (slab.bytes.length === size && free.length < SPARE) free.push(slab);
   }
 }
 
@@ -47,6 +53,12 @@ export class Outbox {
 
   get empty(): boolean {
     return this.#pieces.length === 0 && this.#from === this.#at;
+  }
+  /** Bytes that could leave now. */
+  get bytes(): number {
+    let sum = this.#at - this.#from;
+    for (const { from, to } of this.#pieces) sum += to - from;
+    return sum;
   }
 
   /** Bytes that could leave now, of the open run; those before it count as much. */
@@ -91,11 +103,16 @@ export class Outbox {
     slab.bytes.set(bytes, at);
   }
 
-  /** Writes all that can leave now as one batch; `sent`: the socket holds nothing of it any more, and never will. */
-  writeTo(socket: Socket, sent: () => void): void {
+  /** Takes out all that could leave now: attach() puts it into another outbox of the same slabs, or free() lets it go. */
+  take(): Piece[] {
     this.#close();
     const pieces = this.#pieces;
     this.#pieces = [];
+    return pieces;
+  }
+  /** Writes all that can leave now as one batch; `sent`: the socket holds nothing of it any more, and never will. */
+  writeTo(socket: Socket, sent: () => void): void {
+    const pieces = this.take();
     const left = () => {
       this.free(pieces);
       sent();

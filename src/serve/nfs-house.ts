@@ -1,0 +1,53 @@
+import type { RecordPool } from "../wire/rpc/records.ts";
+import type { NfsLimits } from "./nfs.ts";
+import { type Connection, MOST_RECORD } from "./nfs-connection.ts";
+
+export const LIMITS: NfsLimits = {
+  connections: 4096,
+  connectionsPerAddress: 64,
+  requests: 128,
+  bytes: 8 << 20,
+  serverBytes: 256 << 20,
+  stallMs: 60_000,
+  strangerMs: 30_000,
+};
+
+/** Up to this size records get a buffer of their own size. */
+const SMALL = 64 << 10;
+/** Large buffers that are kept for the next one. */
+const SPARE = 16;
+
+/** Buffers of records that come in several pieces. Large ones are counted: those that the system has not got must wait. */
+export function recordPool(serverBytes: number, given: () => void): RecordPool {
+  const free: Uint8Array[] = [];
+  let out = 0;
+  return {
+    take(size) {
+      if (size <= SMALL) return Buffer.allocUnsafeSlow(size);
+      if ((out + 1) * MOST_RECORD > serverBytes) return undefined;
+      out += 1;
+      return free.pop() ?? Buffer.allocUnsafeSlow(MOST_RECORD);
+    },
+    give(buffer) {
+      if (buffer.length !== MOST_RECORD) return;
+      out -= 1;
+      if (free.length < SPARE) free.push(buffer);
+      given();
+    },
+  };
+}
+
+/** Cuts off clients that neither finish their record nor take their replies. */
+export function watchStalls(connections: () => Iterable<Connection>, stallMs: number): NodeJS.Timeout {
+  const seen = new WeakMap<Connection, { progress: number; since: number }>();
+  const look = () => {
+    const now = performance.now();
+    for (const connection of connections()) {
+      const last = seen.get(connection);
+      if (!last || last.progress !== connection.progress || !connection.awaitsClient)
+        seen.set(connection, { progress: connection.progress, since: now });
+      else if (now - last.since >= stallMs) connection.end(`nothing moved for ${stallMs} ms`);
+    }
+  };
+  return setInterval(look, Math.min(10_000, Math.ceil(stallMs / 4))).unref();
+}
