@@ -57,6 +57,10 @@ export class HostFile {
   allocated(): number {
     return guard(`stat ${this.path}`, () => fstatSync(this.#fd).blocks * 512);
   }
+  /** Names that lead to it. */
+  links(): number {
+    return guard(`stat ${this.path}`, () => fstatSync(this.#fd).nlink);
+  }
   /** When and where it was last changed: a cache key. */
   stamp(): string {
     const { dev, ino, size, mtimeMs } = guard(`stat ${this.path}`, () => fstatSync(this.#fd));
@@ -86,6 +90,21 @@ export class HostFile {
         error ? reject(hostError(error, `read ${this.path}`)) : resolve(),
       ),
     );
+  }
+
+  /** As read(), and not on this thread. `into` must stay untouched until it ends. */
+  async fetch(into: Uint8Array, offset: number): Promise<void> {
+    let done = 0;
+    while (done < into.length) {
+      const n = await new Promise<number>((resolve, reject) =>
+        read(this.#fd, into, done, into.length - done, offset + done, (error, count) =>
+          error ? reject(hostError(error, `read ${this.path}`)) : resolve(count),
+        ),
+      );
+      if (n === 0) break;
+      done += n;
+    }
+    into.fill(0, done);
   }
 
   write(from: Uint8Array, offset: number): void {

@@ -1,5 +1,6 @@
 // What a node's tree stands on: its journal, the files with its data, its quota.
 import type { Ino } from "../../wire/nfs/tree.ts";
+import type { TreeChange } from "./changes.ts";
 
 /**
  * Data of a tree's own: one sparse file for each inode that was ever written. Sizes and maps are the tree's business: a file here has no end,
@@ -13,8 +14,8 @@ export interface TreeData {
   /** After ready(). All from `size` on reads as zeros at once; it goes from the disk when the batch is durable. Journalled by itself. */
   truncate(ino: Ino, size: number): void;
   /**
-   * COMMIT: what was written and truncated so far needs no journal any more. Log map and size after it has ended, then settled(). `fast`: in the
-   * page cache is enough.
+   * COMMIT: what was written and truncated so far is on the disk (mode fast: in the page cache) and is not replayed any more; that is journalled by
+   * itself, nobody else logs "synced". Log map and size after it has ended, then settled().
    */
   sync(ino: Ino): Promise<void>;
   /** Is there anything written that neither sync() nor a "data" change has made as lasting as promised? Then a small stable write goes by sync(), too. */
@@ -31,7 +32,7 @@ export interface TreeQuota {
 }
 
 /** Of one tree. Everything but sync(), settled() and large or cold reads is done when it returns. */
-export interface Keep<Change> {
+export interface Keep {
   /**
    * At the start of each op that changes anything. Throws DISK_FULL or DISK_IO where its changes could not be kept: the answer is NOSPC or IO and nothing
    * has changed. Throws Cold while a snapshot is made, or where the data file of `writes` must be copied first since a snapshot shares it.
@@ -39,7 +40,7 @@ export interface Keep<Change> {
    */
   ready(how?: { bytes?: number; writes?: Ino }): void;
   /** Into the batch under way: copied. What is logged between two settled() is replayed wholly or not at all. */
-  log(change: Change): void;
+  log(change: TreeChange): void;
   /** Group commit of all that was logged so far; void: it is as lasting as promised already. Rejects when the disk failed: nothing of the batch may be answered; it is tried again. */
   settled(): void | Promise<void>;
   readonly data: TreeData;
