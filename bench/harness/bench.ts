@@ -54,12 +54,14 @@ export class BenchRun implements Bench {
   tool(program: string, aptPackage: string): string | undefined {
     const folders = [...(process.env["PATH"] ?? "").split(delimiter), "/usr/sbin", "/sbin"];
     const path = folders.map((folder) => join(folder, program)).find((p) => existsSync(p));
-    const line = `MISSING: ${program} is not installed and is left out (apt install ${aptPackage})`;
-    if (!path && !this.missing.has(line)) {
-      this.missing.add(line);
-      this.#options.say(line);
-    }
+    if (!path) this.lacks(`${program} is not installed and is left out (apt install ${aptPackage})`);
     return path;
+  }
+  lacks(what: string): void {
+    const line = `MISSING: ${what}`;
+    if (this.missing.has(line)) return;
+    this.missing.add(line);
+    this.#options.say(line);
   }
 
   compile(source: string, libraries: readonly string[] = []): string {
@@ -106,6 +108,7 @@ function summary(cell: Cell, samples: ReadonlyMap<string, readonly Sample[]>): R
     ours: Number.NaN,
     peers: {},
     cpuSecondsPerGb: {},
+    cpuMicrosPerRequest: {},
     rssMb: {},
     rounds: {},
   };
@@ -116,6 +119,8 @@ function summary(cell: Cell, samples: ReadonlyMap<string, readonly Sample[]>): R
     if (name === "ours") row.ours = value;
     else row.peers[name] = value;
     if (best.cpuSecondsPerGb !== undefined) row.cpuSecondsPerGb[name] = round3(best.cpuSecondsPerGb);
+    if (best.cpuMicrosPerRequest !== undefined)
+      row.cpuMicrosPerRequest[name] = round3(best.cpuMicrosPerRequest);
     if (best.rssMb !== undefined) row.rssMb[name] = best.rssMb;
     row.rounds[name] = taken.map((sample) => round3(sample.value));
   }

@@ -34,6 +34,8 @@ export interface Sample {
   value: number;
   /** CPU of the server's process for each GB (10^9 bytes) moved. */
   cpuSecondsPerGb?: number;
+  /** CPU of the server's process for each request, microseconds. */
+  cpuMicrosPerRequest?: number;
   /** Of the server's process, at the end. */
   rssMb?: number;
 }
@@ -57,6 +59,7 @@ export interface Row {
   ours: number;
   peers: Record<string, number>;
   cpuSecondsPerGb: Record<string, number>;
+  cpuMicrosPerRequest: Record<string, number>;
   rssMb: Record<string, number>;
   /** The values of all rounds. */
   rounds: Record<string, number[]>;
@@ -71,6 +74,8 @@ export interface Bench {
   compare(cell: Cell): Promise<void>;
   /** The path of a program; undefined, and a loud line, if it is missing: leave that peer out. */
   tool(program: string, aptPackage: string): string | undefined;
+  /** Says, once and loudly, what is left out and why. */
+  lacks(what: string): void;
   /** Builds a C program of bench/tools, linked with these libraries, and gives its path; needs cc. */
   compile(source: string, libraries?: readonly string[]): string;
   /** Starts somebody's server; it is stopped at the run's end at the latest. */

@@ -2,7 +2,7 @@ import type { Row } from "./case.ts";
 
 /** The rows for people: for each peer its value and how many times better (above 1) or worse we are; then CPU and memory. */
 export function table(rows: readonly Row[]): string {
-  const lines: string[][] = [["", "", "value", "ours is", "CPU s/GB", "RSS MB"]];
+  const lines: string[][] = [["", "", "value", "ours is", "CPU s/GB", "us/request", "RSS MB"]];
   for (const row of rows) {
     const names = ["ours", ...Object.keys(row.peers)];
     for (const name of names) {
@@ -14,6 +14,7 @@ export function table(rows: readonly Row[]): string {
         `${value.toLocaleString("en")} ${row.unit}`,
         name === "ours" ? "" : `${ratio.toFixed(2)}x`,
         String(row.cpuSecondsPerGb[name] ?? ""),
+        String(row.cpuMicrosPerRequest[name] ?? ""),
         String(row.rssMb[name] ?? ""),
       ]);
     }
