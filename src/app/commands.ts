@@ -179,6 +179,7 @@ function commands(
       const found = registry.need(node);
       await running?.dropDisk(found, "the node was forgotten");
       await core.removeClone(found);
+      await core.removeTree(found);
       await journal.flush();
       const volumes = (await attachedVolumes(core, found)).map(({ name }) => name);
       await core.power.forget(found.id);

@@ -9,8 +9,11 @@ import { type Hear, lifeHearing } from "./life/hear.ts";
 import { type Life, openLife } from "./life/life.ts";
 import { type NewsDesk, newsDesk } from "./news.ts";
 import { type NodeClones, nodeClones } from "./node-clones.ts";
+import { type NodeTrees, nodeTrees } from "./node-trees.ts";
 import type { DiskCalls } from "./planes/disk-calls.ts";
-import { DISK_LASTING, DISK_REPEATABLE } from "./planes/lasting.ts";
+import { DISK_LASTING, DISK_REPEATABLE, NFS_LASTING, NFS_REPEATABLE } from "./planes/lasting.ts";
+import { lazyPlane } from "./planes/lazy.ts";
+import type { MountAnswer, MountWish, NfsCalls, NfsNews, NfsPlaneGiven } from "./planes/nfs-calls.ts";
 import { type Plane, spawnPlane } from "./planes/spawn.ts";
 import type { Counts } from "./planes/tally.ts";
 import { openPowerDesk, type PowerDesk } from "./power/desk.ts";
@@ -22,7 +25,7 @@ import { openTasks, type Tasks } from "./tasks.ts";
 import { eventView } from "./views.ts";
 
 /** A data folder that this process holds: what every command needs, with or without servers. */
-export interface Core extends NodeClones {
+export interface Core extends NodeClones, NodeTrees {
   data: DataFolder;
   book: Book;
   registry: Registry;
@@ -42,6 +45,8 @@ export interface Core extends NodeClones {
   /** What boards and the supervisor tell the life cycle. */
   hear: Hear;
   disks: Plane<DiskCalls>;
+  /** The trees of nodes with NFS roots; its thread begins with the first of them. */
+  trees: Plane<NfsCalls>;
   /** A long call to the disk plane that the signal ends. */
   job<T>(signal: AbortSignal, call: (job: string) => Promise<T>): Promise<T>;
   newSecret(): string;
@@ -51,6 +56,10 @@ export interface Core extends NodeClones {
 export interface CoreSettings {
   data: string;
   onDisk?(event: unknown): void;
+  /** What happened at the NFS plane's door, and a client that wants a tree. */
+  onNfs?(news: NfsNews): void;
+  mount?(wish: MountWish): Promise<MountAnswer>;
+  nfsDurability?: NfsPlaneGiven["durability"];
   /** What the disk plane has counted in the last second. */
   onCounts?(counts: Counts): void;
   /** How long a transaction of the book took. */
@@ -100,6 +109,29 @@ export async function openCore(settings: CoreSettings): Promise<Core> {
       },
       failed: (error) => settings.failed?.(error) ?? settings.warn(error.message),
     });
+    const given: NfsPlaneGiven = {
+      folder: data.trees,
+      images: data.root,
+      durability: settings.nfsDurability ?? "durable",
+    };
+    const trees = lazyPlane<NfsCalls>("nfs", () =>
+      spawnPlane<NfsCalls>("nfs", {
+        given,
+        handlers: {
+          nfs: (news: never) => settings.onNfs?.(news),
+          mount: (wish: never): Promise<MountAnswer> | MountAnswer =>
+            settings.mount?.(wish) ?? { refused: "no-such" },
+          counts: (counts: never) => settings.onCounts?.(counts),
+        },
+        lasting: NFS_LASTING,
+        repeatable: NFS_REPEATABLE,
+        told(words) {
+          journal.event("server", undefined, words);
+          settings.warn(words);
+        },
+        failed: (error) => settings.failed?.(error) ?? settings.warn(error.message),
+      }),
+    );
     const core = coreOf({
       data,
       book,
@@ -112,6 +144,7 @@ export async function openCore(settings: CoreSettings): Promise<Core> {
       life,
       power,
       disks,
+      trees,
       release: () => held.release(),
     });
     standardDoers(core);
@@ -137,11 +170,16 @@ function coreOf(
     | "life"
     | "power"
     | "disks"
+    | "trees"
   > & {
     release(): void;
   },
 ): Core {
-  const { data, book, registry, profiles, journal, news, access, tasks, life, power, disks } = parts;
+  const { data, book, registry, profiles, journal, news, access, tasks, life, power, disks, trees } = parts;
+  const newSecret = () => randomBytes(32).toString("hex");
+  const clones = nodeClones({ data, book, registry, disks }, (node) => ofTrees.treeSource(node));
+  const { imageOf } = clones;
+  const ofTrees = nodeTrees({ data, book, registry, journal, trees, imageOf, newSecret });
 
   return {
     data,
@@ -156,7 +194,9 @@ function coreOf(
     power,
     hear: lifeHearing({ book, registry, life, now: Date.now }),
     disks,
-    ...nodeClones({ data, book, registry, disks }),
+    trees,
+    ...clones,
+    ...ofTrees,
     async job(signal, call) {
       if (signal.aborted) throw new BrambleError("CANCELLED", "it was stopped before it began");
       const job = randomUUID();
@@ -168,12 +208,12 @@ function coreOf(
         signal.removeEventListener("abort", stop);
       }
     },
-    newSecret: () => randomBytes(32).toString("hex"),
+    newSecret,
     async close() {
       await power.close();
       await tasks.close();
       await life.close();
-      await disks.end();
+      await Promise.all([disks.end(), trees.end()]);
       await registry.settled();
       await profiles.settled();
       await journal.close();

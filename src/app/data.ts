@@ -13,6 +13,8 @@ export interface DataFolder {
   clones: string;
   clone(nodeId: string): string;
   volume(id: string): string;
+  /** Of nodes with root mode nfs. */
+  trees: string;
 }
 
 /** `--data`, else systemd's STATE_DIRECTORY, else the folder of the person who called, also under sudo. */
@@ -31,7 +33,7 @@ function callersHome(env: NodeJS.ProcessEnv): string {
 }
 
 export function dataFolder(root: string): DataFolder {
-  for (const folder of ["", "images", "clones", "volumes", "firmware", "agent"]) {
+  for (const folder of ["", "images", "clones", "volumes", "firmware", "agent", "trees"]) {
     mkdirSync(join(root, folder), { recursive: true, mode: 0o700 });
   }
   return {
@@ -41,6 +43,7 @@ export function dataFolder(root: string): DataFolder {
     socket: join(root, "bramble.sock"),
     clones: join(root, "clones"),
     clone: (nodeId) => join(root, "clones", `${nodeId}.qcow2`),
+    trees: join(root, "trees"),
     volume: (id) => join(root, "volumes", `${id}.qcow2`),
   };
 }

@@ -1,4 +1,5 @@
 // Is a node clean? Every place where its last owner's data may be, looked at anew; nothing is believed because it was ordered.
+import { join } from "node:path";
 import type { Node } from "../../fleet/node.ts";
 import type { Core } from "../core.ts";
 import { ownDisks } from "./inventory.ts";
@@ -18,19 +19,21 @@ export async function cleanRecords(
   node: Node,
   exists: (path: string) => boolean,
 ): Promise<CleanRecord[]> {
-  const count = async (table: "clone" | "secret" | "openDisk" | "agentSession" | "volume") =>
-    (await book.selectFrom(table).select("nodeId").where("nodeId", "=", node.id).execute()).length;
+  const count = async (
+    table: "clone" | "secret" | "openDisk" | "agentSession" | "volume" | "tree" | "openTree",
+  ) => (await book.selectFrom(table).select("nodeId").where("nodeId", "=", node.id).execute()).length;
   const none = (what: string, left: number, found: string): CleanRecord => ({
     ...{ what, verified: left === 0, found: left === 0 ? found : `${left} left` },
   });
   const file = exists(data.clone(node.id));
   return [
     none("clone", (await count("clone")) + Number(file), "its file is gone"),
+    none("tree", (await count("tree")) + Number(exists(join(data.trees, node.id))), "it has none"),
     none("volumes", await count("volume"), "none is its"),
     none("secrets", await count("secret"), "none is kept"),
     none(
       "rights",
-      (await count("openDisk")) + (await count("agentSession")),
+      (await count("openDisk")) + (await count("openTree")) + (await count("agentSession")),
       "no disk and no session is open to it",
     ),
     await localDisks({ book, life }, node),

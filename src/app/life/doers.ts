@@ -7,7 +7,10 @@ import type { Core } from "../core.ts";
 import { cleanRecords } from "./clean-records.ts";
 import type { Life, Work } from "./life.ts";
 
-type Parts = Pick<Core, "book" | "registry" | "data" | "disks" | "removeClone" | "ensureClone"> & {
+type Parts = Pick<
+  Core,
+  "book" | "registry" | "data" | "disks" | "removeClone" | "ensureClone" | "removeTree" | "ensureTree"
+> & {
   life: Life;
 };
 
@@ -28,11 +31,22 @@ export function standardDoers(core: Parts): void {
       .where("nodeId", "=", node.id)
       .executeTakeFirst();
     await core.removeClone(node);
-    return had && "its clone and its snapshots were dropped";
+    const tree = await core.removeTree(node);
+    const words = [
+      had && "its clone and its snapshots were dropped",
+      tree && "its NFS tree and its snapshots were dropped",
+    ].filter(Boolean);
+    return words.length > 0 ? words.join("; ") : undefined;
   });
 
   life.does("makeClone", async ({ node }) => {
-    if (registry.resolve(node).ephemeral) return "it gets a fresh clone at every boot";
+    const { ephemeral, root } = registry.resolve(node);
+    if (ephemeral) return "it gets a fresh clone at every boot";
+    if (root === "external") return undefined;
+    if (root === "nfs") {
+      await core.ensureTree(node); // what was made of it is told where it is made
+      return undefined;
+    }
     const { image, made } = await core.ensureClone(node);
     return made ? `a clone of ${image.name}:${image.version} was made for it` : undefined;
   });
@@ -128,7 +142,8 @@ async function switchPower({ book, life }: Parts, { node, job }: Work): Promise<
 /** What a node's boots may use, in the book: nothing of it is taken up again after a start. */
 export async function forgetRights({ book }: Pick<Core, "book">, node: Node): Promise<void> {
   await book.transaction().execute(async (trx) => {
-    await trx.deleteFrom("openDisk").where("nodeId", "=", node.id).execute();
+    for (const open of ["openDisk", "openTree"] as const)
+      await trx.deleteFrom(open).where("nodeId", "=", node.id).execute();
     await trx.deleteFrom("agentSession").where("nodeId", "=", node.id).execute();
     await trx.updateTable("boot").set({ tokenHash: null }).where("nodeId", "=", node.id).execute();
   });

@@ -50,7 +50,7 @@ test("a node's way through hosting: inspected, cleaned with records, reserved, d
   assert.match(words, /its boot firmware was NOT checked: the policy says that it need not be/);
   assert.match(
     words,
-    /cleaning → ready, done by bramble: clone: its file is gone; volumes: none is its; secrets: none is kept/,
+    /cleaning → ready, done by bramble: clone: its file is gone; tree: it has none; volumes: none is its; secrets: none is kept/,
   );
   assert.doesNotMatch(words, /s3cret|\$6\$/);
   const [, clean] = await b.book

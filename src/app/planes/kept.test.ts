@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { restartAfter } from "./back-off.ts";
 import { Kept } from "./kept.ts";
-import { DISK_LASTING } from "./lasting.ts";
+import { DISK_LASTING, NFS_LASTING } from "./lasting.ts";
 
 const nbd = (name: string, secretHash: string) => ({ name, secretHash, path: "/c", address: "10.0.0.7" });
 const target = (name: string, path: string) => ({ target: "iqn.x:n1", name, luns: [{ lun: 1, path }] });
@@ -75,4 +75,17 @@ test("restartAfter() is at once, then slower, then no more; a minute of peace fo
   }
   assert.deepEqual(waits, [0, 100, 200, 400, 800, undefined]);
   assert.equal(restartAfter([...deaths.slice(0, 5), 1_070_000]), 0);
+});
+
+test("Kept tells a new NFS plane who has which tree, then its doors", () => {
+  const kept = new Kept(NFS_LASTING);
+  kept.answered("listenNfs", { host: "10.0.0.1", port: 0 }, { port: 2049 });
+  kept.answered("bind", { id: "n1", bootId: "b1", address: "10.0.0.7" }, { ended: false });
+  kept.answered("bind", { id: "n2", bootId: "b1", address: "10.0.0.8" }, { ended: false });
+  kept.answered("bind", { id: "n1", bootId: "b2", address: "10.0.0.9" }, { ended: true });
+  kept.answered("unbind", { id: "n2", why: "" }, undefined);
+  assert.deepEqual(kept.again(), [
+    { name: "bind", args: { id: "n1", bootId: "b2", address: "10.0.0.9" } },
+    { name: "listenNfs", args: { host: "10.0.0.1", port: 2049 } },
+  ]);
 });

@@ -2,6 +2,7 @@
 import { TOOLS } from "../../fleet/fencing.ts";
 import type { DiskPlane } from "./disk-calls.ts";
 import type { Lasting, Told } from "./kept.ts";
+import type { NfsPlane } from "./nfs-calls.ts";
 
 type Args<N extends keyof DiskPlane> = Parameters<DiskPlane[N]>[0];
 
@@ -49,3 +50,23 @@ export const BOOT_LASTING: Lasting = {
   doors: new Set(["listen"]),
 };
 export const BOOT_REPEATABLE: ReadonlySet<string> = new Set(["ping", "listen"]);
+
+type NfsArgs<N extends keyof NfsPlane> = Parameters<NfsPlane[N]>[0];
+
+export const NFS_LASTING: Lasting = {
+  keep: {
+    bind: ({ id }: NfsArgs<"bind">) => `tree ${id}`,
+    listenNfs: ({ host }: NfsArgs<"listenNfs">) => `nfs at ${host}`,
+  },
+  end: {
+    unbind:
+      ({ id }: NfsArgs<"unbind">) =>
+      ({ name, args }: Told) =>
+        name === "bind" && (args as NfsArgs<"bind">).id === id,
+  },
+  doors: new Set(["listenNfs"]),
+};
+export const NFS_REPEATABLE: ReadonlySet<string> = new Set([
+  ...["ping", "treeFacts", "lookupIn", "listIn", "openIn", "readIn", "settleTree", "setTreeQuota"],
+  ...["listenNfs", "bind", "unbind", "removeTree"],
+]);

@@ -3,6 +3,16 @@ import type { Entry } from "../../base/tree.ts";
 import type { SettleStep } from "../../fleet/settle.ts";
 import type { Faults } from "./disk-calls.ts";
 
+/** What the plane's thread knows from its start. */
+export interface NfsPlaneGiven {
+  /** Of all trees. */
+  folder: string;
+  /** The data folder: images lie in it. */
+  images: string;
+  /** `fast`: a reply may be lost with the host's power, not with our process (spec nfs-root.md 5). */
+  durability: "durable" | "fast";
+}
+
 /** A tree that one boot may use, from one address. */
 export interface Binding {
   /** The tree: the node's id. */

@@ -7,7 +7,7 @@ import { faultLimits } from "./faults.ts";
 import { Kept, type Lasting } from "./kept.ts";
 import { connect, type Handlers, type Peer, type Progress } from "./rpc.ts";
 
-type PlaneName = "disk" | "boot";
+type PlaneName = "disk" | "boot" | "nfs";
 
 export interface PlaneState {
   name: PlaneName;
@@ -19,7 +19,7 @@ export interface PlaneState {
 
 /** What a plane can be asked, by name: one argument each, or none. */
 // biome-ignore lint/suspicious/noExplicitAny: what a handler takes, whatever that is
-type Calls<C> = { [N in keyof C]: (args: any, progress: any) => unknown };
+export type Calls<C> = { [N in keyof C]: (args: any, progress: any) => unknown };
 
 export interface Plane<C extends Calls<C>> {
   /** An error there is a BrambleError here, with its code. `progress` hears of long jobs. */
@@ -39,6 +39,8 @@ interface PlaneOptions {
   lasting: Lasting;
   /** Calls that may be done twice: one that was open when the thread died is asked once more. */
   repeatable: ReadonlySet<string>;
+  /** What its thread knows from its start. */
+  given?: object;
   /** The thread died and a new one has taken its place; or it is dead and the next attempt comes in `afterMs`. */
   told(words: string): void;
   /** It dies again and again: nothing answers any more. */
@@ -63,6 +65,7 @@ const heapMb = (share: number, most: number) =>
 const YOUNG = { maxYoungGenerationSizeMb: 24 };
 const LIMITS: Record<PlaneName, ResourceLimits> = {
   disk: { ...YOUNG, maxOldGenerationSizeMb: heapMb(0.5, 4096) },
+  nfs: { ...YOUNG, maxOldGenerationSizeMb: heapMb(0.5, 4096) },
   boot: { ...YOUNG, maxOldGenerationSizeMb: heapMb(0.25, 1024) },
 };
 
@@ -83,7 +86,7 @@ export function spawnPlane<C extends Calls<C>>(name: PlaneName, options: PlaneOp
     const worker = new Worker(new URL(`./${name}.${ending}`, import.meta.url), {
       name,
       resourceLimits: { ...LIMITS[name], ...faultLimits() },
-      workerData: { ended },
+      workerData: { ...options.given, ended },
     });
     const { threadId } = worker;
     const peer = connect(worker, options.handlers);

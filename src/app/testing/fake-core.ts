@@ -118,6 +118,7 @@ export async function fakeCore(t: TestContext) {
       plane["removeClone"]?.({ path: data.clone(node.id) } as never);
       await book.deleteFrom("clone").where("nodeId", "=", node.id).execute();
     },
+    removeTree: async () => false,
     job: (_: unknown, call: (job: string) => unknown) => call("job"),
     async applyQuota(node: Node) {
       const { quota } = node;

@@ -44,7 +44,7 @@ export async function lifeBed(
   const failures = { makeClone: undefined as BrambleError | undefined };
   const core = {
     ...{ book, registry, life },
-    data: { clone, volume: (id: string) => join(root, "volumes", id) },
+    data: { clone, volume: (id: string) => join(root, "volumes", id), trees: join(root, "trees") },
     disks: { call: async (_: string, { path }: { path: string }) => rmSync(path, { force: true }) },
     async removeClone({ id }: Node) {
       const { numDeletedRows } = await book
@@ -54,6 +54,7 @@ export async function lifeBed(
       rmSync(clone(id), { force: true });
       if (numDeletedRows > 0n) said(`dropped ${id}`);
     },
+    removeTree: async () => false,
     async ensureClone({ id }: Node) {
       if (failures.makeClone) throw failures.makeClone;
       const image = { name: "demo", version: "1" };
