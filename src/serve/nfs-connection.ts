@@ -11,6 +11,9 @@ import { receiveInto } from "./receive.ts";
 /** Longest call: a WRITE of 1 MiB with its head. */
 export const MOST_RECORD = (1 << 20) + (64 << 10);
 
+/** Why a connection ended that its client has ended. */
+export const HUNG_UP = "client hung up";
+
 /** What a connection needs from its server. */
 export interface House {
   readonly desk: Desk;
@@ -66,7 +69,7 @@ export class Connection implements Line {
     this.#socket = receiveInto(accepted, {
       buffer: () => (this.#gone ? house.receive : (this.#records.window ?? house.receive)),
       bytes: (chunk) => this.#receive(chunk),
-      ended: (why) => this.end(why ?? "client hung up"),
+      ended: () => this.end(HUNG_UP), // in good order or not: clients reset their connections at will
     });
   }
 

@@ -2,12 +2,17 @@
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { createServer, type Socket } from "node:net";
+import { MOUNT_PROGRAM, MOUNT_VERSION } from "../wire/mount/mount.ts";
 import type { HandleFacts } from "../wire/nfs/handle.ts";
+import { PROGRAM, VERSION } from "../wire/nfs/procedure.ts";
 import type { StatusCode } from "../wire/nfs/status.ts";
 import type { NfsTree } from "../wire/nfs/tree.ts";
-import { Connection, type House } from "./nfs-connection.ts";
+import type { Mapping } from "../wire/portmap/portmap.ts";
+import { Connection, type House, HUNG_UP } from "./nfs-connection.ts";
 import { Desk } from "./nfs-desk.ts";
 import { LIMITS, recordPool, watchStalls } from "./nfs-house.ts";
+import { serveRpcbind } from "./nfs-rpcbind.ts";
+import { serveNfsUdp } from "./nfs-udp.ts";
 import { Slabs } from "./outbox.ts";
 import { deferred, throttled } from "./throttle.ts";
 
@@ -62,6 +67,8 @@ export interface NfsOptions {
   on?(event: NfsEvent): void;
   /** MOUNT and NFS's reading half over UDP on the same port number: U-Boot and old initramfs. */
   udp?: boolean;
+  /** Answers the port mapper's questions about itself on this port (111), TCP and UDP. */
+  rpcbind?: number;
   limits?: Partial<NfsLimits>;
 }
 
@@ -81,6 +88,7 @@ export interface NfsLimits {
 
 export interface NfsServer {
   port: number;
+  rpcbindPort: number | undefined;
   /** Ends every connection that has used this export; resolves when nothing of them touches its tree any more. */
   drop(exportNumber: number, why: string): Promise<void>;
   close(): Promise<void>;
@@ -132,7 +140,7 @@ export async function serveNfs(options: NfsOptions): Promise<NfsServer> {
       const same = (perAddress.get(address) ?? 1) - 1;
       if (same > 0) perAddress.set(address, same);
       else perAddress.delete(address);
-      if (why !== "client hung up") tell({ kind: "refused", client: connection.client, why });
+      if (why !== HUNG_UP) tell({ kind: "refused", client: connection.client, why });
       known?.over();
     },
   };
@@ -159,29 +167,54 @@ export async function serveNfs(options: NfsOptions): Promise<NfsServer> {
   const server = createServer({ pauseOnConnect: true }, welcome);
   server.listen(options.port, options.host);
   await once(server, "listening");
+  const at = server.address();
+  const port = typeof at === "object" && at ? at.port : options.port;
   const watch = watchStalls(() => connections.keys(), limits.stallMs);
   const cut = async (which: (c: Connection) => boolean, why: string) => {
     const chosen = [...connections].filter(([connection]) => which(connection));
     for (const [connection] of chosen) connection.end(why);
     await Promise.all(chosen.map(([, { whenOver }]) => whenOver));
   };
-  const at = server.address();
+  const beside: { close(): Promise<void> }[] = [];
+  const close = async () => {
+    clearInterval(watch);
+    const closed = once(server, "close");
+    server.close();
+    await Promise.all(beside.map((door) => door.close()));
+    await cut(() => true, "the server stops");
+    await closed;
+    await desk.idle();
+  };
+  let rpcbindPort: number | undefined;
+  try {
+    const { host, rpcbind, udp = false } = options;
+    if (udp) beside.push(await serveNfsUdp({ host, port, desk, slabs: house.slabs, tell }));
+    if (rpcbind !== undefined) {
+      const door = await serveRpcbind({ host, port: rpcbind, mappings: mappingsOf(port, udp) });
+      rpcbindPort = door.port;
+      beside.push(door);
+    }
+  } catch (error) {
+    await close();
+    throw error;
+  }
   return {
-    port: typeof at === "object" && at ? at.port : options.port,
+    port,
+    rpcbindPort,
     async drop(exportNumber, why) {
       await cut((connection) => connection.hasUsed(exportNumber), why);
       await desk.idle(exportNumber);
     },
-    async close() {
-      clearInterval(watch);
-      const closed = once(server, "close");
-      server.close();
-      await cut(() => true, "the server stops");
-      await closed;
-      await desk.idle();
-    },
+    close,
   };
 }
+
+/** What the port mapper says: both programs, on the one port. */
+const mappingsOf = (port: number, udp: boolean): Mapping[] =>
+  (udp ? (["tcp", "udp"] as const) : (["tcp"] as const)).flatMap((protocol) => [
+    { program: PROGRAM, version: VERSION, protocol, port },
+    { program: MOUNT_PROGRAM, version: MOUNT_VERSION, protocol, port },
+  ]);
 
 /** Who is at the other end; ::ffff:10.0.0.7 is 10.0.0.7 by another door. */
 const clientOf = (socket: Socket): NfsClient => ({
