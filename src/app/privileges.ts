@@ -1,5 +1,6 @@
-import { lchownSync, lstatSync, readdirSync, readFileSync, statSync } from "node:fs";
-import { join } from "node:path";
+import { lchownSync, lstatSync, readdirSync, readFileSync, realpathSync, statSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { BrambleError } from "../base/errors.ts";
 
 const KEPT = ["net_bind_service", "net_raw", "net_admin"] as const;
 /** Bits of /proc/self/status CapEff (linux/capability.h). */
@@ -84,14 +85,43 @@ async function become(program: string, words: string[]): Promise<string> {
   return `error ${koffi.errno()}`;
 }
 
-/** A command started as root works as the data folder's owner: what it writes there, the server can read. */
-export function asOwner(data: string): void {
+/** May this account search every folder on the way to this one? */
+function mayReach(folder: string, { uid, gid }: { uid: number; gid: number }): boolean {
+  for (let at = realpathSync(folder); ; at = dirname(at)) {
+    const { mode, ...owner } = statSync(at);
+    const bit = owner.uid === uid ? 0o100 : owner.gid === gid ? 0o010 : 0o001;
+    if ((mode & bit) === 0) return false;
+    if (at === dirname(at)) return true;
+  }
+}
+
+/**
+ * A command started as root works as the data folder's owner: what it writes there, the server can read. Where the way there is
+ * closed to the owner (/var/lib/private, systemd.exec(5) DynamicUser=), it goes on as a new program in this process, which may pass.
+ */
+export async function asOwner(data: string): Promise<void> {
   if (process.getuid?.() !== 0 || process.platform !== "linux") return;
   const person = caller();
   if (person && statSync(data).uid === 0) give(data, person);
   const { uid, gid } = statSync(data);
   if (uid === 0) return;
-  process.setgroups?.([gid]);
-  process.setgid?.(gid);
-  process.setuid?.(uid);
+  if (mayReach(data, { uid, gid })) {
+    process.setgroups?.([gid]);
+    process.setgid?.(gid);
+    process.setuid?.(uid);
+    return;
+  }
+  const pass = (kind: string) => `--${kind}=-all,+dac_read_search`;
+  const why = await become("setpriv", [
+    ...[`--reuid=${uid}`, `--regid=${gid}`, "--clear-groups", "--no-new-privs"],
+    ...["inh-caps", "ambient-caps", "bounding-set"].map(pass),
+    ...[process.execPath, ...process.execArgv, ...process.argv.slice(1)],
+  ]);
+  throw new BrambleError(
+    "TOOL_MISSING",
+    `setpriv, to work as the owner of ${data}, could not be run (${why})`,
+    {
+      hint: "it is in Debian's package util-linux",
+    },
+  );
 }

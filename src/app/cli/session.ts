@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import type { Command } from "commander";
 import { connectCommands } from "../../api/client.ts";
 import type { Calls } from "../../api/contract.ts";
@@ -32,8 +33,11 @@ export async function withCommands<T>(
 ): Promise<T> {
   const server = chosenServer(options);
   if (server) return work(connectCommands(server), true);
-  const data = dataFolder(dataPath(options.data));
-  asOwner(data.root);
+  const path = dataPath(options.data);
+  // first: what is missing in the folder is made by its owner
+  if (existsSync(path)) await asOwner(path);
+  const data = dataFolder(path);
+  await asOwner(path);
   const free = tryLock(data.root);
   if (!free) return work(connectCommands(data.socket), true);
   free.release();
