@@ -52,6 +52,7 @@ export class XdrReader {
   }
   /** A window on opaque data of fixed length. */
   fixed(length: number): Uint8Array {
+    if (length > this.left) throw this.#short(length); // before its padding goes beyond 32 bits
     const at = this.#take(padded(length));
     return this.#bytes.subarray(at, at + length);
   }
