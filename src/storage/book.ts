@@ -1,7 +1,11 @@
-import { Kysely, type LogEvent, type MigrationProvider, Migrator, SqliteDialect } from "kysely";
+import { closeSync, existsSync, fdatasync, fsyncSync, openSync } from "node:fs";
+import { dirname } from "node:path";
+import { promisify } from "node:util";
+import { Kysely, type MigrationProvider, Migrator } from "kysely";
 import Libsql from "libsql";
 import { BrambleError } from "../base/errors.ts";
 import type { AccessTables } from "./access-tables.ts";
+import { BookDialect, shared } from "./book-driver.ts";
 import { migrations } from "./book-migrations.ts";
 import { keepingStatements } from "./book-statements.ts";
 import type { LifeColumns, LifeTables } from "./life-tables.ts";
@@ -137,8 +141,8 @@ export type Book = Kysely<Tables>;
 const databases = new WeakMap<Book, Libsql.Database>();
 
 /**
- * Opens (and makes or migrates) the book. One fsync per transaction: WAL with synchronous=FULL, so that what was said
- * to be saved survives a power cut.
+ * Opens (and makes or migrates) the book. What was said to be saved survives a power cut: each transaction waits for an fdatasync, which it
+ * shares with those that came meanwhile, and for which this thread does not stand still.
  */
 export async function openBook(path: string, onTransaction?: (ms: number) => void): Promise<Book> {
   const damaged = (cause: unknown) =>
@@ -150,16 +154,27 @@ export async function openBook(path: string, onTransaction?: (ms: number) => voi
   try {
     giveSpaceBack(database);
     database.exec(
-      "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON; PRAGMA busy_timeout=5000;",
+      "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON; PRAGMA busy_timeout=5000;",
     );
   } catch (error) {
     database.close();
     throw damaged(error);
   }
-  const book = new Kysely<Tables>({
-    dialect: new BookDialect({ database: keepingStatements(database) }),
-    ...(onTransaction && { log: transactionTimes(onTransaction) }),
-  });
+  const log = logOnDisk(path);
+  const statements = keepingStatements(database);
+  const dialect = new BookDialect(
+    {
+      database: {
+        prepare: (sql) => statements.prepare(sql),
+        close() {
+          statements.close();
+          log.close();
+        },
+      },
+    },
+    { sync: log.sync, ...(onTransaction && { onTransaction }) },
+  );
+  const book = new Kysely<Tables>({ dialect });
   databases.set(book, database);
   const provider: MigrationProvider = { getMigrations: async () => migrations };
   const { error } = await new Migrator({
@@ -173,31 +188,35 @@ export async function openBook(path: string, onTransaction?: (ms: number) => voi
 }
 
 /**
- * Where SQLite has rolled back by itself (a full disk, an I/O error), the failure itself is told, not that there is nothing left to roll
- * back (sqlite.org/lang_transaction.html, "Response To Errors Within A Transaction").
+ * The book's write-ahead log. SQLite makes it at the first write and takes it away when the book is closed, no sooner; it syncs the log itself
+ * before it copies from it, and whenever it begins it anew (sqlite.org/pragma.html#pragma_synchronous, NORMAL).
  */
-class BookDialect extends SqliteDialect {
-  override createDriver() {
-    const driver = super.createDriver();
-    const rollback = driver.rollbackTransaction.bind(driver);
-    driver.rollbackTransaction = async (connection) => {
-      await rollback(connection).catch((error: Error) => {
-        if (!/no transaction is active/.test(error.message)) throw error;
-      });
-    };
-    return driver;
-  }
-}
-
-/** From `begin` to the end of `commit`, where the fsync is. There is one connection, so that transactions follow each other. */
-function transactionTimes(told: (ms: number) => void): (event: LogEvent) => void {
-  let began: number | undefined;
-  return ({ level, query }) => {
-    if (query.sql === "begin") began = performance.now();
-    else if (query.sql === "commit" && began !== undefined && level === "query")
-      told(performance.now() - began);
+function logOnDisk(path: string): { sync(): Promise<void>; close(): void } {
+  if (path === ":memory:") return { sync: async () => {}, close() {} };
+  let fd: number | undefined;
+  let under: Promise<unknown> = Promise.resolve();
+  const sync = shared(async () => {
+    if (fd === undefined) {
+      if (!existsSync(`${path}-wal`)) return; // a transaction that found nothing to write
+      fd = openSync(`${path}-wal`, "r");
+      const folder = openSync(dirname(path), "r"); // its name, too, must last
+      fsyncSync(folder);
+      closeSync(folder);
+    }
+    under = dataSync(fd);
+    await under;
+  });
+  return {
+    sync,
+    close() {
+      const open = fd;
+      fd = undefined;
+      const shut = () => open !== undefined && closeSync(open);
+      void under.then(shut, shut);
+    },
   };
 }
+const dataSync = promisify(fdatasync);
 
 /** Lets pages of deleted rows go back to the file system. A book of before is rewritten once, which takes seconds. */
 function giveSpaceBack(database: Libsql.Database): void {
