@@ -197,7 +197,8 @@ export function testTree(hooks: Hooks = {}): TestTree {
         const there = typeof d === "number" ? undefined : d.entries.get(name);
         const old = there && nodes.get(there.ino);
         const verifier = how.how === "exclusive" ? Buffer.from(how.verifier).toString("hex") : "";
-        if (old && typeof d !== "number" && (how.how === "unchecked" || old.verifier === verifier)) {
+        const again = how.how === "unchecked" || (how.how === "exclusive" && old?.verifier === verifier);
+        if (old && typeof d !== "number" && again) {
           if (how.how === "unchecked") apply(old, how.set);
           return { made: old.a, directory: change(d, () => {}) };
         }
