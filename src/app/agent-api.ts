@@ -7,9 +7,11 @@ import type { Node } from "../fleet/node.ts";
 import type { SeedFile } from "../fleet/seeds.ts";
 import type { HttpAnswer, HttpRequest, Route } from "../serve/http.ts";
 import { diskOrders, type Line } from "./agent-orders.ts";
+import { openSession } from "./agent-session.ts";
 import { sha256 } from "./boot-files.ts";
 import { clusterRoutes } from "./cluster-api.ts";
 import type { Core } from "./core.ts";
+import type { NfsRoot } from "./nfs-roots.ts";
 import type { IscsiRoot, IscsiSession, NbdRoot } from "./node-disks.ts";
 import { instanceOf, seedFilesOf, tokenInSeed } from "./node-seed.ts";
 
@@ -73,6 +75,8 @@ export interface AgentHooks {
   exportIscsi(node: Node, bootId: string, address: string): Promise<IscsiRoot>;
   /** Its volumes alone behind the target, beside a root that comes by another way. */
   exportVolumes(node: Node, bootId: string, address: string): Promise<IscsiSession>;
+  /** The node's tree over NFS, by a secret path. */
+  exportNfs(node: Node, bootId: string, address: string): Promise<NfsRoot>;
   /** The ram root: a stream, and what it is. */
   ramRoot(node: Node): Promise<{ format: "tar" | "squashfs"; stream(): Readable }>;
   /** The boots that wait for their agent: hashes of their one-time token, by boot id; two after a restart of ours. */
@@ -178,10 +182,8 @@ export function agentRoutes(hooks: AgentHooks): Route[] {
   ): Promise<string> {
     for (const [key, other] of sessions) if (other.node.id === node.id) sessions.delete(key);
     await hooks.used(node, bootId);
-    const secret = core.newSecret();
     const seen = hooks.seen(node, bootId);
     const lines: Line[] = [
-      ["session", secret],
       ["hostname", node.name],
       ["seed", 1],
       ["reporter", 1],
@@ -192,13 +194,7 @@ export function agentRoutes(hooks: AgentHooks): Route[] {
       await hooks.dropDisk(node);
       throw new BrambleError("TOKEN_REFUSED", "this boot's token is no longer valid");
     }
-    const row = { nodeId: node.id, bootId, address, secretHash: sha256(secret), atMs: hooks.now() };
-    await core.book
-      .insertInto("agentSession")
-      .values(row)
-      .onConflict((conflict) => conflict.column("nodeId").doUpdateSet(row))
-      .execute();
-    sessions.set(row.secretHash, { node, bootId, address, reports: 0 });
+    lines.unshift(["session", await openSession(hooks, { node, bootId, address })]);
     return `${lines.map(([key, value]) => `${key}=${value}`).join("\n")}\n`;
   }
 

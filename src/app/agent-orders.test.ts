@@ -52,6 +52,10 @@ async function bench(t: TestContext, profile: Partial<Profile>) {
       opened.push("volumes");
       return session;
     },
+    async exportNfs() {
+      opened.push("nfs");
+      return { path: "/nodes/10000001/secret", options: "vers=3,nolock" };
+    },
     ramRoot: async () => ({ format: "tar", stream: () => Readable.from([]) }),
   } as unknown as AgentHooks;
   const volume = async (
@@ -134,4 +138,31 @@ test("who only tells what it is, or offers a shell, gets no disk", async (t) => 
     assert.deepEqual(await orders(), [`root=${root}`]);
     assert.deepEqual(opened, []);
   }
+});
+
+test("an NFS root: where its tree is, its volumes through the target, and no guard, which would watch nothing", async (t) => {
+  const { volume, orders } = await bench(t, { root: "nfs", guard: { shutdown: 60, down: 60 } });
+  const root = [
+    "root=nfs",
+    "nfs_host=10.0.0.1",
+    "nfs_path=/nodes/10000001/secret",
+    "nfs_options=vers=3,nolock",
+  ];
+  assert.deepEqual(await orders(), root);
+  await volume("containers", 2, "ext4", "/var/lib/containers");
+  assert.deepEqual(await orders(), [...root, ...SESSION, "volume_1=2 ext4 /var/lib/containers containers"]);
+});
+
+test("an external root: its own server and options, nothing of ours is opened; without a place it is refused", async (t) => {
+  const external = { type: "nfs" as const, server: "10.9.9.9", path: "/srv/{node}", options: "vers=4.2" };
+  const { orders, opened } = await bench(t, { root: "external", external });
+  assert.deepEqual(await orders(), [
+    "root=nfs",
+    "nfs_host=10.9.9.9",
+    `nfs_path=/srv/${NODE.name}`,
+    "nfs_options=nolock,vers=4.2",
+  ]);
+  assert.deepEqual(opened, []);
+  const nowhere = await bench(t, { root: "external" });
+  await assert.rejects(nowhere.orders(), /nothing says where/);
 });

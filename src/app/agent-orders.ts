@@ -1,4 +1,6 @@
 // Where a boot's root and volumes are, as lines of the answer to hello (docs/agent.md). Secrets go to the node with the answer, and nowhere else.
+import { BrambleError } from "../base/errors.ts";
+import { type ExternalRoot, externalMount } from "../fleet/nfs-root.ts";
 import type { Node } from "../fleet/node.ts";
 import type { HttpRequest } from "../serve/http.ts";
 import type { AgentHooks } from "./agent-api.ts";
@@ -9,7 +11,7 @@ export type Line = [key: string, value: string | number];
 
 /** Opens what the node is set to, and says how to get there. */
 export async function diskOrders(
-  hooks: Pick<AgentHooks, "core" | "exportNbd" | "exportIscsi" | "exportVolumes" | "ramRoot">,
+  hooks: Pick<AgentHooks, "core" | "exportNbd" | "exportIscsi" | "exportVolumes" | "exportNfs" | "ramRoot">,
   node: Node,
   {
     bootId,
@@ -24,13 +26,15 @@ export async function diskOrders(
   },
 ): Promise<Line[]> {
   const { core } = hooks;
-  const { root, guard } = core.registry.resolve(node);
-  const lines: Line[] = [["root", root]];
+  const { root, guard, external } = core.registry.resolve(node);
+  const overNfs = root === "nfs" || root === "external";
+  const lines: Line[] = [["root", overNfs ? "nfs" : root]];
   // those that its settings give it are made now: what is exported comes from the book
   const volumes = !own || root === "inventory" || root === "shell" ? [] : await nodeVolumes(core, node);
   const target = async (session: IscsiSession) =>
     lines.push(...sessionLines(session, localAddress), ...volumeLines(volumes));
-  if (guard) lines.push(["guard", `${guard.shutdown},${guard.down}`]);
+  // it watches connections to disks: an NFS root has none
+  if (guard && !overNfs) lines.push(["guard", `${guard.shutdown},${guard.down}`]);
   if (root === "iscsi") {
     await target(await hooks.exportIscsi(node, bootId, address));
     lines.push(["iscsi_lun", 0], ...(await partitionLines(core, node)));
@@ -40,6 +44,11 @@ export async function diskOrders(
     const { port, name, size } = await hooks.exportNbd(node, bootId, address);
     lines.push(["nbd_host", localAddress], ["nbd_port", port], ["nbd_export", name], ["nbd_size", size]);
     lines.push(...(await partitionLines(core, node)));
+  } else if (root === "nfs") {
+    const { path, options } = await hooks.exportNfs(node, bootId, address);
+    lines.push(["nfs_host", localAddress], ["nfs_path", path], ["nfs_options", options]);
+  } else if (root === "external") {
+    lines.push(...externalLines(node, external));
   } else if (root === "ram") {
     const { format } = await hooks.ramRoot(node);
     lines.push(["ram_url", "/agent/root"], ["ram_format", format]);
@@ -67,6 +76,23 @@ async function partitionLines(core: AgentHooks["core"], node: Node): Promise<Lin
   return [
     ["root_partition", facts.rootPartition ?? 2],
     ["root_fstype", partition?.filesystem ?? "ext4"],
+  ];
+}
+
+function externalLines(node: Node, external: ExternalRoot | undefined): Line[] {
+  if (!external)
+    throw new BrambleError(
+      "BAD_INPUT",
+      `${node.name} is set to root external, and nothing says where that is`,
+      {
+        hint: `bramble node set ${node.name} --external nfs:SERVER:/PATH`,
+      },
+    );
+  const { server, path, options } = externalMount(external, node);
+  return [
+    ["nfs_host", server],
+    ["nfs_path", path],
+    ["nfs_options", options],
   ];
 }
 

@@ -14,6 +14,8 @@ export interface DeskOptions {
   now(): number;
   agentUrl(address: string): string;
   diskPorts: { nbd(): number; iscsi(): number };
+  /** Opens the door for NFS roots where it is not open yet: the port. */
+  nfsDoor(): Promise<number>;
   /** Our address on an interface of the DHCP server. */
   addressOf(name: string): string;
   /** Our address where a node's own way to us is not known. */

@@ -9,19 +9,20 @@ import { eventsOf } from "../fleet/life-actions.ts";
 import type { Node } from "../fleet/node.ts";
 import type { AgentHooks } from "./agent-api.ts";
 import type { DeskOptions } from "./boot-desk-options.ts";
-import { agentParameters, bootFiles, type Prepared, sha256 } from "./boot-files.ts";
+import { bootFiles, type Prepared, sha256 } from "./boot-files.ts";
 import { bootNews } from "./boot-news.ts";
+import { preparation } from "./boot-prepare.ts";
 import { bootRecord } from "./boot-record.ts";
-import { restoreBoots } from "./boot-restore.ts";
+import { restoreBoots, serverOf } from "./boot-restore.ts";
 import { diskNews } from "./disk-news.ts";
 import { knownImages, lackedBy } from "./known-images.ts";
 import { bootAnswers } from "./life/boot-answers.ts";
 import { revokeWhileRunning } from "./life/revoke.ts";
 import { plannedAnswers } from "./model-dhcp.ts";
+import { nfsRoots } from "./nfs-roots.ts";
 import { nodeDisks } from "./node-disks.ts";
-import { bootLinesOf, frozenNow, seedCheck, whyUnseeded as whyUnseededWith } from "./node-seed.ts";
+import { seedCheck } from "./node-seed.ts";
 import type { FoundFile } from "./planes/boot.ts";
-import { rootNews } from "./root-news.ts";
 import { modelOf } from "./sighting.ts";
 import { newFacts } from "./supervise/facts.ts";
 import { supervisor } from "./supervise/supervisor.ts";
@@ -110,6 +111,21 @@ export function bootDesk(options: DeskOptions) {
     reached?: BootStage,
   ) => obey(boots.step(node.id, { atMs: now(), kind, words, ...more }, reached));
 
+  const prepare = preparation({ core, agents, files, whyUnseeded, nfsDoor: options.nfsDoor, event, step });
+  const roots = nfsRoots({
+    ...{ core, tokens, sessions, whose, now, door: options.nfsDoor, ...answers.hooks },
+    current: (nodeId) => boots.current(nodeId),
+    ended: (node) => obey(boots.end(node.id, "switched-root", now())),
+    async serverUrl(nodeId) {
+      return options.agentUrl(servers.get(nodeId) ?? (await serverOf(core, nodeId)) ?? options.defaultHost);
+    },
+    step: (node, words, { fact, reached } = {}) => step(node, "disk", words, fact ? { fact } : {}, reached),
+  });
+  /** Ends every use of what a node has open. */
+  const dropDisk = async (node: Node, why: string) => {
+    await Promise.all([disks.drop(node, why), roots.drop(node, why)]);
+  };
+
   /** Opens a boot, draws its token and starts to make its files ready. */
   function begin(node: Node, second: boolean, server: string | undefined): Boot {
     const { fresh, orders } = boots.discover(node.id, options.newId(), now(), second);
@@ -133,7 +149,9 @@ export function bootDesk(options: DeskOptions) {
     tokens.set(boot.id, { ...before, nodeId: node.id, hashes });
     for (const old of tokens.keys()) if (tokens.size > MOST_TOKENS) tokens.delete(old);
     journal.bootUpdate(boot.id, { tokenHash: hashes.join(" "), server });
-    const ready = prepare(boot, answers.freeze(node, boot.id), token, options.agentUrl(server));
+    const ready = prepare(boot, answers.freeze(node, boot.id), {
+      ...{ token, server, url: options.agentUrl(server) },
+    });
     prepared.set(boot.id, ready);
     unprepared.delete(boot.id);
     ready.catch((error: BrambleError) => {
@@ -141,29 +159,6 @@ export function bootDesk(options: DeskOptions) {
       step(node, "server", words, { fact: "not-ready" });
       event("boot-files", node, words);
     });
-  }
-
-  async function prepare(boot: Boot, node: Node, token: string, url: string): Promise<Prepared> {
-    // by TFTP without our DHCP it comes here unasked
-    const kept = await core.profiles.frozen.of(boot.id);
-    const frozen = kept ?? frozenNow(core, node);
-    journal.bootUpdate(boot.id, { templates: core.profiles.frozen.keep(boot.id, frozen) });
-    const unseeded = kept ? whyUnseededWith(core, node, url, kept) : whyUnseeded(node, url);
-    if (unseeded) throw new BrambleError("TEMPLATE_BAD", `profile ${node.profile}: ${unseeded}`);
-    const lines = bootLinesOf(core, node, url, frozen);
-    const clone = await core.bootSource(node);
-    const { made, image } = clone;
-    if (made) event("clone", node, `a clone of ${image.name}:${image.version} was made for it`);
-    const { root } = registry.resolve(node);
-    const news = registry.byId(node.id) === node && (await rootNews(core, node, boot.id));
-    if (news) event("root", node, news);
-    journal.bootUpdate(boot.id, { root, image: `${image.name}:${image.version}` });
-    const { untouched } = await clone.bootFiles();
-    const agent = await agents.forClone(clone, untouched);
-    const parameters = agentParameters(boot.id, token, url, root);
-    const ready = await files.prepare(boot, node, parameters, agent, lines);
-    for (const words of ready.tree.changes) event("boot-tree", node, words);
-    return ready;
   }
 
   function ask(sender: Sender, via: { interface: string; relay?: string }): FleetAnswer {
@@ -213,8 +208,9 @@ export function bootDesk(options: DeskOptions) {
       void images.learn();
       return answer(false, "no image is set for it, or the image is not there: bramble image list");
     }
+    const { root, nfsBoot } = registry.resolve(asked);
     const { ready, why } = agents.state(image);
-    if (!ready) return answer(false, why);
+    if (!ready && !(root === "nfs" && nfsBoot === "kernel")) return answer(false, why);
     const server = options.addressOf(via.interface);
     const unseeded = whyUnseeded(asked, options.agentUrl(server));
     if (unseeded) {
@@ -280,17 +276,18 @@ export function bootDesk(options: DeskOptions) {
     fail: (node, words) => obey(boots.fail(node.id, { atMs: now(), kind: "agent", words })),
     stopped(node, words) {
       obey(boots.end(node.id, "stopped", now(), words));
-      disks.drop(node, "its boot has ended").catch((error: Error) => event("disk", node, error.message));
+      dropDisk(node, "its boot has ended").catch((error: Error) => event("disk", node, error.message));
     },
     ended: (node) => obey(boots.end(node.id, "switched-root", now())),
     ...answers.hooks,
-    dropDisk: (node) => disks.drop(node, "its rights were withdrawn"),
+    dropDisk: (node) => dropDisk(node, "its rights were withdrawn"),
     exportNbd: disks.exportNbd,
     exportIscsi: disks.exportIscsi,
     exportVolumes: disks.exportVolumes,
+    exportNfs: roots.exportNfs,
   };
 
-  revokeWhileRunning({ core, boots, tokens, sessions, dropDisk: disks.drop, endLease, obey, now });
+  revokeWhileRunning({ core, boots, tokens, sessions, dropDisk, endLease, obey, now });
 
   return {
     ask,
@@ -315,13 +312,15 @@ export function bootDesk(options: DeskOptions) {
     setRule(next: EnrolRule) {
       rule = next;
     },
-    dropDisk: disks.drop,
+    dropDisk,
+    mount: roots.mount,
+    nfs: roots.news,
     lunsChanged: disks.lunsChanged,
     /** After a start of ours, before any door opens: what running nodes have open, and the boots that were under way. */
     async restore(): Promise<void> {
       await images.learn();
       await answers.restore();
-      const open = await disks.restore();
+      const open = (await disks.restore()) + (await roots.restore());
       const going = await restoreBoots(core, { boots, tokens, sessions, unprepared, atHome, now });
       await watch.restore();
       if (open + going > 0)

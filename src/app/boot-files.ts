@@ -1,7 +1,13 @@
 import { createHash } from "node:crypto";
 import { BrambleError } from "../base/errors.ts";
 import type { FileBytes } from "../base/tree.ts";
-import { type AgentFile, type BootTree, bootTree, type Origin } from "../fleet/boot-tree.ts";
+import {
+  type AgentFile,
+  type BootTree,
+  type BootTreeParts,
+  bootTree,
+  type Origin,
+} from "../fleet/boot-tree.ts";
 import { walkBoot } from "../fleet/boot-walk.ts";
 import type { Boot } from "../fleet/boots.ts";
 import type { Node, resolveNode } from "../fleet/node.ts";
@@ -25,13 +31,17 @@ export interface Prepared {
 const CACHE_BYTES = 384 * 1024 * 1024;
 const FILE_BYTES = 256 * 1024 * 1024;
 
+/** One of them: what mounts the root. */
+interface Laid {
+  agent: AgentFile | undefined;
+  kernelRoot: readonly string[] | undefined;
+}
+
 export interface BootFiles {
   prepare(
     boot: Boot,
     node: Node,
-    parameters: ReadonlyMap<string, string>,
-    agent: AgentFile | undefined,
-    lines: { cmdline: readonly string[]; config: readonly string[]; ipxe?: string },
+    laid: Pick<BootTreeParts, "parameters" | "lines"> & Laid,
   ): Promise<Prepared>;
   /** A file's bytes, ready for the boot plane, and where they come from in words. */
   read(prepared: Prepared, path: string): Promise<{ found: FoundFile; origin: string } | undefined>;
@@ -57,13 +67,14 @@ export function bootFiles(core: Core): BootFiles {
   }
 
   return {
-    async prepare(boot, node, parameters, agent, lines) {
+    async prepare(boot, node, { parameters, lines, agent, kernelRoot }) {
       const clone = await core.bootSource(node);
       const [own, firmware] = await Promise.all([clone.bootFiles(), core.firmwareOf(node)]);
       const tree = await bootTree({
         clone: own.tree,
         parameters,
-        lines,
+        ...(lines && { lines }),
+        ...(kernelRoot && { kernelRoot }),
         ...(firmware && { firmware }),
         ...(agent && { agent }),
       });

@@ -72,3 +72,16 @@ async function bootOf(core: Core, row: Selectable<Tables["boot"]>): Promise<Boot
     ...(row.tries !== null && { tries: row.tries }),
   };
 }
+
+/** Our address that a node's newest boot came from. */
+export async function serverOf({ book, journal }: Pick<Core, "book" | "journal">, nodeId: string) {
+  await journal.flush();
+  const row = await book
+    .selectFrom("boot")
+    .select("server")
+    .where("nodeId", "=", nodeId)
+    .orderBy("startedMs", "desc")
+    .limit(1)
+    .executeTakeFirst();
+  return row?.server ?? undefined;
+}

@@ -20,10 +20,10 @@ export const ONCE_FILE = "bramble-once";
 const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex");
 const base64 = (text: string): string => Buffer.from(text).toString("base64");
 
-/** A clone's life: another value after each reset. */
-export async function instanceOf(core: Pick<Core, "book">, node: Node): Promise<string> {
+/** The life of a clone, or of a tree: another value after each reset. */
+export async function instanceOf(core: Pick<Core, "book" | "registry">, node: Node): Promise<string> {
   const made = await core.book
-    .selectFrom("clone")
+    .selectFrom(core.registry.resolve(node).root === "nfs" ? "tree" : "clone")
     .select("createdMs")
     .where("nodeId", "=", node.id)
     .executeTakeFirst();

@@ -8,6 +8,7 @@ import { agentShelf } from "./agent-shelf.ts";
 import { agentParameters, board, originWords } from "./boot-files.ts";
 import type { BootSource } from "./boot-source.ts";
 import type { Core } from "./core.ts";
+import { planNfsRoot } from "./nfs-kernel.ts";
 import { bootLinesOf } from "./node-seed.ts";
 
 /** Makes the agent for a clone's kernels. */
@@ -31,10 +32,11 @@ export async function treeOf(
   const clone = await core.bootSource(node);
   const [own, firmware] = await Promise.all([clone.bootFiles(), core.firmwareOf(node)]);
   const { root } = core.registry.resolve(node);
+  const plan = await planNfsRoot(core, node, clone, { server: "SERVER", port: 0, token: "ONE-TIME-TOKEN" });
   const tree = await bootTree({
     clone: own.tree,
     parameters: agentParameters("BOOT-ID", "ONE-TIME-TOKEN", "http://SERVER", root),
-    agent: await agentOf(clone, own.untouched),
+    ...(plan?.words ? { kernelRoot: plan.words } : { agent: await agentOf(clone, own.untouched) }),
     lines: bootLinesOf(core, node, "http://SERVER"),
     ...(firmware && { firmware }),
   });

@@ -12,6 +12,7 @@ import { bootDesk } from "./boot-desk.ts";
 import { openCore } from "./core.ts";
 import { endLease } from "./life/revoke.ts";
 import { addressNews } from "./model-dhcp.ts";
+import { type NfsSettings, nfsDoor } from "./nfs-door.ts";
 import { agentCounts } from "./observe/agent-counts.ts";
 import { leasePools } from "./observe/lease-gauges.ts";
 import type { Observing } from "./observe/observing.ts";
@@ -39,6 +40,8 @@ export interface ServerSettings {
   };
   /** UDP ports for what nodes print; absent: not listened for. */
   logs?: { syslog?: number; netconsole?: number };
+  /** Roots over NFS. */
+  nfs?: NfsSettings;
   /** Metrics of single nodes, where there are at most 1,000. */
   perNodeMetrics?: boolean;
   /** Where nodes reach us, one listener for each: TFTP, agent, NBD, iSCSI. */
@@ -68,6 +71,8 @@ export interface RunningServer {
   desk: ReturnType<typeof bootDesk>;
   agents: AgentShelf;
   observing: Observing;
+  /** The port of NFS roots; undefined while no node has one. */
+  nfsPort(): number | undefined;
   ports: {
     tftp: number[];
     agent: number;
@@ -95,12 +100,16 @@ export async function startServer(
   };
   try {
     let onDisk: (event: DiskEvent) => void = () => {};
+    let roots: Pick<ReturnType<typeof bootDesk>, "nfs" | "mount"> | undefined;
     let watch: Observing | undefined;
     const core = await openCore({
       data: settings.data,
       warn: settings.say,
       failed: settings.failed,
       onDisk: (event) => onDisk(event as DiskEvent),
+      onNfs: (news) => roots?.nfs(news),
+      mount: async (wish) => (await roots?.mount(wish)) ?? { refused: "no-such" },
+      ...(settings.nfs?.durability && { nfsDurability: settings.nfs.durability }),
       onCounts: (counts) => watch?.counts(counts),
       onTransaction: (ms) => watch?.metrics.databaseSeconds.observe(ms / 1000),
     });
@@ -125,6 +134,7 @@ export async function startServer(
     closers.push(() => leases.close());
     const agents = agentShelf(core, { dummy: settings.agent, mirror: settings.mirror, say: settings.say });
     const ports = { nbd: 0, iscsi: 0, agent: 0 };
+    const door = nfsDoor(core, settings.hosts, settings.nfs ?? {}, settings.say);
     const desk = bootDesk({
       core,
       agents,
@@ -133,6 +143,7 @@ export async function startServer(
       rule: parseEnrolRule((await readSetting(core.book, "enrol")) ?? "ask"),
       agentUrl: (address) => `http://${address}:${ports.agent}`,
       diskPorts: { nbd: () => ports.nbd, iscsi: () => ports.iscsi },
+      nfsDoor: door.open,
       addressOf: (name) =>
         settings.interfaces.find((one) => one.name === name || one.address === name)?.address ??
         settings.hosts[0] ??
@@ -146,6 +157,7 @@ export async function startServer(
     });
     closers.push(() => desk.supervisor.close());
     onDisk = desk.disk;
+    roots = desk;
     await desk.restore();
     // Nodes wait for their disks: these doors open first, on the ports that they know.
     for (const host of settings.hosts) {
@@ -153,6 +165,7 @@ export async function startServer(
       ports.nbd = (await listen("listen", ports.nbd || settings.ports.nbd)).port;
       ports.iscsi = (await listen("listenIscsi", ports.iscsi || settings.ports.iscsi)).port;
     }
+    await door.openIfNeeded();
     await core.life.resume();
     const ticking = setInterval(() => {
       desk.tick();
@@ -225,7 +238,7 @@ export async function startServer(
         failed: desk.supervisor.sights().filter(({ phase }) => phase === "failed").length,
       }),
       pools: () => leasePools(networks, leases, Date.now()),
-      planes: () => [core.disks.state(), boot.state()],
+      planes: () => [core.disks.state(), boot.state(), core.trees.state()],
       ping: {
         "disk plane": () => core.disks.call("ping", {}),
         "boot plane": () => boot.call("ping", {}),
@@ -250,6 +263,7 @@ export async function startServer(
       desk,
       agents,
       observing: watching,
+      nfsPort: door.port,
       ports: {
         ...logs,
         tftp,

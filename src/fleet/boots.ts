@@ -30,7 +30,8 @@ export type Fact =
   | "root-refused"
   | "root-opened"
   | "root-closed"
-  | "gave-up";
+  | "gave-up"
+  | "kernel-root";
 
 export interface Step {
   atMs: number;

@@ -41,7 +41,7 @@ export const SYSTEM_RULES = {
       when: "the server refused the node its root disk",
       fits: (e) => has(e, "root-refused") && (e.boot.stage === "agent" || e.boot.stage === "kernel"),
       words: (e) => `It was refused its root disk: ${wordsOf(e, "root-refused")}.`,
-      todo: "Somebody else has the disk open, or came with the wrong secret: docs/fencing.md; `bramble clone show NODE` says who.",
+      todo: "Somebody else has the disk open, or came with the wrong secret or from another address: docs/fencing.md, docs/nfs.md; `bramble clone show NODE` says who.",
     },
     {
       cause: "agent-failed",
@@ -52,6 +52,13 @@ export const SYSTEM_RULES = {
     },
   ],
   last: [
+    {
+      cause: "no-kernel-root",
+      when: "the kernel was read that mounts its root over NFS by itself, and it never asked for it",
+      fits: (e) => e.boot.stage === "kernel" && has(e, "kernel-root"),
+      words: () => "The kernel was read, but it never asked for its root over NFS.",
+      todo: "It has no driver for the network card built in, got no answer to its own DHCP request, or a firewall is between (TCP, the port in `bramble status`): look at its console. `bramble node set NODE --nfs-boot agent` has the agent mount it.",
+    },
     {
       cause: "agent-silent",
       when: "the kernel was read, the agent never spoke",
@@ -73,7 +80,7 @@ export const SYSTEM_RULES = {
       when: "the agent started, and attached no root",
       fits: ({ boot }) => boot.stage === "agent",
       words: (e) => `The agent started, but attached no root. Last: ${last(e)}.`,
-      todo: "Do the node's iSCSI or NBD connections reach Bramble (firewall: TCP 3260, 10809)? `bramble node set NODE --root shell` gives a shell on its console.",
+      todo: "Do the node's connections for its root reach Bramble (firewall: TCP 3260 for iSCSI, 10809 for NBD, for NFS the port in `bramble status`)? `bramble node set NODE --root shell` gives a shell on its console.",
     },
     {
       cause: "no-system",

@@ -169,6 +169,12 @@ const CASES: { [C in Cause]: [evidence: Evidence, says: RegExp][] } = {
     ],
     [{ boot: ended("firmware", [file("config.txt", "sent", 9), file("vl805.sig", "missing")]) }, /vl805/],
   ],
+  "no-kernel-root": [
+    [
+      { boot: ended("kernel", [proves("kernel-root"), file("kernel8.img", "sent", 9)]) },
+      /never asked for its root over NFS/,
+    ],
+  ],
   "agent-silent": [[{ boot: ended("kernel", [file("kernel8.img", "sent", 9)]) }, /agent never spoke/]],
   "root-lost": [
     [

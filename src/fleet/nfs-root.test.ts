@@ -37,20 +37,12 @@ test("parseExportPath() takes apart what exportPath() puts together, and nothing
   const token = fc.stringMatching(/^[0-9a-f]{64}$/);
   fc.assert(
     fc.property(id, token, (nodeId, secret) => {
-      assert.deepEqual(parseExportPath(exportPath(nodeId, secret)), { nodeId, token: secret });
+      assert.deepEqual(parseExportPath(exportPath(nodeId, secret)), { nodeId, token: secret, below: "" });
     }),
   );
-  for (const path of [
-    "",
-    "/",
-    "/nodes",
-    "/nodes/a",
-    `/nodes/a/${TOKEN}/etc`,
-    `/nodes/../${TOKEN}`,
-    `/nodes/a/${TOKEN}0`,
-    `nodes/a/${TOKEN}`,
-  ])
-    assert.equal(parseExportPath(path), undefined, path);
+  assert.equal(parseExportPath(`/nodes/a/${TOKEN}/boot/firmware`)?.below, "boot/firmware");
+  const bad = ["", "/", "/nodes", "/nodes/a", `/nodes/../${TOKEN}`, `/nodes/a/${TOKEN}0`, `nodes/a/${TOKEN}`];
+  for (const path of bad) assert.equal(parseExportPath(path), undefined, path);
 });
 
 test("whyNoNfsRoot() finds it in a kernel's configuration, else in what its modules were built beside", () => {

@@ -27,10 +27,11 @@ export const nfsOptions = (port: number): string =>
 /** What MOUNT is asked for. */
 export const exportPath = (nodeId: string, token: string): string => `/nodes/${nodeId}/${token}`;
 
-/** The other way round; undefined: no path of ours. */
-export function parseExportPath(path: string): { nodeId: string; token: string } | undefined {
-  const [, nodeId, token] = /^\/nodes\/([0-9A-Za-z-]{1,64})\/([0-9a-f]{64})\/?$/.exec(path) ?? [];
-  return nodeId !== undefined && token !== undefined ? { nodeId, token } : undefined;
+/** The other way round, with what lies below the tree's root (U-Boot mounts the folder of a file); undefined: no path of ours. */
+export function parseExportPath(path: string): { nodeId: string; token: string; below: string } | undefined {
+  const [, nodeId, token, below = ""] =
+    /^\/nodes\/([0-9A-Za-z-]{1,64})\/([0-9a-f]{64})(?:\/(.*))?$/.exec(path) ?? [];
+  return nodeId !== undefined && token !== undefined ? { nodeId, token, below } : undefined;
 }
 
 /** fs/nfs/nfsroot.c: nfs_root_options holds so much. */

@@ -39,6 +39,11 @@ interface UpOptions extends LogOptions {
   agentPort: string;
   nbdPort: string;
   iscsiPort: string;
+  nfsPort?: string;
+  nfsDurability: "durable" | "fast";
+  nfsPrivileged?: boolean;
+  nfsUdp?: boolean;
+  nfsRpcbind?: boolean;
 }
 
 /** Ports above 1024 for trying without any privilege; a real board asks on the real ones. */
@@ -85,7 +90,22 @@ export function upCommand(program: Command): void {
     .option("--tls-key <file>", "its key, PEM")
     .option("--agent-port <port>", "HTTP port for the nodes' agent", "8441")
     .option("--nbd-port <port>", "port of the nodes' disks over NBD", "10809")
-    .option("--iscsi-port <port>", "port of the nodes' disks over iSCSI", "3260");
+    .option("--iscsi-port <port>", "port of the nodes' disks over iSCSI", "3260")
+    .option(
+      "--nfs-port <port>",
+      "port of the nodes' roots over NFS, TCP; default: 2049 if it is free when it is first needed, and the same one ever after",
+    )
+    .addOption(
+      new Option(
+        "--nfs-durability <mode>",
+        "durable: a change is on the disk before its reply; fast: a second later",
+      )
+        .choices(["durable", "fast"])
+        .default("durable"),
+    )
+    .option("--nfs-privileged", "NFS only from ports below 1024, which only root of a machine can have")
+    .option("--nfs-udp", "NFS for reading over UDP, too: U-Boot and old initramfs want it")
+    .option("--nfs-rpcbind", "answer on port 111 where NFS is, for clients that are not told its port");
   logOptions(up).action(async (given: UpOptions, command: Command) => {
     const data = dataFolder(dataPath(globals(command).data));
     if (!given.keepRoot) await dropRoot(data.root, console.error);
@@ -134,6 +154,13 @@ async function upSettings(data: string, given: UpOptions): Promise<Omit<ServerSe
     },
     hosts: wired.map((one) => one.address),
     operator: { host, port: Number(port), ...operatorTls(data, host, given) },
+    nfs: {
+      durability: given.nfsDurability,
+      privileged: given.nfsPrivileged ?? false,
+      udp: given.nfsUdp ?? false,
+      rpcbind: given.nfsRpcbind ?? false,
+      ...(given.nfsPort !== undefined && { port: Number(given.nfsPort) }),
+    },
     ...(given.quirkOff && { quirks: quirksOff(given.quirkOff) }),
     ...(given.enrol !== undefined && { enrol: given.enrol }),
     ...(given.mirror !== undefined && { mirror: given.mirror }),
@@ -245,7 +272,7 @@ export async function startCommanded(settings: Omit<ServerSettings, "failed">): 
         listening,
         capabilities: lacking(),
         bootsInFlight: desk.inFlight,
-        planes: () => [core.disks.state(), boot.state()],
+        planes: () => [core.disks.state(), boot.state(), core.trees.state()],
         imagesChanged: desk.imagesChanged,
         dhcpModes: () => settings.interfaces.map(({ mode }) => mode),
         ruleChanged: (rule) => desk.setRule(parseEnrolRule(rule)),

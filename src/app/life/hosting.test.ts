@@ -59,7 +59,7 @@ test("a node's way through hosting: inspected, cleaned with records, reserved, d
     .where("to", "=", "ready")
     .orderBy("id")
     .execute();
-  assert.equal((JSON.parse(clean?.args ?? "{}") as { records: unknown[] }).records.length, 5);
+  assert.equal((JSON.parse(clean?.args ?? "{}") as { records: unknown[] }).records.length, 6);
 });
 
 test("a node with a disk of its own is not called clean in hosting: it fails, and says that wiping is not to be had", async (t) => {

@@ -40,7 +40,9 @@ export interface NfsPlane {
   /** Is it there? */
   ping(args: object): boolean;
   /** Opens a door; on port 0 a free one. `privileged`: only clients whose own port is below 1024 are let in. */
-  listenNfs(args: { host: string; port: number; privileged: boolean; udp: boolean }): { port: number };
+  listenNfs(args: { host: string; port: number; privileged: boolean; udp: boolean; rpcbind: boolean }): {
+    port: number;
+  };
   createTree(args: { id: string; image: string; quota?: number }): void;
   /** Nothing where there is none. */
   removeTree(args: { id: string }): void;
