@@ -23,8 +23,8 @@ export interface Inode extends Readonly<Attributes> {
 }
 
 /**
- * In the order of the log. `data`: bytes of a small stable write, written into the inode's data file too. An inode whose size shrinks loses its
- * blocks behind the end.
+ * In the order of the log; `mapped` comes after the first `inode` of its number. `data`: bytes of a small stable write, written into the inode's
+ * data file too. An inode whose size shrinks loses its blocks behind the end.
  */
 export type TreeChange =
   | { kind: "inode"; inode: Inode }

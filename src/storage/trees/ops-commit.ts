@@ -77,11 +77,11 @@ async function fly(ground: Ground, ino: Ino, pending: Pending, flight: Flight): 
       const inode = upper.inodes.get(ino);
       if (!inode) return;
       land();
-      for (const [from, to] of flight.blocks.runs()) keep.log({ kind: "mapped", ino, from, to });
       pending.blocks.removeAll(flight.blocks);
       pending.size = Math.max(pending.size, flight.size);
       if (!pending.dirty && pending.flights.length === 0) upper.pending.delete(ino);
       keep.log({ kind: "inode", inode: upper.logged(inode) });
+      for (const [from, to] of flight.blocks.runs()) keep.log({ kind: "mapped", ino, from, to });
     });
   } catch (error) {
     land();

@@ -66,10 +66,11 @@ export function readData(
     let stop = Math.min(end, map ? map.turn(block) * BLOCK : end);
     if (!own && at < limit) stop = Math.min(stop, limit);
     const part = at === offset && stop === end ? into : into.subarray(at - offset, stop - offset);
-    let job: void | Promise<void>;
-    if (own) job = ground.keep.data.read(ino, part, at);
-    else if (at < limit) job = ground.lower.read(ino, part, at);
-    else part.fill(0);
+    const job = own
+      ? ground.keep.data.read(ino, part, at)
+      : at < limit
+        ? ground.lower.read(ino, part, at)
+        : zeros(part);
     if (job) {
       jobs ??= [];
       jobs.push(job);
@@ -77,6 +78,10 @@ export function readData(
     at = stop;
   }
   return jobs ? Promise.all(jobs).then(() => {}) : undefined;
+}
+
+function zeros(part: Uint8Array): undefined {
+  part.fill(0);
 }
 
 interface Written {
@@ -147,7 +152,6 @@ function place(
   if (journalled) {
     if (!pieces) keep.log({ kind: "data", ino, offset, bytes: data });
     else for (const piece of pieces) keep.log({ kind: "data", ino, ...piece });
-    if (fresh > 0) keep.log({ kind: "mapped", ino, from: first, to: last });
   } else pend(ground, inode, first, last);
   if (fresh > 0) upper.map(ino, first, last);
   const size = Math.max(inode.size, end);
@@ -155,8 +159,12 @@ function place(
   const now = ground.now();
   const { blocks, used } = fresh > 0 ? upper.blocksOf(ino, inode.limit, inode.imageUsed) : inode;
   const after = { ...inode, mode, size, blocks, used, mtime: now, ctime: now };
-  if (journalled) return ground.put(after);
-  upper.set(after);
+  if (!journalled) {
+    upper.set(after);
+    return after;
+  }
+  ground.put(after);
+  if (fresh > 0) keep.log({ kind: "mapped", ino, from: first, to: last });
   return after;
 }
 
