@@ -90,7 +90,10 @@ export function imageOf(t: TestContext, folders: ReadonlyMap<string, Given>): st
     for (const [name, thing] of Object.entries(given)) {
       const path = `${folder}/${name}`;
       if (thing.is === "link") {
-        linkSync(on(`${folder}/${thing.to}`), on(path));
+        const of = given[thing.to];
+        if (of && (of.is in NODE || of.is === "symlink"))
+          orders.push(`ln "/${folder}/${thing.to}" "/${path}"`, `sif "/${path}" links_count 2`);
+        else linkSync(on(`${folder}/${thing.to}`), on(path));
         continue;
       }
       if (thing.is === "file") writeFileSync(on(path), thing.bytes);
@@ -101,7 +104,7 @@ export function imageOf(t: TestContext, folders: ReadonlyMap<string, Given>): st
       for (const who of ["uid", "gid"] as const) orders.push(`sif "/${path}" ${who} ${thing[who]}`);
     }
   }
-  const image = make(t, root, "32M", ["-t", "ext4", "-O", "^has_journal", "-N", "8192"]);
+  const image = make(t, root, "32M", ["-t", "ext4", "-b", "4096", "-O", "^has_journal", "-N", "8192"]);
   const script = join(scratch(t), "orders");
   writeFileSync(script, Buffer.from(`${orders.join("\n")}\n`, "latin1"));
   const said = run("debugfs", ["-w", "-f", script, image]);

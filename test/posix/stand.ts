@@ -1,6 +1,60 @@
+// Trees of ours over an ext4, as the cases see them: called in this process, or asked over TCP.
+import { statSync } from "node:fs";
 import type { TestContext } from "node:test";
-import type { NfsTree } from "../../src/wire/nfs/tree.ts";
-/** A node's tree over an ext4. */
-export async function openTree(_t: TestContext, _image: string): Promise<NfsTree> {
-  throw new Error("not yet");
+import { serveNfs } from "../../src/serve/nfs.ts";
+import { connectNfs } from "../../src/serve/nfs-client-testing.ts";
+import { MemoryKeep, memoryTree } from "../../src/storage/trees/keep-testing.ts";
+import { openImageLower } from "../../src/storage/trees/lower-image.ts";
+import { HANDLE_BYTES, type HandleFacts, writeHandle } from "../../src/wire/nfs/handle.ts";
+import { STATUS } from "../../src/wire/nfs/status.ts";
+import type { Ino, NfsTree } from "../../src/wire/nfs/tree.ts";
+import { XdrWriter } from "../../src/wire/xdr.ts";
+import { type Calls, wireTree } from "./wire.ts";
+
+export async function openTree(t: TestContext, image: string): Promise<NfsTree> {
+  const { lower, close } = await openImageLower(image, { root: { offset: 0, size: statSync(image).size } });
+  t.after(close);
+  let last = 0n;
+  const now = () => {
+    const ns = BigInt(Date.now()) * 1_000_000n;
+    last = ns > last ? ns : last + 1n;
+    return { s: Number(last / 1_000_000_000n), ns: Number(last % 1_000_000_000n) };
+  };
+  return memoryTree(lower, new MemoryKeep(), now).tree;
+}
+
+/** After each call, what it has changed is made to last. */
+export function called(tree: NfsTree): Calls {
+  const get = (target: NfsTree, name: string | symbol) => {
+    const method = Reflect.get(target, name);
+    if (typeof method !== "function") return method;
+    return async (...args: unknown[]) => {
+      const answer = await Reflect.apply(method, target, args);
+      await target.settled();
+      return answer;
+    };
+  };
+  return new Proxy(tree, { get });
+}
+
+/** By a server and a client over TCP. */
+export async function asked(t: TestContext, tree: NfsTree): Promise<Calls> {
+  const handles = { export: 7, generation: 1, salt: 0x1234_5678 };
+  const exported = { handles, tree, name: "node" };
+  const server = await serveNfs({
+    host: "127.0.0.1",
+    port: 0,
+    mount: (path) => (path === "/nodes/node/token" ? { exported } : STATUS.ACCES),
+    treeOf: (number) => (number === handles.export ? exported : STATUS.STALE),
+  });
+  t.after(() => server.close());
+  const client = await connectNfs(server.port);
+  t.after(() => client.close());
+  return wireTree(client, await client.mnt("/nodes/node/token"), (ino) => handleOf(handles, ino));
+}
+
+function handleOf(facts: HandleFacts, ino: Ino): Uint8Array {
+  const w = new XdrWriter().into(new Uint8Array(4 + HANDLE_BYTES));
+  writeHandle(w, facts, ino);
+  return w.bytes.slice(4);
 }

@@ -9,13 +9,13 @@ import {
   type Ino,
   type Listed,
   type Made,
-  type NfsTree,
   type SetAttributes,
   type Soon,
   STABLE,
   type Stable,
 } from "../../src/wire/nfs/tree.ts";
 import { KIND_NUMBER, type Kind } from "./given.ts";
+import type { Calls } from "./wire.ts";
 
 export type StatusName = keyof typeof STATUS;
 const NAMES = new Map<number, StatusName>(
@@ -58,9 +58,9 @@ const MOST_SYMLINKS = 40;
 /** An open file: goes by its inode, whatever becomes of its names. */
 export class Open {
   readonly ino: Ino;
-  readonly #tree: NfsTree;
+  readonly #tree: Calls;
   readonly #who: Credentials;
-  constructor(tree: NfsTree, who: Credentials, ino: Ino) {
+  constructor(tree: Calls, who: Credentials, ino: Ino) {
     [this.#tree, this.#who, this.ino] = [tree, who, ino];
   }
   async read(offset: number, length: number): Promise<Uint8Array> {
@@ -84,9 +84,9 @@ export class Open {
 /** Paths are below the case's folder, one character a byte; "" is the folder itself. */
 export class User {
   readonly who: Credentials;
-  readonly tree: NfsTree;
+  readonly tree: Calls;
   readonly #home: Ino;
-  constructor(tree: NfsTree, home: Ino, who: Credentials) {
+  constructor(tree: Calls, home: Ino, who: Credentials) {
     [this.tree, this.#home, this.who] = [tree, home, who];
   }
 

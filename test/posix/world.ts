@@ -1,11 +1,12 @@
 // What POSIX and RFC 1813 promise, as tables of cases. Each group runs on a tree that holds nothing yet, and over the files of an image.
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
-import type { Credentials, Ino, NfsTree } from "../../src/wire/nfs/tree.ts";
+import type { Credentials, Ino } from "../../src/wire/nfs/tree.ts";
 import { tools } from "../ext4-of-folder.ts";
 import { directory, type Given, imageOf, type Thing } from "./given.ts";
-import { openTree } from "./stand.ts";
+import { asked, called, openTree } from "./stand.ts";
 import { good, User } from "./user.ts";
+import type { Calls } from "./wire.ts";
 
 /** Who acts in a case. Ann and Kim share a main group, Ann and Bob a further one. */
 const WHO = {
@@ -21,7 +22,7 @@ export const BOB = { uid: WHO.bob.uid, gid: WHO.bob.gid };
 export const CREW = 1100;
 
 /** A case's own folder (0777, root's) and those who act in it. */
-export type Scene = Record<Name, User> & { tree: NfsTree; home: Ino };
+export type Scene = Record<Name, User> & { tree: Calls; home: Ino };
 export interface Case {
   /** Who is promised what. */
   promises: string;
@@ -31,7 +32,7 @@ export interface Case {
 
 const WORLDS: Record<string, (t: TestContext, cases: readonly Case[]) => Promise<Iterable<Scene>>> = {
   "an empty tree": async (t, cases) => {
-    const tree = await openTree(t, imageOf(t, new Map()));
+    const tree = called(await openTree(t, imageOf(t, new Map())));
     const root = new User(tree, tree.root, WHO.root);
     const scenes: Scene[] = [];
     for (const [i, { given = {} }] of cases.entries()) {
@@ -41,9 +42,9 @@ const WORLDS: Record<string, (t: TestContext, cases: readonly Case[]) => Promise
     }
     return scenes;
   },
-  "an image's files": async (t, cases) => {
+  "an image's files, over the wire": async (t, cases) => {
     const folders = cases.map(({ given = {} }, i) => [`case-${i}`, given] as const);
-    const tree = await openTree(t, imageOf(t, new Map(folders)));
+    const tree = await asked(t, await openTree(t, imageOf(t, new Map(folders))));
     const scenes: Scene[] = [];
     for (const [i] of cases.entries())
       scenes.push(sceneOf(tree, (await good(tree.lookup(WHO.root, tree.root, `case-${i}`))).found.ino));
@@ -51,7 +52,7 @@ const WORLDS: Record<string, (t: TestContext, cases: readonly Case[]) => Promise
   },
 };
 
-function sceneOf(tree: NfsTree, home: Ino): Scene {
+function sceneOf(tree: Calls, home: Ino): Scene {
   const users = Object.entries(WHO).map(([name, who]) => [name, new User(tree, home, who)]);
   return { ...(Object.fromEntries(users) as Record<Name, User>), tree, home };
 }
