@@ -122,6 +122,12 @@ function commands(
       if (imageSha === sha256) names.push(name);
       else if ((await imagesOf(nodeId)).includes(sha256)) names.push(`${name} (a snapshot)`);
     }
+    for (const { nodeId } of await book
+      .selectFrom("tree")
+      .select("nodeId")
+      .where("imageSha", "=", sha256)
+      .execute())
+      names.push(`${registry.byId(nodeId)?.name ?? nodeId} (an NFS root)`);
     return names;
   }
   const imagesOf = async (nodeId: string): Promise<string[]> =>
@@ -129,7 +135,8 @@ function commands(
 
   /** What settings allow a clone is told to the disk plane at once. */
   async function quotasChanged(patch: SettingsPatch, nodes: readonly Node[]): Promise<void> {
-    if (patch.quota !== undefined) for (const node of nodes) await core.applyQuota(node);
+    if (patch.quota !== undefined)
+      for (const node of nodes) await Promise.all([core.applyQuota(node), core.applyTreeQuota(node)]);
   }
 
   return {

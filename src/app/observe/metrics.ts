@@ -59,7 +59,7 @@ export function makeMetrics(facts: { version: string }) {
       "to",
       "image",
     ),
-    blockSeconds: counted("block_io_seconds", "Requests of nodes to their disks", BLOCK_MS),
+    blockSeconds: counted("block_io_seconds", "Requests of nodes to their disks and NFS trees", BLOCK_MS),
     blockBytes: counter("block_io_bytes_total", "Bytes that nodes read and wrote", "proto", "op"),
     tokensIssued: counter("tokens_issued_total", "One-time boot tokens drawn"),
     tokenRejects: counter("token_rejects_total", "Tokens and sessions of nodes that were refused", "reason"),

@@ -15,7 +15,7 @@ export interface Spread {
 }
 export interface Counts {
   tftp?: { results: Record<string, number>; bytes: number; retransmits: number; transfers: Spread };
-  /** By "nbd read", "iscsi write" … */
+  /** By "nbd read", "iscsi write", "nfs look" … */
   block?: Record<string, Spread>;
 }
 
@@ -90,6 +90,8 @@ export function blockTally() {
   }
 
   return {
+    /** A request by its name; 0 ms: it was done at once. */
+    count: (name: string, ms: number, bytes: number): void => take(spreadOf(name), BLOCK_MS, ms, bytes),
     /** `now()` is asked at each request: the disk behind may be opened anew. */
     disk(proto: "nbd" | "iscsi", now: () => Disk): Disk {
       const [read, write, flush] = [`${proto} read`, `${proto} write`, `${proto} flush`];

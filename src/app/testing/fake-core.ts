@@ -119,6 +119,7 @@ export async function fakeCore(t: TestContext) {
       await book.deleteFrom("clone").where("nodeId", "=", node.id).execute();
     },
     removeTree: async () => false,
+    async applyTreeQuota() {},
     job: (_: unknown, call: (job: string) => unknown) => call("job"),
     async applyQuota(node: Node) {
       const { quota } = node;
