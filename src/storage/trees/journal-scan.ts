@@ -3,9 +3,11 @@ import { BrambleError } from "../../base/errors.ts";
 import type { Host } from "./host.ts";
 import { type Batch, findBatch, type Run, readBatch, runsOf } from "./journal-format.ts";
 
-/** A run, and the segment that it lies in. */
+/** A run, and where it lies. */
 export interface KeptRun extends Run {
   segment: number;
+  /** Of the batch that it is a part of. */
+  sequence: number;
 }
 
 export interface Segment {
@@ -157,7 +159,7 @@ function cutOff(
 
 function collect(runs: Map<string, KeptRun[]>, bytes: Uint8Array, batch: Batch, segment: number): void {
   for (const run of runsOf(bytes, batch)) {
-    const kept = { ...run, segment };
+    const kept = { ...run, segment, sequence: batch.sequence };
     const known = runs.get(run.id);
     if (known) known.push(kept);
     else runs.set(run.id, [kept]);

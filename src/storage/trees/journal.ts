@@ -116,9 +116,10 @@ export class Journal {
     this.#open.add(owner, kind, bytes);
   }
 
-  /** See Keep.settled(). */
-  settled(): void | Promise<void> {
-    if (this.#settings.durability === "durable") return this.durable(this.#last());
+  /** See Keep.settled(), of who logged nothing after this batch. */
+  settled(sequence = this.#last()): void | Promise<void> {
+    if (this.#settings.durability === "durable") return this.durable(sequence);
+    if (sequence < this.#sequence && !this.#unwritten) return;
     try {
       this.#write();
     } catch (error) {

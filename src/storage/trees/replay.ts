@@ -1,0 +1,116 @@
+import { BrambleError } from "../../base/errors.ts";
+import type { Ino } from "../../wire/nfs/tree.ts";
+import { decodeChange, type TreeChange } from "./changes.ts";
+import type { DataFiles, Synced } from "./data-files.ts";
+import type { Host, TreeFile } from "./host.ts";
+import { ENTRY, type EntryKind, entriesOf } from "./journal-format.ts";
+import { type KeptRun, segmentPath } from "./journal-scan.ts";
+import { decodeCut, decodeSynced } from "./tree-keep.ts";
+
+/** Where the entries of one tree are, and from where on they count. */
+export interface Replay {
+  host: Host;
+  /** Of the journal. */
+  folder: string;
+  id: string;
+  incarnation: number;
+  runs: readonly KeptRun[];
+  /** Entries up to this one are in the checkpoint. */
+  after: number;
+}
+
+interface Entry {
+  number: number;
+  kind: EntryKind;
+  bytes: Uint8Array;
+}
+
+/**
+ * Does again what the journal has of a tree and its checkpoint has not. Gives the number of the last entry. TREE_DAMAGED where entries are missing in between.
+ */
+export async function replay(
+  from: Replay,
+  data: DataFiles,
+  apply: (change: TreeChange) => void,
+): Promise<number> {
+  const synced = new Map<Ino, Synced>();
+  for (const { kind, bytes } of entries(from))
+    if (kind === ENTRY.synced) {
+      const one = decodeSynced(bytes);
+      synced.set(one.ino, one);
+    }
+  for (const { ino, cut } of synced.values()) if (cut) await data.redoCut(ino, cut);
+  let last = from.after;
+  const isDue = (ino: Ino, number: number) => number > (synced.get(ino)?.upTo ?? 0);
+  for (const { number, kind, bytes } of entries(from)) {
+    last = number;
+    if (kind === ENTRY.cut) {
+      const { ino, cut } = decodeCut(bytes);
+      if (isDue(ino, number)) await data.redoCut(ino, cut);
+    } else if (kind === ENTRY.change) {
+      const change = decodeChange(bytes);
+      if (change.kind !== "data") apply(change);
+      else if (isDue(change.ino, number)) await data.redoWrite(change.ino, change.bytes, change.offset);
+    }
+  }
+  return last;
+}
+
+function* entries({ host, folder, id, incarnation, runs, after }: Replay): Generator<Entry> {
+  const reader = new RunReader(host, folder);
+  let expected = after + 1;
+  try {
+    for (const run of runs) {
+      if (run.incarnation !== incarnation) continue;
+      if (run.first > expected)
+        throw new BrambleError(
+          "TREE_DAMAGED",
+          `the journal lacks entries ${expected} to ${run.first - 1} of the tree of ${id}`,
+          {
+            hint: "put all files of trees/ back from one copy; without one, reset the node or roll it back to a snapshot",
+          },
+        );
+      let number = run.first;
+      for (const entry of entriesOf(reader.read(run), { from: 0, to: run.to - run.from })) {
+        if (number >= expected) yield { number, ...entry };
+        number += 1;
+      }
+      expected = Math.max(expected, number);
+    }
+  } finally {
+    reader.close();
+  }
+}
+
+const WINDOW = 256 * 1024;
+
+/** Reads runs in order: neighbours come with one read. */
+class RunReader {
+  readonly #host: Host;
+  readonly #folder: string;
+  #file: { segment: number; file: TreeFile } | undefined;
+  #window = { from: 0, bytes: new Uint8Array(0) };
+
+  constructor(host: Host, folder: string) {
+    this.#host = host;
+    this.#folder = folder;
+  }
+
+  read({ segment, from, to }: KeptRun): Uint8Array {
+    if (this.#file?.segment !== segment) {
+      this.close();
+      this.#file = { segment, file: this.#host.open(segmentPath(this.#folder, segment), "read") };
+    }
+    if (from < this.#window.from || to > this.#window.from + this.#window.bytes.length) {
+      this.#window = { from, bytes: new Uint8Array(Math.max(WINDOW, to - from)) };
+      this.#file.file.read(this.#window.bytes, from);
+    }
+    return this.#window.bytes.subarray(from - this.#window.from, to - this.#window.from);
+  }
+
+  close(): void {
+    this.#file?.file.close();
+    this.#file = undefined;
+    this.#window = { from: 0, bytes: new Uint8Array(0) };
+  }
+}
