@@ -1,12 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
 import type { NfsServer } from "../../serve/nfs.ts";
 import { STATUS } from "../../wire/nfs/status.ts";
 import type { NfsTree } from "../../wire/nfs/tree.ts";
 import type { MountAnswer } from "./nfs-calls.ts";
 import { NfsDesk } from "./nfs-desk.ts";
-import { treeClock } from "./tree-clock.ts";
 
 const A = { address: "10.0.0.7", port: 700, transport: "tcp" as const };
 const B = { address: "10.0.0.8", port: 700, transport: "tcp" as const };
@@ -44,6 +42,7 @@ async function stand(answer: MountAnswer = { refused: "no-such" }) {
   });
   desk.servers.push({
     port: 1,
+    rpcbindPort: undefined,
     drop: async (number, why) => void dropped.push(`${number}: ${why}`),
     close: async () => {},
   } satisfies NfsServer);
@@ -116,20 +115,4 @@ test("MOUNT's refusals have their statuses, and an answer for another address is
   const other = await stand({ number: 5 });
   await other.desk.bind(binding("n1", 5, A.address));
   assert.equal(await other.desk.mount("/nodes/n1/y", B, false), STATUS.ACCES);
-});
-
-test("treeClock() never tells the same time twice, nor an earlier one, whatever the host's clock does", () => {
-  fc.assert(
-    fc.property(fc.array(fc.integer({ min: 0, max: 5_000 }), { minLength: 2 }), (times) => {
-      const left = [...times];
-      const now = treeClock(() => left.shift() ?? 0);
-      let last = { s: -1, ns: 0 };
-      for (const _ of times) {
-        const { s, ns } = now();
-        assert.ok(s > last.s || (s === last.s && ns > last.ns));
-        assert.ok(ns >= 0 && ns < 1e9);
-        last = { s, ns };
-      }
-    }),
-  );
 });
