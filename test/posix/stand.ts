@@ -1,26 +1,31 @@
 // Trees of ours over an ext4, as the cases see them: called in this process, or asked over TCP.
 import { statSync } from "node:fs";
+import { join } from "node:path";
 import type { TestContext } from "node:test";
 import { serveNfs } from "../../src/serve/nfs.ts";
 import { connectNfs } from "../../src/serve/nfs-client-testing.ts";
-import { MemoryKeep, memoryTree } from "../../src/storage/trees/keep-testing.ts";
 import { openImageLower } from "../../src/storage/trees/lower-image.ts";
+import { openTrees } from "../../src/storage/trees/trees.ts";
 import { HANDLE_BYTES, type HandleFacts, writeHandle } from "../../src/wire/nfs/handle.ts";
 import { STATUS } from "../../src/wire/nfs/status.ts";
 import type { Ino, NfsTree } from "../../src/wire/nfs/tree.ts";
 import { XdrWriter } from "../../src/wire/xdr.ts";
+import { scratch } from "../readers.ts";
 import { type Calls, wireTree } from "./wire.ts";
 
+/** A node's tree over an ext4, in a folder of its own. */
 export async function openTree(t: TestContext, image: string): Promise<NfsTree> {
   const { lower, close } = await openImageLower(image, { root: { offset: 0, size: statSync(image).size } });
   t.after(close);
-  let last = 0n;
-  const now = () => {
-    const ns = BigInt(Date.now()) * 1_000_000n;
-    last = ns > last ? ns : last + 1n;
-    return { s: Number(last / 1_000_000_000n), ns: Number(last % 1_000_000_000n) };
-  };
-  return memoryTree(lower, new MemoryKeep(), now).tree;
+  const trees = await openTrees({
+    folder: join(scratch(t), "trees"),
+    durability: "fast", // what is promised of a disk is tested where the disk is
+    openLower: async () => lower,
+    trouble: (error) => t.diagnostic(error.message),
+  });
+  t.after(() => trees.close());
+  await trees.create({ id: "node", image: "0".repeat(64) });
+  return trees.tree("node");
 }
 
 /** After each call, what it has changed is made to last. */

@@ -1,0 +1,44 @@
+// The NFS server over trees, in a process of its own: servers/nfs.ts FOLDER durable|fast IMAGE NODES. Says "ready {port}".
+// IMAGE is an ext4; the trees are /nodes/0, /nodes/1 and so on.
+import { statSync } from "node:fs";
+import { type NfsExport, serveNfs } from "../../src/serve/nfs.ts";
+import { openImageLower } from "../../src/storage/trees/lower-image.ts";
+import { openTrees } from "../../src/storage/trees/trees.ts";
+import { STATUS } from "../../src/wire/nfs/status.ts";
+
+const [folder = "", durability = "", image = "", nodes = "1"] = process.argv.slice(2);
+const whole = { root: { offset: 0, size: statSync(image).size } };
+const { lower } = await openImageLower(image, whole);
+const trees = await openTrees({
+  folder,
+  durability: durability === "fast" ? "fast" : "durable",
+  openLower: async () => lower,
+  trouble: (error) => console.error(error.message),
+});
+const exported: NfsExport[] = [];
+for (let number = 0; number < Number(nodes); number++) {
+  const id = `node-${number}`;
+  await trees.create({ id, image: "0".repeat(64) });
+  const { generation } = trees.facts(id);
+  exported.push({
+    name: id,
+    tree: await trees.tree(id),
+    handles: { export: number, generation, salt: number },
+  });
+}
+const server = await serveNfs({
+  host: "127.0.0.1",
+  port: 0,
+  mount(path) {
+    const one = exported[Number(path.slice("/nodes/".length))];
+    return one ? { exported: one } : STATUS.NOENT;
+  },
+  treeOf: (number) => exported[number] ?? STATUS.STALE,
+  on: (event) => event.kind === "error" && console.error(event.why),
+  limits: { connections: 1024, connectionsPerAddress: 1024 },
+});
+process.once("SIGTERM", async () => {
+  await server.close();
+  await trees.close();
+});
+console.log(`ready ${JSON.stringify({ port: server.port })}`);
