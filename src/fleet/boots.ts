@@ -136,6 +136,12 @@ export class Boots {
     return count;
   }
 
+  inStage(stage: BootStage): Boot[] {
+    const found: Boot[] = [];
+    for (const { boot } of this.#open.values()) if (boot.stage === stage) found.push(boot);
+    return found;
+  }
+
   /** After a restart of ours: a boot goes on where it was, and has the whole time of its stage again. */
   restore(boot: Boot, now: number): void {
     this.#open.set(boot.nodeId, { boot, lastMs: now });

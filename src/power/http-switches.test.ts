@@ -50,6 +50,7 @@ test("RouterOS: PATCH poe-out, its own power-cycle, monitor once, hosts of its b
   const [first, sfp] = (await driver.discover?.(soon())) ?? [];
   assert.deepEqual([first?.port, first?.macs, first?.alias], ["ether3", ["dc:a6:32:01:02:03"], "rack 1"]);
   assert.equal(sfp?.port, undefined);
+  assert.equal(await driver.link?.({ port: "ether3" }, soon()), first?.up);
   await assert.rejects(off(driver, "sfp1"), { code: "POWER_REFUSED" });
 });
 
@@ -68,6 +69,7 @@ test("UniFi OS: login, prefix, CSRF token; a change keeps every other port; its 
       port_poe: true,
       poe_mode: "auto",
       poe_good: true,
+      up: true,
       poe_power: "4.31",
       poe_class: "Class 4",
     },
@@ -128,6 +130,7 @@ test("UniFi OS: login, prefix, CSRF token; a change keeps every other port; its 
   assert.deepEqual(since(), [
     [`POST ${base}/cmd/devmgr`, { cmd: "power-cycle", mac: "aa:bb:cc:00:00:01", port_idx: 1 }],
   ]);
+  assert.equal(await driver.link?.({ port: "1" }, soon()), true);
   assert.deepEqual(
     (await driver.discover?.(soon()))?.map(({ port, macs, neighbour }) => [
       port,

@@ -80,6 +80,10 @@ export function routeros(device: DeviceUrl, now: () => number): PowerDriver {
       const upTimeMs = durationMs(uptime ?? "");
       return { ports: told, ...(upTimeMs !== undefined && { upTimeMs }) };
     },
+    async link({ port }, signal) {
+      const { running } = await need(port, signal);
+      return running === undefined ? undefined : running === "true";
+    },
     async discover(signal) {
       const hosts = await askJson<{ "mac-address"?: string; interface?: string; local?: string }[]>(
         device,

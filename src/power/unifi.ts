@@ -128,6 +128,7 @@ export function unifi(options: UnifiOptions): PowerDriver {
         ...(of.uptime !== undefined && { upTimeMs: of.uptime * 1000 }),
       };
     },
+    link: async ({ port }, signal) => portOf(await find(signal), port).up,
     async discover(signal) {
       const of = await find(signal);
       const wanted = of.mac.toLowerCase();

@@ -10,6 +10,8 @@ export type Proof = "hand" | "fdb" | "circuit" | "power-toggle" | "place";
 export type Binding = Omit<PowerTables["powerBinding"], "proof"> & { proof: Proof };
 
 /** Which port gives which node its power. */
+export type Bindings = Awaited<ReturnType<typeof openBindings>>;
+
 export async function openBindings(book: Book, registry: Registry, devices: Devices, now: () => number) {
   const rows = new Map(
     (await book.selectFrom("powerBinding").selectAll().execute()).map((row) => [row.nodeId, row as Binding]),

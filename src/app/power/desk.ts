@@ -1,6 +1,6 @@
 // Power of nodes: what it is to be, what it was seen to be, and one operation at a time for each.
 import { BrambleError } from "../../base/errors.ts";
-import type { PowerReading, PowerTarget } from "../../base/power.ts";
+import type { PowerTarget } from "../../base/power.ts";
 import { SYSTEM } from "../../fleet/actor.ts";
 import type { Node } from "../../fleet/node.ts";
 import type { Core } from "../core.ts";
@@ -8,8 +8,9 @@ import { type Binding, openBindings } from "./bindings.ts";
 import { openCircuits } from "./circuits.ts";
 import { deviceOperation } from "./device-operation.ts";
 import { type Device, type OpenDriver, openDevices } from "./devices.ts";
-import { guarded, portOfMac } from "./guard.ts";
+import { guarded } from "./guard.ts";
 import { giveBack, type Operation, powerCycle, switchTo, TIMINGS, type Timings } from "./operation.ts";
+import { failedBy, seenPower } from "./seen.ts";
 import type { Asked, PowerEnded, PowerSight, Want } from "./sight.ts";
 import { pacer } from "./slots.ts";
 import { openWants } from "./wants.ts";
@@ -40,17 +41,15 @@ export async function openPowerDesk(options: PowerDeskOptions) {
   const bindings = await openBindings(core.book, registry, devices, now);
   const wants = await openWants(core.book, now);
   const circuits = await openCircuits(core.book);
-  const readings = new Map<string, PowerReading>();
-  const errors = new Map<string, string>();
   const lines = new Map<string, { stop: AbortController; tail: Promise<void> }>();
-  const listeners = new Set<(nodeId: string, reading: PowerReading) => void>();
   const endings = new Set<(ended: PowerEnded) => void>();
   const closing = new AbortController();
   const siteTurnMs = pacer(SITE_PER_SECOND);
 
   const event = (nodeId: string, words: string) => journal.event("power", nodeId, words);
   const changed = (nodeId: string) => news.tell({ about: "power", id: nodeId });
-  const failedBy = (error: BrambleError) => `${error.message}${error.hint ? ` (${error.hint})` : ""}`;
+  const isBusy = (nodeId: string) => lines.has(nodeId);
+  const seen = seenPower({ core, devices, bindings, wants, isBusy, now });
 
   function target(at: Binding): PowerTarget {
     const node = registry.byId(at.nodeId);
@@ -58,34 +57,8 @@ export async function openPowerDesk(options: PowerDeskOptions) {
     return { port: at.port, node: { name, ...(serial && { serial }), ...(mac && { mac }) } };
   }
 
-  function saw(nodeId: string, reading: PowerReading): void {
-    const before = readings.get(nodeId);
-    readings.set(nodeId, reading);
-    errors.delete(nodeId);
-    if (before?.state === reading.state) return;
-    if (before && !lines.has(nodeId))
-      event(nodeId, `its port went from ${before.state} to ${reading.state}, and nobody asked us for it`);
-    for (const listener of listeners) listener(nodeId, reading);
-    changed(nodeId);
-  }
-
-  /** The board was last learned somewhere else: cutting this port would cut somebody else's. */
-  function whyMoved(at: Binding): string | undefined {
-    const mac = registry.byId(at.nodeId)?.mac;
-    if (!mac || at.proof === "place") return undefined;
-    for (const device of devices.all()) {
-      const seen = portOfMac([...device.ports.values()], mac);
-      if (seen && (device.row.id !== at.switchId || seen.row.port !== at.port)) {
-        const here = portOfMac([...(devices.byId(at.switchId)?.ports.values() ?? [])], mac);
-        if (here?.row.port === at.port) continue;
-        return `it was last seen on port ${seen.row.name} of ${device.row.name}`;
-      }
-    }
-    return undefined;
-  }
-
   function refuseGuarded(device: Device, at: Binding): void {
-    const why = devices.whyGuarded(device, at.port) ?? whyMoved(at);
+    const why = devices.whyGuarded(device, at.port) ?? seen.whyMoved(at);
     if (why !== undefined) throw guarded(device, at.port, why);
   }
 
@@ -99,11 +72,11 @@ export async function openPowerDesk(options: PowerDeskOptions) {
       timings,
       now,
       siteTurnMs,
-      saw: (reading) => saw(at.nodeId, reading),
+      saw: (reading) => seen.saw(at.nodeId, reading),
       note: (doing) => wants.doing(at.nodeId, doing),
       async stuckOff(error) {
         const { nodeId } = at;
-        errors.set(nodeId, failedBy(error));
+        seen.failed(nodeId, error);
         const first = !wants.of(nodeId)?.alarm;
         await wants.alarm(nodeId, "power.stuck_off");
         if (first)
@@ -114,6 +87,20 @@ export async function openPowerDesk(options: PowerDeskOptions) {
         changed(nodeId);
       },
     });
+
+  /** Is there a link on its port? Undefined: nobody can say. */
+  async function link(nodeId: string, signal: AbortSignal = closing.signal): Promise<boolean | undefined> {
+    const at = bindings.of(nodeId);
+    const device = at && devices.byId(at.switchId);
+    return at && device?.call(async (driver) => driver.link?.(target(at), signal));
+  }
+
+  /** Its system has ended, by our wish or by itself: a port that delivers does not start it. A board that was just switched on has no link, too. */
+  async function isDark(nodeId: string): Promise<boolean> {
+    if (wants.of(nodeId)?.halted) return true;
+    if (now() - seen.sinceMs(nodeId) < timings.linkMs) return false;
+    return (await link(nodeId).catch(() => undefined)) === false; // a switch that does not answer is told of by what follows
+  }
 
   /** Runs after what is under way for this node has let go. `answer` is told the first failure, while `on` may be tried on and on. */
   async function perform(
@@ -128,17 +115,17 @@ export async function openPowerDesk(options: PowerDeskOptions) {
     const node = registry.byId(nodeId);
     const device = devices.byId(at.switchId);
     const offMs = (device?.options.offSeconds ?? timings.offMs / 1000) * 1000;
-    if (soft && node && want !== "on") await softOff(node, at, op, signal);
+    if (soft && node && want !== "on") await softOff(node, op, signal);
     if (resumed === "on-half") await giveBack(op);
     else if (want === "cycle") await powerCycle(op, offMs);
-    else if (want === "on" && wants.of(nodeId)?.halted && op.reads && (await op.read()).state === "on") {
+    else if (want === "on" && op.reads && (await isDark(nodeId)) && (await op.read()).state === "on") {
       event(nodeId, "it has shut itself down while its port delivers: off, then on");
       await powerCycle(op, offMs);
     } else await switchTo(op, want === "on");
     await wants.halted(nodeId, false);
   }
 
-  async function softOff(node: Node, at: Binding, op: Operation, signal: AbortSignal): Promise<void> {
+  async function softOff(node: Node, op: Operation, signal: AbortSignal): Promise<void> {
     try {
       await wants.halted(node.id, true); // from here on it may have halted, whatever becomes of us
       await options.shutdown(node, signal);
@@ -150,11 +137,9 @@ export async function openPowerDesk(options: PowerDeskOptions) {
       );
       return;
     }
-    const device = devices.byId(at.switchId);
     const end = now() + timings.shutdownMs;
     while (now() < end) {
-      const link = await device?.call(async (driver) => driver.link?.(target(at), signal));
-      if (link === false) return;
+      if ((await link(node.id, signal)) === false) return;
       await op.sleep(Math.min(timings.everyMs, Math.max(0, end - now())));
     }
   }
@@ -212,7 +197,7 @@ export async function openPowerDesk(options: PowerDeskOptions) {
           async (error: BrambleError) => {
             tell(signal.aborted ? "superseded" : "failed");
             if (!signal.aborted) {
-              errors.set(nodeId, failedBy(error));
+              seen.failed(nodeId, error);
               event(nodeId, `${want} failed: ${failedBy(error)}`);
               await wants.doing(nodeId, null);
               await wants.alarm(nodeId, null);
@@ -229,30 +214,6 @@ export async function openPowerDesk(options: PowerDeskOptions) {
     });
   }
 
-  function view(nodeId: string): PowerSight {
-    const at = bindings.need(nodeId);
-    const device = devices.byId(at.switchId);
-    const want = wants.of(nodeId);
-    const reading = readings.get(nodeId);
-    const error = errors.get(nodeId) ?? device?.down?.words;
-    const alarm = want?.alarm ?? (whyMoved(at) && `node.moved: ${whyMoved(at)}`);
-    return {
-      node: registry.byId(nodeId)?.name ?? nodeId,
-      actual: reading?.state ?? "unknown",
-      driver: device?.row.driver ?? "",
-      switch: device?.row.name ?? "",
-      port: at.port,
-      proof: at.proof,
-      atMs: reading?.atMs ?? 0,
-      busy: lines.has(nodeId),
-      ...(want && { desired: want.want as "on" | "off" }),
-      ...(reading?.milliwatts !== undefined && { watts: reading.milliwatts / 1000 }),
-      ...(reading?.detail && { detail: reading.detail }),
-      ...(error && { error }),
-      ...(alarm && { alarm }),
-    };
-  }
-
   return {
     devices,
     bindings,
@@ -260,18 +221,16 @@ export async function openPowerDesk(options: PowerDeskOptions) {
     wants,
     timings,
     closing: closing.signal,
-    view,
-    saw,
+    view: seen.view,
+    saw: seen.saw,
+    on: seen.on,
     isBound: (nodeId: string): boolean => bindings.of(nodeId) !== undefined,
-    isBusy: (nodeId: string): boolean => lines.has(nodeId),
+    isBusy,
+    link,
     /** Told of each operation when it has ended. */
     onEnded(listener: (ended: PowerEnded) => void): () => void {
       endings.add(listener);
       return () => endings.delete(listener);
-    },
-    on(listener: (nodeId: string, reading: PowerReading) => void): () => void {
-      listeners.add(listener);
-      return () => listeners.delete(listener);
     },
 
     /** Ends when it was seen to be so. A newer request makes an older one fail with POWER_SUPERSEDED. */
@@ -280,7 +239,7 @@ export async function openPowerDesk(options: PowerDeskOptions) {
       const device = devices.byId(at.switchId);
       if (want !== "on" && device) refuseGuarded(device, at);
       await start(at, want, how, null);
-      return view(nodeId);
+      return seen.view(nodeId);
     },
 
     /** Asks its device now. */
@@ -288,18 +247,11 @@ export async function openPowerDesk(options: PowerDeskOptions) {
       const at = bindings.need(nodeId);
       const device = devices.byId(at.switchId);
       try {
-        if (device) saw(nodeId, await device.call((driver) => driver.get(target(at), signal)));
+        if (device) seen.saw(nodeId, await device.call((driver) => driver.get(target(at), signal)));
       } catch (error) {
-        errors.set(nodeId, failedBy(error as BrambleError));
+        seen.failed(nodeId, error as BrambleError);
       }
-      return view(nodeId);
-    },
-
-    /** Its system has ended by itself: a port that delivers does not start it. */
-    async halted(nodeId: string): Promise<void> {
-      if (!bindings.of(nodeId)) return;
-      if (!wants.of(nodeId)) await wants.want(nodeId, "on", { by: SYSTEM, why: "it was on" });
-      await wants.halted(nodeId, true);
+      return seen.view(nodeId);
     },
 
     /** The node is no more, or nothing of ours gives it power any more. */
@@ -308,8 +260,7 @@ export async function openPowerDesk(options: PowerDeskOptions) {
       await lines.get(nodeId)?.tail;
       await bindings.unbind(nodeId);
       await wants.forget(nodeId);
-      readings.delete(nodeId);
-      errors.delete(nodeId);
+      seen.forget(nodeId);
     },
 
     /** What was under way when we ended goes on. */

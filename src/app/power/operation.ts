@@ -14,6 +14,8 @@ export interface Timings {
   backOffMs: readonly number[];
   /** For a node to shut down by itself. */
   shutdownMs: number;
+  /** A board that was switched on may take so long until its port has a link. */
+  linkMs: number;
 }
 
 export const TIMINGS: Timings = {
@@ -23,6 +25,7 @@ export const TIMINGS: Timings = {
   offMs: 5_000,
   backOffMs: [5_000, 10_000, 20_000, 40_000, 60_000],
   shutdownMs: 60_000,
+  linkMs: 60_000,
 };
 
 /** The half that is under way, as the book keeps it. */

@@ -10,8 +10,8 @@ import { scanDevice } from "./scan.ts";
 /** Between two readings of a switch; `every` of its options changes it. */
 const EVERY_S = 120;
 const SCAN_MS = 15 * 60_000;
-/** Clocks differ, and sysUpTime counts hundredths. */
-const SLACK_MS = 30_000;
+/** Clocks differ, and sysUpTime counts hundredths: a switch that restarts again within this time after it started goes unnoticed. */
+const SLACK_MS = 2_000;
 
 export interface Rounds {
   /** Reads one switch now. */
@@ -39,6 +39,7 @@ export function startRounds(options: {
     const { driver } = device;
     const nodes = nodesOf(device);
     let upTimeMs: number | undefined;
+    const beganMs = now(); // long tables take their time: what it said is at least as new as this
     try {
       if (driver.sweep) {
         const sweep = await device.call(async () => driver.sweep?.(desk.closing));
@@ -59,7 +60,7 @@ export function startRounds(options: {
       tell(device, "it answers again");
     }
     if (upTimeMs === undefined) return;
-    const restarted = hasRestarted(device, upTimeMs, now());
+    const restarted = hasRestarted(device, upTimeMs, beganMs);
     await desk.devices.sawUpTime(device, upTimeMs);
     if (restarted) await reconcile(device);
   }

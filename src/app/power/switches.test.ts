@@ -153,7 +153,12 @@ test("a restart is told from a clock that drifts and from time that has passed u
   const row = { upTimeMs: 100_000, upAtMs: 1_000_000 } as never;
   assert.equal(hasRestarted({ row }, 99_990, 1_000_001), true);
   assert.equal(hasRestarted({ row }, 100_500, 1_000_600), false);
-  assert.equal(hasRestarted({ row }, 200_000, 1_100_000 + 20_000), false);
+  assert.equal(hasRestarted({ row }, 200_000, 1_100_000 + 1_000), false);
+  assert.equal(
+    hasRestarted({ row: { upTimeMs: 5_000, upAtMs: 1_000_000 } as never }, 15_000, 1_025_000),
+    true,
+    "again, soon after",
+  );
   assert.equal(
     hasRestarted({ row }, 200_000, 1_000_000 + 3_600_000),
     true,

@@ -21,6 +21,7 @@ export const QUICK = {
   offMs: 5,
   backOffMs: [5, 10],
   shutdownMs: 200,
+  linkMs: 1_000,
 };
 
 /** The book outlives a desk: `again()` is what a restart after a kill makes of it. */

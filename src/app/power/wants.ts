@@ -6,6 +6,8 @@ import type { Doing } from "./operation.ts";
 export type WantRow = PowerTables["powerWant"];
 
 /** What each node's power is to be, in memory and in the book: the book first. */
+export type Wants = Awaited<ReturnType<typeof openWants>>;
+
 export async function openWants(book: Book, now: () => number) {
   const rows = new Map(
     (await book.selectFrom("powerWant").selectAll().execute()).map((row) => [row.nodeId, row]),

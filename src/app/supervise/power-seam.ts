@@ -8,6 +8,8 @@ export interface PowerSeam {
   /** Ends when the power was seen to be off and on again. POWER_SUPERSEDED: somebody wanted something else since. */
   set(nodeId: string, want: "cycle", more: { by: Actor; why: string }): Promise<unknown>;
   view(nodeId: string): PowerSight;
+  /** Is there a link on its port? Undefined: nobody can say. */
+  link?(nodeId: string): Promise<boolean | undefined>;
   /** `doing`: what was begun and is not over, also before it is taken up again after a restart. */
   wants?: { of(nodeId: string): { doing: string | null } | undefined };
   on(listener: (nodeId: string, reading: { state: PowerState; detail?: string }) => void): unknown;

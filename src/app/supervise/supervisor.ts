@@ -1,10 +1,8 @@
 // Supervision at work: hears how boots go, has power cycled, gives up with a sentence. What to do is fleet/supervision.ts's.
 import { BrambleError } from "../../base/errors.ts";
 import { SYSTEM } from "../../fleet/actor.ts";
-import { bootsAtOnce, Line } from "../../fleet/admission.ts";
 import type { Boot, Boots, Do, Outcome } from "../../fleet/boots.ts";
 import { type Diagnosis, diagnose, type Evidence } from "../../fleet/diagnosis.ts";
-import type { Sender } from "../../fleet/identify.ts";
 import type { Node } from "../../fleet/node.ts";
 import {
   hear,
@@ -15,7 +13,9 @@ import {
 } from "../../fleet/supervision.ts";
 import { Deadlines, HISTORY } from "../../fleet/supervision-deadlines.ts";
 import type { Core } from "../core.ts";
+import { admissions } from "./admissions.ts";
 import { pastBoots } from "./history.ts";
+import { portLinks } from "./links.ts";
 import type { PowerSeam, PowerState } from "./power-seam.ts";
 import { readSupervision, type SupervisionSettings } from "./settings.ts";
 import { Watches } from "./watches.ts";
@@ -56,19 +56,16 @@ export function supervisor(options: SupervisorOptions) {
     options.say(`the watch of a node could not be written: ${String(error)}`),
   );
   const deadlines = new Deadlines();
-  const line = new Line();
+  const deadlineMs = (nodeId: string, stage: Boot["stage"]): number => deadlines.deadlineMs(nodeId, stage);
+  const links = portLinks({ boots, power: core.power, deadlineMs, now });
   /** Of each node, newest first. */
   const before = new Map<string, { outcome: Outcome; stage: Boot["stage"] }[]>();
   const readings = new Map<string, { state: PowerState; detail?: string }>();
   /** Nodes whose power cycle this process has ordered. */
   const cycling = new Set<string>();
   let settings: SupervisionSettings | undefined;
-  let atOnce = Number.POSITIVE_INFINITY;
   let closed = false;
-  /** Answers a node's last DISCOVER now; false: it does not listen. */
-  let answer: (mac: string) => boolean = () => false;
-  let turnOf: string | undefined;
-  let turning = false;
+  const line = admissions({ registry, boots, bootsAtOnce: () => settings?.bootsAtOnce, now });
 
   const rules = (): SupervisionRules => ({
     powerCycles: settings?.powerCycles ?? 0,
@@ -106,7 +103,8 @@ export function supervisor(options: SupervisorOptions) {
     }
     if (order.do === "reopen") change(boot.nodeId, { fact: "revived" });
     else if (order.do === "close") ended(boot, node);
-    if (order.do === "close" || (order.do === "step" && boot.reached.kernel === order.step.atMs)) placeFree();
+    if (order.do === "close" || (order.do === "step" && boot.reached.kernel === order.step.atMs))
+      line.placeFree();
   }
 
   function ended(boot: Boot, node: Node | undefined): void {
@@ -128,10 +126,12 @@ export function supervisor(options: SupervisorOptions) {
     const node = registry.byId(boot.nodeId);
     const power = readings.get(boot.nodeId) ?? sight(boot.nodeId);
     const mode = node && options.dhcpMode(node);
+    const link = links.of(boot.id);
     return {
       boot,
       before: before.get(boot.nodeId) ?? [],
       ...(power && { power }),
+      ...(link && { link }),
       ...(node?.model && { model: node.model }),
       ...(node && { lacks: options.lacks(node) }),
       ...(mode && { dhcp: mode }),
@@ -184,37 +184,16 @@ export function supervisor(options: SupervisorOptions) {
     expectBoot(nodeId);
   }
 
-  function limits(): void {
-    atOnce = bootsAtOnce(settings?.bootsAtOnce ?? "auto", registry.size);
-  }
-  /** After whatever is being told now. */
-  function placeFree(): void {
-    if (turning || line.length === 0) return;
-    turning = true;
-    setImmediate(nextInLine);
-  }
-  /** The first in line that still listen are answered. */
-  function nextInLine(): void {
-    turning = false;
-    if (closed || line.length === 0) return;
-    for (const nodeId of line.waiting().slice(0, MOST_TURNS)) {
-      if (boots.fetching >= atOnce) break;
-      turnOf = nodeId;
-      const mac = registry.byId(nodeId)?.mac;
-      if (mac) answer(mac);
-    }
-    turnOf = undefined;
-  }
   function tick(): void {
-    limits();
-    nextInLine();
+    line.tick();
+    links.tick();
     // ordered before a restart of ours: the power desk ends what it had begun
     for (const { nodeId, phase } of [...watches.all()])
       if (phase === "cycling" && !cycling.has(nodeId) && !powerBusy(nodeId)) cycled(nodeId);
     const orders = supervise(watches.all(), now(), {
       canCycle: isBound,
       paused: (nodeId) => paused(toBoot(nodeId)) || powerBusy(nodeId),
-      free: atOnce - boots.fetching - cycling.size,
+      free: line.limit() - boots.fetching - cycling.size,
     });
     for (const { order, watch } of orders) {
       if (order === "wait") {
@@ -241,26 +220,13 @@ export function supervisor(options: SupervisorOptions) {
   return {
     heard,
     tick,
-    deadlineMs: (nodeId: string, stage: Boot["stage"]): number => deadlines.deadlineMs(nodeId, stage),
+    deadlineMs,
     diagnose: (boot: Boot): Diagnosis => diagnose(evidence(boot)),
-    /** 0: it may boot now. Else its place in line: its DHCP stays unanswered, and it asks again by itself. */
-    admit(node: Node, stage: Sender["stage"]): number {
-      const open = boots.current(node.id);
-      // A Pi 3's ROM asks five times and then sleeps for good: it cannot wait.
-      if (stage === "rom3" || open?.stage === "dhcp" || open?.stage === "firmware") return 0;
-      limits(); // a hall that is switched on for the first time grows by hundreds within a second
-      if (turnOf === node.id) line.leave(node.id);
-      const place = turnOf === node.id ? 0 : line.ask(node.id, boots.fetching, atOnce, now());
-      if (place > 0) boots.touch(node.id, now());
-      return place;
-    },
-    /** How a node that waits is answered when its turn has come. */
-    useDhcp(again: (mac: string) => boolean): void {
-      answer = again;
-    },
-    place: (nodeId: string): number | undefined => line.place(nodeId, now()),
-    waiting: (): number => line.length,
-    limit: (): number => atOnce,
+    admit: line.admit,
+    useDhcp: line.useDhcp,
+    place: line.place,
+    waiting: line.waiting,
+    limit: line.limit,
     fetching: (): number => boots.fetching,
     sight: (node: Node): SupervisionSight | undefined => {
       const watch = watches.of(node.id);
@@ -270,7 +236,7 @@ export function supervisor(options: SupervisorOptions) {
     sights(): (SupervisionSight & { node: string; line?: number })[] {
       return [...watches.all()].flatMap((watch) => {
         const node = registry.byId(watch.nodeId);
-        const place = line.place(watch.nodeId, now());
+        const place = line.place(watch.nodeId);
         return node ? [{ node: node.name, ...sightOf(watch, node), ...(place && { line: place }) }] : [];
       });
     },
@@ -306,12 +272,13 @@ export function supervisor(options: SupervisorOptions) {
         else if (phase === "booting" && isBound(nodeId) && !boots.current(nodeId)) expectBoot(nodeId);
       }
       core.power?.on(powered);
-      limits();
+      line.limits();
     },
     /** Ends when all that was heard stands in the book. */
     settled: (): Promise<void> => watches.settled(),
     async close(): Promise<void> {
       closed = true;
+      line.close();
       await watches.settled();
     },
   };
@@ -319,9 +286,6 @@ export function supervisor(options: SupervisorOptions) {
 
 /** A switch that did not answer for a while says nothing about its ports: their nodes may have run all the time. */
 const WITHOUT_POWER: ReadonlySet<PowerState> = new Set(["off", "searching", "fault"]);
-
-/** Of a long line only so many are looked at: the others ask again by themselves. */
-const MOST_TURNS = 500;
 
 const OFF = "Its power was switched off.";
 const CUT = "It was trying by itself when its power was cut by the power cycle that was due.";

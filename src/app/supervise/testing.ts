@@ -12,6 +12,7 @@ function fakePower() {
   const asked: { nodeId: string; why: string; done(): void; fail(code: string): void }[] = [];
   const bound = new Set<string>();
   const sights = new Map<string, PowerSight>();
+  const links = new Map<string, boolean>();
   let listener: (nodeId: string, reading: { state: PowerState }) => void = () => {};
   const power: PowerSeam = {
     isBound: (nodeId) => bound.has(nodeId),
@@ -21,12 +22,13 @@ function fakePower() {
         asked.push({ nodeId, why, done: () => resolve(undefined), fail });
       }),
     view: (nodeId) => sights.get(nodeId) ?? {},
+    link: async (nodeId) => links.get(nodeId),
     on(listen) {
       listener = listen;
     },
   };
   const read = (node: Node, state: PowerState) => listener(node.id, { state });
-  return { power, asked, bound, sights, read };
+  return { power, asked, bound, sights, links, read };
 }
 
 export type World = Awaited<ReturnType<typeof world>>;

@@ -55,7 +55,7 @@ export function Overview() {
               ["booting", booting.length, link("/nodes", { show: "booting" }), "go"],
               ["failed", failed.length, link("/nodes", { show: "failed" }), "bad"],
               ["waiting", waiting.length, link("/nodes", { show: "waiting" }), "wait"],
-              ["never booted", idle.length, link("/nodes", { show: "idle" }), ""],
+              ["idle", idle.length, link("/nodes", { show: "idle" }), ""],
             ]}
           />
           {images.data.value?.length === 0 && <FirstImage />}
