@@ -1,88 +1,20 @@
 // For tests: any run of operations, done to a tree and to a model of it, and compared at each step and as a whole.
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import { STATUS } from "../../wire/nfs/status.ts";
 import {
   type Attributes,
   type CreateHow,
   type Credentials,
   FILE_KIND as K,
-  type SetAttributes,
   STABLE,
-  type Time,
 } from "../../wire/nfs/tree.ts";
 import { decodeChange, encodeChange } from "./changes.ts";
+import { contents, modelOf, same } from "./fuzz-compare-testing.ts";
+import { KINDS, NAMES, type Step, WHO } from "./fuzz-steps-testing.ts";
 import { type MemoryKeep, type MemoryTree, memoryTree } from "./keep-testing.ts";
 import type { Lower } from "./lower.ts";
-import { Model, ModelNode } from "./model-testing.ts";
+import type { Model, ModelNode } from "./model-testing.ts";
 import { Upper } from "./upper.ts";
-
-const WHO: Credentials[] = [
-  { uid: 0, gid: 0, gids: [] },
-  { uid: 1000, gid: 1000, gids: [50] },
-  { uid: 1001, gid: 1001, gids: [1000, 50] },
-];
-const NAMES = [
-  "a",
-  "b",
-  "c",
-  "d",
-  "image",
-  "deep",
-  "sparse",
-  "\xff",
-  "x".repeat(255),
-  "..",
-  ".",
-  "",
-  "a/b",
-  "y".repeat(256),
-];
-const KINDS = [K.block, K.character, K.socket, K.fifo, K.directory];
-
-const who = fc.oneof({ weight: 4, arbitrary: fc.constant(0) }, { weight: 3, arbitrary: fc.nat(2) });
-/** Which node of all that ever were: the ones that live are likelier. */
-const node = fc.nat(10_000);
-const name = fc.oneof(
-  { weight: 12, arbitrary: fc.nat(7) },
-  { weight: 1, arbitrary: fc.nat(NAMES.length - 1) },
-);
-const id = fc.constantFrom(0, 50, 1000, 1001);
-const mode = fc.oneof(fc.constantFrom(0o777, 0o755, 0o644, 0o4755, 0o2771, 0o1777, 0), fc.nat(0o7777));
-const time = fc.constantFrom<(Time | "server")[]>("server", { s: -5, ns: 7 });
-const size = fc.oneof(fc.nat(20_000), fc.constantFrom(0, 4095, 4096, 4097, 8192, 12288, 300_000));
-const set: fc.Arbitrary<SetAttributes> = fc.record(
-  { mode, uid: id, gid: id, size, atime: time, mtime: time },
-  { requiredKeys: [] },
-);
-const setNew = fc.record({ mode, uid: id, gid: id, size }, { requiredKeys: [] });
-const stable = fc.constantFrom(STABLE.unstable, STABLE.unstable, STABLE.fileSync, STABLE.dataSync);
-
-const one = <T extends string, R extends object>(op: T, parts: { [P in keyof R]: fc.Arbitrary<R[P]> }) =>
-  fc.record({ op: fc.constant(op), who, node, name, ...parts }) as fc.Arbitrary<
-    { op: T; who: number; node: number; name: number } & R
-  >;
-
-const step = fc.oneof(
-  { weight: 3, arbitrary: one("create", { how: fc.constantFrom("unchecked", "guarded", "exclusive"), set: setNew, verifier: fc.nat(3) }) },
-  { weight: 3, arbitrary: one("mkdir", { set: setNew }) },
-  { weight: 1, arbitrary: one("symlink", { target: fc.constantFrom("a", "", "t".repeat(3000)) }) },
-  { weight: 1, arbitrary: one("mknod", { kind: fc.nat(KINDS.length - 1), set: setNew }) },
-  { weight: 3, arbitrary: one("remove", {}) },
-  { weight: 2, arbitrary: one("rmdir", {}) },
-  { weight: 5, arbitrary: one("rename", { to: node, toName: name }) },
-  { weight: 2, arbitrary: one("link", { to: node }) },
-  { weight: 4, arbitrary: one("setattr", { set }) },
-  { weight: 10, arbitrary: one("write", { at: size, length: fc.oneof(fc.nat(9000), fc.constantFrom(4096, 8192, 140_000)), fill: fc.integer({ min: 1, max: 255 }), stable }) },
-  { weight: 4, arbitrary: one("read", { at: size, length: fc.nat(30_000) }) },
-  { weight: 2, arbitrary: one("commit", {}) },
-  { weight: 2, arbitrary: one("lookup", {}) },
-  { weight: 1, arbitrary: one("access", {}) },
-  { weight: 2, arbitrary: one("readdir", { few: fc.integer({ min: 1, max: 5 }) }) },
-  { weight: 1, arbitrary: one("restart", {}) },
-); // biome-ignore format: a table
-type Step = typeof step extends fc.Arbitrary<infer T> ? T : never;
-
-export const steps = (maxLength: number): fc.Arbitrary<Step[]> => fc.array(step, { maxLength, size: "max" });
 
 /** One run. */
 export class Fuzz {
@@ -120,7 +52,8 @@ export class Fuzz {
     await this.compare();
   }
 
-  async #do(step: Step): Promise<void> {
+  // biome-ignore lint/suspicious/noConfusingVoidType: each case ends as its checks do
+  async #do(step: Step): Promise<void | boolean> {
     const { tree } = this.#tree;
     const model = this.#model;
     const who = WHO[step.who] as Credentials;
@@ -131,43 +64,52 @@ export class Fuzz {
       case "create": {
         const verifier = new Uint8Array(8).fill(65 + step.verifier);
         const how: CreateHow = step.how === "exclusive" ? { how: "exclusive", verifier } : { how: step.how as "guarded", set: step.set };
-        const wanted = model.make(who, node, name, { kind: K.file, set: step.set, how: step.how, verifier: step.how === "exclusive" ? String.fromCharCode(...verifier) : "" });
+        const wanted = () =>
+ model.make(who, node, name, { kind: K.file, set: step.set, how: step.how, verifier: step.how === "exclusive" ? String.fromCharCode(...verifier) : "" });
         return this.#made(await tree.create(who, node.ino, name, how), wanted);
       }
       case "mkdir":
-        return this.#made(await tree.mkdir(who, node.ino, name, step.set), model.make(who, node, name, { kind: K.directory, set: step.set }));
+        return this.#made(await tree.mkdir(who, node.ino, name, step.set), () => model.make(who, node, name, { kind: K.directory, set: step.set }));
       case "symlink":
-        return this.#made(await tree.symlink(who, node.ino, name, step.target, {}), model.make(who, node, name, { kind: K.symlink, set: {}, target: step.target }));
+        return this.#made(await tree.symlink(who, node.ino, name, step.target, {}), () => model.make(who, node, name, { kind: K.symlink, set: {}, target: step.target }));
       case "mknod": {
         const kind = KINDS[step.kind] as (typeof KINDS)[number];
         const { size: _, ...set } = step.set;
         const answer = await tree.mknod(who, node.ino, name, { kind, major: 1, minor: 3, set });
-        if (kind === K.directory) return assert.equal(answer, 10007);
-        return this.#made(answer, model.make(who, node, name, { kind, set }));
+        if (kind === K.directory) return assert.equal(answer, STATUS.BADTYPE);
+        return this.#made(answer, () => model.make(who, node, name, { kind, set }));
       }
       case "remove":
-        return this.#changed(await tree.remove(who, node.ino, name), model.remove(who, node, name));
+        return this.#changed(await tree.remove(who, node.ino, name), () => model.remove(who, node, name));
       case "rmdir":
-        return this.#changed(await tree.rmdir(who, node.ino, name), model.rmdir(who, node, name));
+        return this.#changed(await tree.rmdir(who, node.ino, name), () => model.rmdir(who, node, name));
       case "rename": {
         const to = this.#pick(step.to, true);
         const toName = NAMES[step.toName] as string;
         const answer = await tree.rename(who, { directory: node.ino, name }, { directory: to.ino, name: toName });
-        return this.#changed(answer, model.rename(who, node, name, to, toName));
+        return this.#changed(answer, () => model.rename(who, node, name, to, toName));
       }
       case "link": {
         const to = this.#pick(step.to, true);
-        return this.#changed(await tree.link(who, node.ino, to.ino, name), model.link(who, node, to, name));
+        return this.#changed(await tree.link(who, node.ino, to.ino, name), () => model.link(who, node, to, name));
       }
       case "setattr":
-        return this.#changed(await tree.setattr(who, node.ino, step.set), model.setattr(who, node, step.set));
+        return this.#changed(await tree.setattr(who, node.ino, step.set), () => model.setattr(who, node, step.set));
       case "write": {
         const data = new Uint8Array(step.length).fill(step.fill);
-        const wanted = model.write(who, node, step.at, data);
+        const { upper, keep } = this.#tree;
+        const isWhole = upper.pending.has(node.ino) || keep.data.unsynced(node.ino) || step.length > 131072;
         const answer = await tree.write(who, node.ino, step.at, data, step.stable);
+        const copy = data.slice();
         data.fill(0);
-        this.#changed(answer, wanted);
-        if (typeof answer === "object") assert.ok(answer.committed >= step.stable && answer.count === step.length);
+        const isRefused = this.#changed(answer, () => model.write(who, node, step.at, copy));
+        if (isRefused) return this.#adopt(node, copy, step.at);
+        if (typeof answer === "number") return;
+        assert.ok(answer.committed >= step.stable && answer.count === step.length);
+        if (answer.committed === STABLE.unstable || copy.length === 0) return;
+        // By a sync of all of the file, or by the journal.
+        if (isWhole) this.#isKept(node, 0, node.bytes.length);
+        else this.#isKept(node, step.at, step.at + copy.length);
         return;
       }
       case "read": {
@@ -179,7 +121,10 @@ export class Fuzz {
         return assert.equal(answer.eof, step.at + answer.count >= node.bytes.length);
       }
       case "commit": {
+        const isPending = this.#tree.upper.pending.has(node.ino);
         const answer = await tree.commit(node.ino, 0, 0);
+        if (this.#isRefused(answer)) return;
+        if (isPending) this.#isKept(node, 0, node.bytes.length);
         return assert.equal(typeof answer === "number", node.dead || node.kind !== K.file);
       }
       case "lookup": {
@@ -199,10 +144,25 @@ export class Fuzz {
         return this.#listed(who, node, step.few);
       case "restart":
         return this.#restart();
+      case "kill":
+        return this.#kill(step.how === "power", step.seed);
+      case "trouble":
+        this.#tree.keep.trouble = step.what;
     }
-  } // biome-ignore format: long lines are easier to compare here
+  } // biome-ignore format: one line for each is easier to compare
 
-  #made(answer: unknown, wanted: number | ModelNode): void {
+  /** Did the trouble that was made end this op? Then nothing may have changed. */
+  #isRefused(answer: unknown): boolean {
+    const { keep } = this.#tree;
+    const is = keep.refused > 0;
+    keep.refused = 0;
+    if (is) assert.equal(answer, STATUS.NOSPC);
+    return is;
+  }
+
+  #made(answer: unknown, model: () => number | ModelNode): void {
+    if (this.#isRefused(answer)) return;
+    const wanted = model();
     if (typeof answer === "number" || typeof wanted === "number") {
       assert.equal(answer, wanted);
       return;
@@ -215,8 +175,61 @@ export class Fuzz {
     same(made, wanted);
   }
 
-  #changed(answer: unknown, wanted: number): void {
-    assert.equal(typeof answer === "number" ? answer : 0, wanted);
+  #changed(answer: unknown, model: () => number): boolean {
+    if (this.#isRefused(answer)) return true;
+    assert.equal(typeof answer === "number" ? answer : 0, model());
+    return false;
+  }
+
+  /** Its writer was told that this lasts. What an unstable write of before a kill has left is no part of that. */
+  #isKept(node: ModelNode, from: number, to: number): void {
+    const kept = new Uint8Array(node.bytes.length);
+    kept.set(node.kept.subarray(0, kept.length));
+    kept.set(node.bytes.subarray(from, to), from);
+    node.kept = kept;
+  }
+
+  async #bytesOf(node: ModelNode): Promise<Uint8Array<ArrayBuffer>> {
+    const found = await this.#tree.tree.getattr(node.ino);
+    assert.ok(typeof found === "object");
+    const bytes = new Uint8Array(found.size);
+    await this.#tree.tree.read(WHO[0] as Credentials, node.ino, 0, bytes);
+    return bytes;
+  }
+
+  /** After a write that failed half-way: each byte is an old or a new one, and no other place has changed. */
+  async #adopt(node: ModelNode, data: Uint8Array, at: number): Promise<void> {
+    const found = await this.#bytesOf(node);
+    assert.equal(found.length, node.bytes.length);
+    for (const [i, byte] of found.entries())
+      if (byte !== node.bytes[i]) assert.equal(byte, data[i - at], `byte ${i} of inode ${node.ino}`);
+    node.bytes = found;
+  }
+
+  /** The process is killed, or the host with it: of what was not committed each byte is the one or the other. */
+  async #kill(power: boolean, seed: number): Promise<void> {
+    const { keep } = this.#tree;
+    keep.killed();
+    let dice = seed | 1;
+    const die = () => {
+      dice = Math.imul(dice, 48271) >>> 0;
+      return dice > 2 ** 31;
+    };
+    if (power) keep.powerCut(die);
+    this.#tree = memoryTree(this.#lower, keep);
+    for (const node of this.#model.nodes) {
+      if (node.dead || node.kind !== K.file) continue;
+      const found = await this.#bytesOf(node);
+      assert.equal(found.length, node.kept.length, `the size of inode ${node.ino}`);
+      for (const [i, byte] of found.entries())
+        if (byte !== node.kept[i]) assert.equal(byte, node.bytes[i], `byte ${i} of inode ${node.ino}`);
+      node.bytes = found;
+      const attributes = await this.#tree.tree.getattr(node.ino);
+      assert.ok(typeof attributes === "object");
+      // Unstable writes take set-user-id away, as lastingly as their bytes.
+      if (attributes.mode !== node.mode) assert.equal(attributes.mode & 0o1777, node.mode & 0o1777);
+      node.mode = attributes.mode;
+    }
   }
 
   async #listed(who: Credentials, node: ModelNode, few: number): Promise<void> {
@@ -239,8 +252,11 @@ export class Fuzz {
 
   /** What was logged makes the same tree again. */
   async #restart(): Promise<void> {
-    await this.#tree.tree.flush();
     const { keep, upper } = this.#tree;
+    keep.trouble = undefined;
+    const pending = new Set(upper.pending.keys());
+    await this.#tree.tree.flush();
+    for (const node of this.#model.nodes) if (pending.has(node.ino)) this.#isKept(node, 0, node.bytes.length);
     assert.equal(upper.pending.size, 0);
     const again = memoryTree(this.#lower, keep);
     assert.deepEqual(contents(again.upper), contents(upper));
@@ -255,7 +271,7 @@ export class Fuzz {
     for (const node of this.#model.nodes) {
       const found = await this.#tree.tree.getattr(node.ino);
       if (node.dead) {
-        assert.equal(found, 70);
+        assert.equal(found, STATUS.STALE);
         continue;
       }
       assert.ok(typeof found === "object");
@@ -276,63 +292,4 @@ export class Fuzz {
       }
     }
   }
-}
-
-function same(found: Attributes, node: ModelNode): void {
-  const size =
-    node.kind === K.file ? node.bytes.length : node.kind === K.symlink ? node.target.length : found.size;
-  assert.deepEqual(
-    { ino: found.ino, kind: found.kind, mode: found.mode.toString(8), nlink: found.nlink, uid: found.uid, gid: found.gid, size: found.size },
-    { ino: node.ino, kind: node.kind, mode: node.mode.toString(8), nlink: node.nlink, uid: node.uid, gid: node.gid, size },
-  ); // biome-ignore format: two rows
-}
-
-/** All that matters of the changes in memory. */
-function contents(upper: Upper): object {
-  const byKey = <V>(map: Iterable<[number, V]>) => [...map].sort(([a], [b]) => a - b);
-  return {
-    inodes: byKey(upper.inodes),
-    entries: byKey(upper.entries).flatMap(([directory, { names }]) =>
-      [...names.values()].map(({ name, ino, cookie }) => [directory, name, ino, cookie]).sort(),
-    ),
-    maps: byKey(upper.maps)
-      .map(([ino, blocks]) => [ino, [...blocks.runs()]] as const)
-      .filter(([, runs]) => runs.length > 0),
-    ownBytes: upper.ownBytes,
-  };
-}
-
-/** The model of a tree as it is at first. */
-async function modelOf({ tree }: MemoryTree): Promise<Model> {
-  const found = new Map<number, ModelNode>();
-  const nodeOf = async (attributes: Attributes & { target?: string }) => {
-    const known = found.get(attributes.ino);
-    if (known) return known;
-    const node = new ModelNode(attributes.kind, attributes.mode, attributes.uid, attributes.gid);
-    ({ ino: node.ino, nlink: node.nlink } = attributes);
-    node.target = attributes.target ?? "";
-    const file = await tree.inside.open(node.ino);
-    if (file) {
-      node.bytes = new Uint8Array(file.size);
-      await file.read(node.bytes, 0);
-    }
-    found.set(node.ino, node);
-    return node;
-  };
-  const root = await tree.inside.look("");
-  assert.ok(root);
-  const model = new Model(await nodeOf(root));
-  const fill = async (directory: ModelNode) => {
-    for (const { name, inode } of await tree.inside.list(directory.ino)) {
-      const fresh = !found.has(inode.ino);
-      const node = await nodeOf(inode);
-      directory.names.set(name, node);
-      if (fresh) model.nodes.push(node);
-      if (!node.isDir) continue;
-      node.parent = directory;
-      await fill(node);
-    }
-  };
-  await fill(model.root);
-  return model;
 }

@@ -5,9 +5,13 @@ import { type TestContext, test } from "node:test";
 import fc from "fast-check";
 import { make, tools } from "../../../test/ext4-of-folder.ts";
 import { bytesOnDisk, fileOnDisk, scratch } from "../../../test/readers.ts";
-import { Fuzz, steps } from "./fuzz-testing.ts";
+import { steps } from "./fuzz-steps-testing.ts";
+import { Fuzz } from "./fuzz-testing.ts";
 import { emptyLower, MemoryKeep } from "./keep-testing.ts";
 import { openExt4Lower } from "./lower-ext4.ts";
+
+/** `BRAMBLE_FUZZ=SEED:RUNS` looks at other runs than those of every day. */
+const [SEED, RUNS] = (process.env["BRAMBLE_FUZZ"] ?? "").split(":").map(Number);
 
 test("any run of operations on an empty tree ends as POSIX says, also after a restart", async () => {
   await fc.assert(
@@ -16,7 +20,7 @@ test("any run of operations on an empty tree ends as POSIX says, also after a re
       keep.slow = slow;
       await (await Fuzz.begin(emptyLower(), keep)).run(todo);
     }),
-    { seed: 7, numRuns: 150 },
+    { seed: SEED || 7, numRuns: RUNS || 150 },
   );
 });
 
@@ -66,7 +70,7 @@ for (const options of [
         keep.slow = slow;
         await (await Fuzz.begin(lower, keep)).run(todo);
       }),
-      { seed: 11, numRuns: 60 },
+      { seed: SEED || 11, numRuns: RUNS || 60 },
     );
     assert.ok(fs.readFileSync(path).equals(before));
   });

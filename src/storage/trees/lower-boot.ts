@@ -1,4 +1,5 @@
 // The image's boot partition, shown where its /etc/fstab mounts it: read-only like all of the image, each file an inode of its own.
+import { BrambleError } from "../../base/errors.ts";
 import { latin1, toUtf8, utf8 } from "../../base/text.ts";
 import type { FileBytes } from "../../base/tree.ts";
 import type { FatTree } from "../../formats/fat.ts";
@@ -31,9 +32,8 @@ export async function withBoot(root: Lower, boot: FatTree): Promise<Lower> {
   const place = fstab === undefined ? undefined : bootPlace(fstab);
   const at = place === undefined ? undefined : await find(root, place);
   if (at?.kind !== FILE_KIND.directory) return root;
-  const { parent } = await whenWarm(() => root.directory(at.ino));
   const files = new BootFiles(boot, at.ino);
-  await files.load(parent);
+  await files.load();
   return new LowerWithBoot(root, files, at);
 }
 
@@ -62,6 +62,7 @@ async function smallFile(lower: Lower, path: string): Promise<string | undefined
 
 interface BootFile {
   inode: Inode;
+  parent: Ino;
   path: string;
   directory?: LowerDirectory;
   bytes?: FileBytes;
@@ -89,24 +90,26 @@ class BootFiles {
     return this.#files.size;
   }
 
-  async load(parent: Ino): Promise<void> {
-    const { directory, folders } = await this.#walk("", this.#mount, parent);
+  async load(): Promise<void> {
+    const { directory, folders } = await this.#walk("", this.#mount);
     this.top = directory;
     this.folders = folders;
   }
 
-  async #walk(path: string, own: Ino, parent: Ino): Promise<{ directory: LowerDirectory; folders: number }> {
+  async #walk(path: string, own: Ino): Promise<{ directory: LowerDirectory; folders: number }> {
     const places = new Map<string, number>();
     const names: string[] = [];
     const inos: Ino[] = [];
     let folders = 0;
     for (const entry of await this.#tree.list(path)) {
-      if (this.#files.size >= MAX_FILES) break;
+      if (this.#files.size >= MAX_FILES)
+        throw new BrambleError("FORMAT_UNSUPPORTED", `a boot partition of more than ${MAX_FILES} files`);
       const name = latin1(toUtf8(entry.name));
       // FAT allows 255 units of UTF-16, NFS 255 bytes: what is longer cannot be named here.
       if (places.has(name) || name.length > MAX_NAME) continue;
       const file: BootFile = {
         inode: record(this.#next--, entry),
+        parent: own,
         path: path ? `${path}/${entry.name}` : entry.name,
       };
       this.#files.set(file.inode.ino, file);
@@ -116,15 +119,19 @@ class BootFiles {
       this.usedBytes += file.inode.used;
       if (entry.kind !== "directory") continue;
       folders += 1;
-      const below = await this.#walk(file.path, file.inode.ino, own);
+      const below = await this.#walk(file.path, file.inode.ino);
       file.directory = below.directory;
       file.inode = { ...file.inode, nlink: 2 + below.folders };
     }
-    return { directory: { parent, places, names, inos }, folders };
+    return { directory: { places, names, inos }, folders };
   }
 
   inode(ino: Ino): Inode | undefined {
     return this.#files.get(ino)?.inode;
+  }
+
+  parent(ino: Ino): Ino | undefined {
+    return this.#files.get(ino)?.parent;
   }
 
   directory(ino: Ino): LowerDirectory | undefined {
@@ -192,6 +199,9 @@ class LowerWithBoot implements Lower {
   }
   directory(ino: Ino): LowerDirectory {
     return this.#boot.directory(ino) ?? this.#below.directory(ino);
+  }
+  parent(ino: Ino): Ino {
+    return this.#boot.parent(ino) ?? this.#below.parent(ino);
   }
   warm(inos: readonly Ino[]): Promise<void> {
     return this.#below.warm(inos.filter((ino) => ino < this.#boot.lowest));

@@ -1,5 +1,7 @@
 import { Cold } from "./cold.ts";
 
+const FEW = 8;
+
 /**
  * What was used lately, up to a number of bytes: two generations, of which the older one goes when the younger has half of them. A hit in the younger
  * one costs one look into a Map.
@@ -28,7 +30,8 @@ export class LowerCache<V> {
   #keep(key: number, value: V): void {
     this.#young.set(key, value);
     this.#held += this.#weights(value);
-    if (this.#held <= this.#half) return;
+    // However large they are: no operation needs more of a kind at once, or it would wait for ever.
+    if (this.#held <= this.#half || this.#young.size < FEW) return;
     this.#old = this.#young;
     this.#young = new Map();
     this.#held = 0;

@@ -45,6 +45,7 @@ export class Ext4Lower implements Lower {
   readonly #volume: Volume;
   readonly #inodes: LowerCache<Found>;
   readonly #directories: LowerCache<LowerDirectory>;
+  readonly #parents: LowerCache<Ino>;
   readonly #extents: LowerCache<Extents>;
 
   constructor(volume: Volume, cacheBytes: number) {
@@ -55,7 +56,8 @@ export class Ext4Lower implements Lower {
     this.#inodes = new LowerCache(cacheBytes * 0.4, (found) =>
       found === "none" ? 50 : 400 + found.target.length,
     );
-    this.#directories = new LowerCache(cacheBytes * 0.4, ({ names }) => 200 + names.length * 110);
+    this.#parents = new LowerCache(cacheBytes * 0.05, () => 30);
+    this.#directories = new LowerCache(cacheBytes * 0.35, ({ names }) => 200 + names.length * 110);
     this.#extents = new LowerCache(cacheBytes * 0.2, (extents) => extents.bytes);
   }
 
@@ -66,6 +68,10 @@ export class Ext4Lower implements Lower {
 
   directory(ino: Ino): LowerDirectory {
     return this.#directories.need(ino, this.#loadDirectory);
+  }
+
+  parent(ino: Ino): Ino {
+    return this.#parents.need(ino, this.#loadParent);
   }
 
   async warm(inos: readonly Ino[]): Promise<void> {
@@ -117,16 +123,17 @@ export class Ext4Lower implements Lower {
         inos.push(dirent.inode);
       }
     }
-    return { parent: await this.#parent(inode), places, names, inos };
+    return { places, names, inos };
   };
 
   /** What ".." says: the second entry of the first block, or the first word of an inline directory. */
-  async #parent(inode: Ext4Inode): Promise<Ino> {
+  readonly #loadParent = async (ino: Ino): Promise<Ino> => {
+    const inode = await this.#volume.inode(ino);
     if (inode.flags & INLINE_DATA) return u32(inode.map, 0);
     const start = new Uint8Array(16);
     await this.#volume.readBlocks(inode, start, 0);
     return u32(start, 12);
-  }
+  };
 
   readonly #loadExtents = async (ino: Ino): Promise<Extents> => {
     const inode = await this.#volume.inode(ino);

@@ -4,7 +4,6 @@ import type { Inode } from "./changes.ts";
 
 /** A directory of the image. The place of an entry never changes. */
 export interface LowerDirectory {
-  readonly parent: Ino;
   /** Name → place. */
   readonly places: ReadonlyMap<string, number>;
   readonly names: readonly string[];
@@ -12,7 +11,7 @@ export interface LowerDirectory {
 }
 
 /**
- * What is in memory is given at once; what is not makes inode() and directory() throw Cold, and read() give a promise. Errors are
+ * What is in memory is given at once; what is not makes inode(), directory() and parent() throw Cold, and read() give a promise. Errors are
  * BrambleErrors: DISK_IO, FORMAT_VALUE for a damaged image.
  */
 export interface Lower {
@@ -24,6 +23,8 @@ export interface Lower {
   inode(ino: Ino): Inode | undefined;
   /** `ino` must be a directory. */
   directory(ino: Ino): LowerDirectory;
+  /** What ".." of a directory leads to. */
+  parent(ino: Ino): Ino;
   /** Loads inodes that are not in memory. */
   warm(inos: readonly Ino[]): Promise<void>;
   /** Bytes of a regular file, all before its end. `into` must stay untouched until it ends. */

@@ -16,6 +16,8 @@ export class ModelNode {
   gid: number;
   nlink = 1;
   bytes = new Uint8Array(0);
+  /** As far as its writer may rely on it: a kill leaves these, or newer ones. */
+  kept = new Uint8Array(0);
   target = "";
   verifier = "";
   names = new Map<string, ModelNode>();
@@ -34,6 +36,13 @@ export class ModelNode {
 }
 
 type Status = number;
+
+/** A copy. */
+function resized(bytes: Uint8Array, size: number): Uint8Array<ArrayBuffer> {
+  const next = new Uint8Array(size);
+  next.set(bytes.subarray(0, size));
+  return next;
+}
 
 export class Model {
   readonly root: ModelNode;
@@ -104,7 +113,7 @@ export class Model {
     const node = new ModelNode(kind, mode, uid, gid);
     node.verifier = what.verifier ?? "";
     node.target = what.target ?? "";
-    if (kind === K.file && how !== "exclusive") node.bytes = new Uint8Array(set.size ?? 0);
+    if (kind === K.file && how !== "exclusive") node.bytes = node.kept = new Uint8Array(set.size ?? 0);
     if (kind === K.directory) {
       node.nlink = 2;
       node.parent = dir;
@@ -141,7 +150,10 @@ export class Model {
     if ((chowns && !node.isDir) || cuts) this.#killSetid(node);
     node.uid = set.uid ?? node.uid;
     node.gid = set.gid ?? node.gid;
-    if (set.size !== undefined) this.#resize(node, set.size);
+    if (set.size !== undefined) {
+      node.bytes = resized(node.bytes, set.size);
+      node.kept = resized(node.kept, set.size);
+    }
     node.verifier = "";
     return 0;
   }
@@ -149,11 +161,6 @@ export class Model {
   #killSetid(node: ModelNode): void {
     node.mode &= ~0o4000;
     if (node.mode & 0o010) node.mode &= ~0o2000;
-  }
-  #resize(node: ModelNode, size: number): void {
-    const bytes = new Uint8Array(size);
-    bytes.set(node.bytes.subarray(0, size));
-    node.bytes = bytes;
   }
 
   read(who: Credentials, node: ModelNode, offset: number, count: number): Status | Uint8Array {
@@ -169,7 +176,7 @@ export class Model {
     if (!this.#isOwner(who, node) && !this.#can(who, node, "w")) return S.ACCES;
     if (data.length === 0) return 0;
     if (who.uid !== 0) this.#killSetid(node);
-    if (offset + data.length > node.bytes.length) this.#resize(node, offset + data.length);
+    node.bytes = resized(node.bytes, Math.max(node.bytes.length, offset + data.length));
     node.bytes.set(data, offset);
     return 0;
   }

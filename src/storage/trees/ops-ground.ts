@@ -61,7 +61,7 @@ export class Ground {
   /** The directory above one. */
   parent({ ino, parent }: Inode): Ino {
     if (ino === this.lower.root) return ino;
-    return parent || this.lower.directory(ino).parent;
+    return parent || this.lower.parent(ino);
   }
 
   /** Has a directory no names in it? */
