@@ -14,6 +14,13 @@ export const MOST_RECORD = (1 << 20) + (64 << 10);
 /** Why a connection ended that its client has ended. */
 export const HUNG_UP = "client hung up";
 
+/** All connections of one address together. */
+export interface Neighbour {
+  connections: number;
+  /** Bytes that they hold. */
+  load: number;
+}
+
 /** What a connection needs from its server. */
 export interface House {
   readonly desk: Desk;
@@ -22,8 +29,10 @@ export interface House {
   readonly limits: NfsLimits;
   /** Where all connections receive: what came is done with, or copied, before anybody receives again. */
   readonly receive: Uint8Array;
-  /** Bytes that all connections hold. */
+  /** Bytes of requests and replies that all connections hold. */
   load: number;
+  /** Bytes that came before they could be looked at. Not part of the load: they become less only when calls are taken in. */
+  stashed: number;
   /** Those that hold something back until others hold less. */
   readonly waiting: Set<Connection>;
   /** Somebody holds less. */
@@ -36,6 +45,7 @@ export interface House {
 /** One client's TCP connection: cuts calls out of the stream, lets the desk answer them, sends the replies of a turn together. */
 export class Connection implements Line {
   readonly client: NfsClient;
+  readonly neighbour: Neighbour;
   readonly head = new CallHead();
   readonly now: Outbox;
   readonly held: Outbox;
@@ -60,14 +70,16 @@ export class Connection implements Line {
   /** Counts everything that moves: the server's watch compares it. */
   progress = 0;
 
-  constructor(accepted: Socket, client: NfsClient, house: House) {
+  constructor(accepted: Socket, client: NfsClient, neighbour: Neighbour, house: House) {
     this.client = client;
+    this.neighbour = neighbour;
     this.#house = house;
     this.now = new Outbox(house.slabs);
     this.held = new Outbox(house.slabs);
     this.#records = new Records(house.records, MOST_RECORD);
     this.#socket = receiveInto(accepted, {
-      buffer: () => (this.#gone ? house.receive : (this.#records.window ?? house.receive)),
+      // A connection that pauses may have another record under way when it goes on.
+      buffer: () => (this.#gone || this.#paused ? house.receive : (this.#records.window ?? house.receive)),
       bytes: (chunk) => this.#receive(chunk),
       ended: () => this.end(HUNG_UP), // in good order or not: clients reset their connections at will
     });
@@ -113,8 +125,7 @@ export class Connection implements Line {
     if (this.#gone || !this.#paused || !this.#hungry) return;
     this.#paused = false;
     this.#house.waiting.delete(this);
-    const stash = this.#stash;
-    this.#stash = undefined;
+    const stash = this.#unstash();
     if (stash) this.#work(stash);
     if (!this.#paused) this.#socket.resume();
   }
@@ -126,7 +137,7 @@ export class Connection implements Line {
     this.#why = why;
     this.#socket.destroy();
     this.#records.end();
-    this.#stash = undefined;
+    this.#unstash();
     this.#dirty = [];
     this.now.free(this.now.take());
     this.held.free(this.held.take());
@@ -152,33 +163,42 @@ export class Connection implements Line {
       return;
     }
     this.#pause(records.rest());
-    this.#endTurn();
+    if (!this.#gone) this.#endTurn();
   }
   #pause(rest: Uint8Array): void {
     if (rest.length > 0) {
       const shared = rest.buffer === this.#house.receive.buffer;
       this.#stash = shared ? rest.slice() : rest;
+      this.#house.stashed += rest.length;
     }
     this.#paused = this.#stash !== undefined || !this.#hungry;
     if (this.#paused) this.#house.waiting.add(this);
+    if (this.#house.stashed > this.#house.limits.serverBytes) this.end("the server has too much to do");
+  }
+  #unstash(): Uint8Array | undefined {
+    const stash = this.#stash;
+    this.#stash = undefined;
+    if (stash) this.#house.stashed -= stash.length;
+    return stash;
   }
 
-  /** May it take in another call? */
+  /** May it take in another call? One that holds nothing waits only when the server holds twice what it should. */
   get #hungry(): boolean {
     const { limits, load } = this.#house;
     const own = this.#weight();
-    if (own === 0) return true;
-    return (
-      own < limits.bytes && this.#calls < limits.requests && load + own - this.#load < limits.serverBytes
-    );
+    const all = load - this.#load + own;
+    if (own === 0) return all < 2 * limits.serverBytes;
+    if (own >= limits.bytes || this.#calls >= limits.requests || all >= limits.serverBytes) return false;
+    return this.neighbour.load - this.#load + own < limits.addressBytes;
   }
   #weight(): number {
     return this.now.bytes + this.held.bytes + this.#callBytes + this.#settling + this.#sending;
   }
   #account(): void {
-    const load = this.#gone ? this.#callBytes : this.#weight() + (this.#stash?.length ?? 0);
+    const load = this.#gone ? this.#callBytes : this.#weight();
     const less = load < this.#load;
     this.#house.load += load - this.#load;
+    this.neighbour.load += load - this.#load;
     this.#load = load;
     if (less) this.#house.released();
   }

@@ -7,6 +7,7 @@ export const LIMITS: NfsLimits = {
   connectionsPerAddress: 64,
   requests: 128,
   bytes: 8 << 20,
+  addressBytes: 32 << 20,
   serverBytes: 256 << 20,
   stallMs: 60_000,
   strangerMs: 30_000,

@@ -8,7 +8,7 @@ import { PROGRAM, VERSION } from "../wire/nfs/procedure.ts";
 import type { StatusCode } from "../wire/nfs/status.ts";
 import type { NfsTree } from "../wire/nfs/tree.ts";
 import type { Mapping } from "../wire/portmap/portmap.ts";
-import { Connection, type House, HUNG_UP } from "./nfs-connection.ts";
+import { Connection, type House, HUNG_UP, type Neighbour } from "./nfs-connection.ts";
 import { Desk } from "./nfs-desk.ts";
 import { LIMITS, recordPool, watchStalls } from "./nfs-house.ts";
 import { serveRpcbind } from "./nfs-rpcbind.ts";
@@ -77,8 +77,9 @@ export interface NfsLimits {
   connectionsPerAddress: number;
   /** Requests that one connection may have open. */
   requests: number;
-  /** Bytes of requests and replies that one connection may hold, and all of them. */
+  /** Bytes of requests and replies that one connection may hold, those of one address, and all of them. */
   bytes: number;
+  addressBytes: number;
   serverBytes: number;
   /** A client that leaves a record unfinished, or takes no reply, for so long is cut off. */
   stallMs: number;
@@ -107,7 +108,7 @@ export async function serveNfs(options: NfsOptions): Promise<NfsServer> {
     Connection,
     { stranger: NodeJS.Timeout; over: () => void; whenOver: Promise<void> }
   >();
-  const perAddress = new Map<string, number>();
+  const neighbours = new Map<string, Neighbour>();
   let waking = false;
 
   const house: House = {
@@ -117,6 +118,7 @@ export async function serveNfs(options: NfsOptions): Promise<NfsServer> {
     limits,
     receive: Buffer.allocUnsafeSlow(RECEIVE),
     load: 0,
+    stashed: 0,
     waiting: new Set(),
     released() {
       if (waking || house.waiting.size === 0) return;
@@ -136,10 +138,8 @@ export async function serveNfs(options: NfsOptions): Promise<NfsServer> {
       const known = connections.get(connection);
       connections.delete(connection);
       clearTimeout(known?.stranger);
-      const { address } = connection.client;
-      const same = (perAddress.get(address) ?? 1) - 1;
-      if (same > 0) perAddress.set(address, same);
-      else perAddress.delete(address);
+      connection.neighbour.connections -= 1;
+      if (connection.neighbour.connections === 0) neighbours.delete(connection.client.address);
       if (why !== HUNG_UP) tell({ kind: "refused", client: connection.client, why });
       known?.over();
     },
@@ -147,15 +147,16 @@ export async function serveNfs(options: NfsOptions): Promise<NfsServer> {
 
   const welcome = (socket: Socket) => {
     const client = clientOf(socket);
-    const same = perAddress.get(client.address) ?? 0;
-    if (connections.size >= limits.connections || same >= limits.connectionsPerAddress) {
+    const neighbour = neighbours.get(client.address) ?? { connections: 0, load: 0 };
+    if (connections.size >= limits.connections || neighbour.connections >= limits.connectionsPerAddress) {
       tell({ kind: "refused", client, why: "too many connections" });
       socket.destroy();
       return;
     }
-    perAddress.set(client.address, same + 1);
+    neighbours.set(client.address, neighbour);
+    neighbour.connections += 1;
     const { promise, resolve } = deferred();
-    const connection = new Connection(socket, client, house);
+    const connection = new Connection(socket, client, neighbour, house);
     const late = () => connection.end(`not let in to any export within ${limits.strangerMs} ms`);
     connections.set(connection, {
       stranger: setTimeout(late, limits.strangerMs).unref(),

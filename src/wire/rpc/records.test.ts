@@ -99,6 +99,19 @@ test("where there is no buffer the rest waits, and goes on when it is fed again"
   assert.deepEqual(all(records, [rest]), [[1, 2, 3, 4, 5, 6], [7]]);
 });
 
+test("a record that was put together gives its buffer back at the end of the turn, also when nobody asks for another", () => {
+  const buffers = pool();
+  const records = new Records(buffers, MOST);
+  records.feed(new Uint8Array([...mark(4, true), 1, 2]));
+  assert.equal(records.next(), false);
+  records.rest();
+  records.feed(new Uint8Array([3, 4]));
+  assert.equal(records.next(), true);
+  assert.equal(buffers.out.size, 1);
+  records.rest();
+  assert.equal(buffers.out.size, 0);
+});
+
 test("the rest of a large record may be received where it belongs", () => {
   const buffers = pool();
   const records = new Records(buffers, MOST);

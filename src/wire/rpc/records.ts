@@ -43,7 +43,7 @@ export class Records {
   }
   /** Where the rest of the record under way could be received to, instead of being copied there. */
   get window(): Uint8Array | undefined {
-    if (!this.#part || this.#left < 16_384) return undefined;
+    if (!this.#part || this.#left < 16_384 || this.#got + this.#left > this.#part.length) return undefined;
     return this.#part.subarray(this.#got, this.#got + this.#left);
   }
 
@@ -52,8 +52,9 @@ export class Records {
     this.#chunk = chunk;
     this.#at = 0;
   }
-  /** Takes back what next() has not looked at yet. */
+  /** Takes back what next() has not looked at yet; ends the turn: the record found last is done with too. */
   rest(): Uint8Array {
+    this.#giveSpent();
     const rest = this.#chunk.subarray(this.#at);
     this.#chunk = NOTHING;
     this.#at = 0;
