@@ -99,9 +99,10 @@ export class Fuzz {
         const data = new Uint8Array(step.length).fill(step.fill);
         const { upper, keep } = this.#tree;
         const isWhole = upper.pending.has(node.ino) || keep.data.unsynced(node.ino) || step.length > 131072;
-        const answer = await tree.write(who, node.ino, step.at, data, step.stable);
         const copy = data.slice();
-        data.fill(0);
+        const soon = tree.write(who, node.ino, step.at, data, step.stable);
+        data.fill(0); // lent until write() returns, be it with a promise
+        const answer = await soon;
         const isRefused = this.#changed(answer, () => model.write(who, node, step.at, copy));
         if (isRefused) return this.#adopt(node, copy, step.at);
         if (typeof answer === "number") return;

@@ -77,7 +77,13 @@ export class NodeTree implements NfsTree {
   }
 
   write(who: Credentials, ino: Ino, offset: number, bytes: Uint8Array, stable: Stable) {
-    return this.#run(() => data.write(this.#ground, who, ino, offset, bytes, stable));
+    try {
+      const answer = data.write(this.#ground, who, ino, offset, bytes, stable);
+      return answer instanceof Promise ? answer.catch((error: unknown) => this.#refusal(error)) : answer;
+    } catch (error) {
+      const kept = error instanceof Cold ? bytes.slice() : bytes; // they are the caller's again when this returns
+      return this.#again(error, () => data.write(this.#ground, who, ino, offset, kept, stable));
+    }
   }
 
   create(who: Credentials, directory: Ino, name: string, how: CreateHow) {
