@@ -36,9 +36,9 @@ export interface Keep {
   /**
    * At the start of each op that changes anything. Throws DISK_FULL or DISK_IO where its changes could not be kept: the answer is NOSPC or IO and nothing
    * has changed. Throws Cold while a snapshot is made, or where the data file of `writes` must be copied first since a snapshot shares it.
-   * `bytes`: of file data that the op may log.
+   * `bytes`: of file data that the op may log. `frees`: it makes room, and is let through on a disk that is full.
    */
-  ready(how?: { bytes?: number; writes?: Ino }): void;
+  ready(how?: { bytes?: number; writes?: Ino; frees?: boolean }): void;
   /** Into the batch under way: copied. What is logged between two settled() is replayed wholly or not at all. */
   log(change: TreeChange): void;
   /** Group commit of all that was logged so far; void: it is as lasting as promised already. Rejects when the disk failed: nothing of the batch may be answered; it is tried again. */

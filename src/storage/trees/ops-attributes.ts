@@ -89,7 +89,7 @@ export function setattr(
   if (fault) return fault;
   const { mode, uid, gid, size, atime, mtime } = set;
   if ((mode ?? uid ?? gid ?? size ?? atime ?? mtime) === undefined) return { before: inode, after: inode };
-  ground.keep.ready(size === undefined ? undefined : { writes: ino });
+  ground.keep.ready(size === undefined ? undefined : { writes: ino, frees: size < inode.size });
   const now = ground.now();
   const sized = size === undefined ? undefined : resize(ground, inode, size);
   const after: Inode = {

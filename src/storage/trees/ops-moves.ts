@@ -28,7 +28,7 @@ export function remove(ground: Ground, who: Credentials, ino: Ino, name: string)
   if (typeof found === "number") return found;
   const { directory, inode } = found;
   if (inode.kind === FILE_KIND.directory) return STATUS.ISDIR;
-  ground.keep.ready();
+  ground.keep.ready({ frees: true });
   const now = ground.now();
   ground.name(ino, name, 0);
   ground.unlink(inode, now);
@@ -42,7 +42,7 @@ export function rmdir(ground: Ground, who: Credentials, ino: Ino, name: string):
   const { directory, inode } = found;
   if (inode.kind !== FILE_KIND.directory) return STATUS.NOTDIR;
   if (!ground.empty(inode.ino)) return STATUS.NOTEMPTY;
-  ground.keep.ready();
+  ground.keep.ready({ frees: true });
   const now = ground.now();
   ground.name(ino, name, 0);
   ground.drop(inode);
