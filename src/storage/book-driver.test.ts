@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Kysely } from "kysely";
 import Libsql from "libsql";
-import { BookDialect, shared } from "./book-driver.ts";
+import { BookDialect, failingForGood, shared } from "./book-driver.ts";
 import { keepingStatements } from "./book-statements.ts";
 
 interface Tables {
@@ -117,4 +117,16 @@ test("shared() begins anew for whoever comes while it is under way, once for all
   begun[1]?.();
   await settle();
   assert.deepEqual([second.over, third.over, fourth.over, begun.length], [true, true, false, 3]);
+});
+
+test("after an fdatasync that failed nothing is said to be saved any more", async () => {
+  let calls = 0;
+  const sync = failingForGood(async () => {
+    calls += 1;
+    if (calls === 2) throw new Error("EIO");
+  });
+  await sync();
+  await assert.rejects(sync(), { code: "DISK_IO", message: /EIO/ });
+  await assert.rejects(sync(), { code: "DISK_IO" });
+  assert.equal(calls, 2);
 });

@@ -1,5 +1,6 @@
 import type { CompiledQuery, DatabaseConnection, Driver, TransactionSettings } from "kysely";
 import { SqliteDialect, type SqliteDriver } from "kysely";
+import { BrambleError } from "../base/errors.ts";
 
 export interface BookDriverOptions {
   /** Brings everything that is written onto the disk; asked for what was written before the call. */
@@ -113,5 +114,25 @@ export function shared(work: () => Promise<void>): () => Promise<void> {
     next = under.then(start, start);
     under = next;
     return next;
+  };
+}
+
+/**
+ * Throws for ever once it has failed. The host tells of an fdatasync that failed once only, and what it lost nobody knows: a later one that
+ * ends well says nothing of what was to be kept before.
+ */
+export function failingForGood(work: () => Promise<void>): () => Promise<void> {
+  let lost: BrambleError | undefined;
+  return async () => {
+    if (lost) throw lost;
+    try {
+      await work();
+    } catch (cause) {
+      lost = new BrambleError("DISK_IO", `the book is not kept any more: ${(cause as Error).message}`, {
+        cause,
+        hint: "look at the host's disk, then start Bramble again: what was said to be saved before is safe",
+      });
+      throw lost;
+    }
   };
 }

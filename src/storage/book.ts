@@ -5,7 +5,7 @@ import { Kysely, type MigrationProvider, Migrator } from "kysely";
 import Libsql from "libsql";
 import { BrambleError } from "../base/errors.ts";
 import type { AccessTables } from "./access-tables.ts";
-import { BookDialect, shared } from "./book-driver.ts";
+import { BookDialect, failingForGood, shared } from "./book-driver.ts";
 import { migrations } from "./book-migrations.ts";
 import { keepingStatements } from "./book-statements.ts";
 import type { LifeColumns, LifeTables } from "./life-tables.ts";
@@ -195,7 +195,7 @@ function logOnDisk(path: string): { sync(): Promise<void>; close(): void } {
   if (path === ":memory:") return { sync: async () => {}, close() {} };
   let fd: number | undefined;
   let under: Promise<unknown> = Promise.resolve();
-  const sync = shared(async () => {
+  const onDisk = failingForGood(async () => {
     if (fd === undefined) {
       if (!existsSync(`${path}-wal`)) return; // a transaction that found nothing to write
       fd = openSync(`${path}-wal`, "r");
@@ -207,7 +207,7 @@ function logOnDisk(path: string): { sync(): Promise<void>; close(): void } {
     await under;
   });
   return {
-    sync,
+    sync: shared(onDisk),
     close() {
       const open = fd;
       fd = undefined;
