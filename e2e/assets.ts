@@ -5,6 +5,7 @@ import { cached } from "./cache.ts";
 import { dockerImage } from "./image/docker.ts";
 import { growpartTar } from "./image/growpart.ts";
 import { miniImage } from "./image/mini.ts";
+import { nfsKernelImage } from "./image/nfs-kernel.ts";
 import { KEYS } from "./image/packages.ts";
 import { piImage } from "./image/pi.ts";
 import type { AssetName, Need } from "./scenario.ts";
@@ -21,6 +22,13 @@ const CARD: Need[] = [
 /** What it takes to make them. */
 export const ASSET_NEEDS: Record<AssetName, Need[]> = {
   "mini-image": CARD,
+  "nfs-kernel-image": [
+    ...CARD,
+    { tool: "aarch64-linux-gnu-gcc", package: "gcc-aarch64-linux-gnu" },
+    ...["make", "flex", "bison", "bc"].map((tool) => ({ tool, package: tool })),
+    { tool: "xz", package: "xz-utils" },
+    { tool: "tar", package: "tar" },
+  ],
   "docker-image": [...CARD, { tool: "xz", package: "xz-utils" }, { tool: "tar", package: "tar" }],
   "pi-image": [
     ...CARD,
@@ -37,6 +45,7 @@ export const ASSET_NEEDS: Record<AssetName, Need[]> = {
 
 const MAKE: Record<AssetName, () => Promise<string>> = {
   "mini-image": miniImage,
+  "nfs-kernel-image": nfsKernelImage,
   "docker-image": dockerImage,
   "pi-image": piImage,
   "agent-packages": agentPackages,

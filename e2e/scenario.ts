@@ -5,7 +5,13 @@ export interface Need {
 }
 
 /** Pieces that are built once, with a network, and kept in the cache; scenarios have no network but their own. */
-export type AssetName = "mini-image" | "docker-image" | "pi-image" | "agent-packages" | "growpart";
+export type AssetName =
+  | "mini-image"
+  | "nfs-kernel-image"
+  | "docker-image"
+  | "pi-image"
+  | "agent-packages"
+  | "growpart";
 
 export interface Scenario {
   name: string;

@@ -12,7 +12,8 @@ export interface GuestOptions {
   mac: string;
   /** What a bootloader has fetched, byte for byte. */
   kernel: Uint8Array;
-  initramfs: Uint8Array;
+  /** Absent: the kernel mounts its root by itself. */
+  initramfs?: Uint8Array;
   cmdline: Uint8Array;
   memoryMb?: number;
   /** 1; a system of many processes is up sooner with 2. */
@@ -34,7 +35,7 @@ export interface Guest extends Running {
 export async function bootGuest(options: GuestOptions): Promise<Guest> {
   const path = (what: string) => join(options.folder, `${options.name}.${what}`);
   await writeFile(path("kernel"), options.kernel);
-  await writeFile(path("initramfs"), options.initramfs);
+  if (options.initramfs) await writeFile(path("initramfs"), options.initramfs);
   const tap = await options.network.tap();
   const consoleLog = path("console.log");
   const log = createWriteStream(consoleLog);
@@ -63,8 +64,7 @@ export async function bootGuest(options: GuestOptions): Promise<Guest> {
   const boot = [
     "-kernel",
     path("kernel"),
-    "-initrd",
-    path("initramfs"),
+    ...(options.initramfs ? ["-initrd", path("initramfs")] : []),
     "-append",
     Buffer.from(options.cmdline).toString("latin1"),
   ];

@@ -35,6 +35,14 @@ export async function pins(): Promise<Pins> {
   return chosen;
 }
 
+/** A package that only a piece needs which is seldom made: no warm run asks for it. */
+export async function packageNamed(name: string): Promise<{ mirror: string; found: Package }> {
+  const { mirror, packages } = await suite();
+  const found = packages.get(name);
+  if (!found) throw new Error(`${SUITE} has no ${name}`);
+  return { mirror, found };
+}
+
 async function suite(): Promise<{ mirror: string; packages: Map<string, Package> }> {
   const keys = await readFile(KEYS, "utf8");
   const cache = join(cacheFolder(), "indexes");

@@ -1,7 +1,7 @@
 // Why a boot ended as it did: evidence → cause → what to do. The first rule that fits wins; docs/supervision.md shows them all.
 import type { Model } from "../formats/boards.ts";
 import { type Boot, type BootStage, type Outcome, REACHED } from "./boots.ts";
-import { DHCP_RULES } from "./diagnosis-dhcp.ts";
+import { DHCP_RULES, has } from "./diagnosis-dhcp.ts";
 import { FILE_RULES } from "./diagnosis-files.ts";
 import { POWER_RULES } from "./diagnosis-power.ts";
 import { SYSTEM_RULES } from "./diagnosis-system.ts";
@@ -57,8 +57,7 @@ export function diagnose(evidence: Evidence): Diagnosis {
     };
   if (boot.outcome === "switched-root")
     return {
-      words:
-        "The agent handed over to the image's own system, which reported nothing: this image has no reporter.",
+      words: `${has({ boot }, "kernel-root") ? "The kernel mounted its root and started" : "The agent handed over to"} the image's own system, which reported nothing: this image has no reporter.`,
     };
   if (boot.outcome === "stopped")
     return { words: `It ended as it was asked to, after ${REACHED[boot.stage]}.` };

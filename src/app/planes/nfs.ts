@@ -57,6 +57,7 @@ const desk = new NfsDesk<NodeTree>({
 
 /** What was refused at MOUNT the control side has told already, with its reason. */
 function on({ kind, client, export: name, exportNumber, why, more }: NfsEvent): void {
+  if (closing) return;
   if (kind === "denied" && why?.startsWith("MOUNT was refused")) return;
   const id = name ?? desk.nameOf(exportNumber);
   tell({
@@ -67,6 +68,7 @@ function on({ kind, client, export: name, exportNumber, why, more }: NfsEvent): 
   });
 }
 
+let closing = false;
 const closers: (() => Promise<void>)[] = [];
 const inside = async (id: string) => (await (await opening).tree(id)).inside;
 
@@ -119,6 +121,7 @@ const handlers = {
   bind: (binding: Binding) => desk.bind(binding),
   unbind: ({ id, why }: Args<"unbind">) => desk.unbind(id, why),
   async close() {
+    closing = true; // that we stop is no news of a node
     await Promise.all(closers.map((close) => close()));
     const trees = await opening.catch(() => undefined); // they never opened: there is nothing to close
     await trees?.close();
