@@ -1,8 +1,6 @@
 // What an image made of a node's disk must not carry on. The file system is changed by e2fsprogs, its own authority; the bytes of files
 // and of free space by us.
-import { execFile } from "node:child_process";
 import { type FileHandle, open, rm, writeFile } from "node:fs/promises";
-import { promisify } from "node:util";
 import type { ReadableDisk } from "../../base/disk.ts";
 import { BrambleError } from "../../base/errors.ts";
 import { type Ext4Tree, openExt4 } from "../../formats/ext4.ts";
@@ -12,6 +10,7 @@ import { slice } from "../../formats/slice.ts";
 import { type Range, unusedExt4, unusedFat } from "../../formats/unused.ts";
 import { inodesOf } from "./clean-paths.ts";
 import { CLEANING_RULES, type CleaningRule, OUR_MARKS } from "./cleaning-policy.ts";
+import { tool as run } from "./e2fsprogs.ts";
 import { RawFile } from "./raw-file.ts";
 import { copyBack, copyOut, wipe } from "./raw-parts.ts";
 
@@ -25,8 +24,6 @@ export interface CleanOptions {
 }
 
 const EXT = ["ext2", "ext3", "ext4"];
-/** Where programs of the administrator's lie, also for people who have no such path. */
-const PATH = `${process.env["PATH"] ?? ""}:/usr/sbin:/sbin`;
 /** In place of an id: no machine has it, so whoever finds it makes one (the agent, systemd). */
 const NO_ID = Buffer.from(`${"0".repeat(32)}\n`);
 
@@ -146,41 +143,12 @@ async function removeInodes(apart: string, inodes: readonly number[], signal?: A
   await tool("e2fsck", ["-f", "-y", "-D", apart], [0, 1, 2, 3], signal);
 }
 
-async function tool(
-  name: string,
-  args: string[],
-  good: number[],
-  signal: AbortSignal | undefined,
-): Promise<void> {
-  const run = promisify(execFile);
-  const env = { ...process.env, PATH, LC_ALL: "C" };
-  try {
-    await run(name, args, { env, maxBuffer: 1 << 26, ...(signal && { signal }) });
-  } catch (error) {
-    const {
-      code,
-      stdout = "",
-      stderr = "",
-    } = error as { code?: number | string; stdout?: string; stderr?: string };
-    if (signal?.aborted) throw new BrambleError("CANCELLED", "it was stopped", { cause: error });
-    if (code === "ENOENT") {
-      throw new BrambleError("TOOL_MISSING", `${name} is not installed here`, {
-        hint: "sudo apt install e2fsprogs; or --no-clean takes the disk as it is",
-      });
-    }
-    if (typeof code === "number" && good.includes(code)) return;
-    throw new BrambleError(
-      "FORMAT_VALUE",
-      `the root file system cannot be put in order: ${lastLine(stderr || stdout)}`,
-      {
-        hint: "look at it with `bramble clone export` and e2fsck; --no-clean takes the disk as it is",
-        cause: error,
-      },
-    );
-  }
-}
-
-const lastLine = (text: string): string => text.trim().split("\n").at(-1) ?? "";
+const tool = (name: string, args: string[], good: number[], signal: AbortSignal | undefined): Promise<void> =>
+  run(name, args, {
+    ...{ good, signal, failed: "the root file system cannot be put in order" },
+    hint: "look at it with `bramble clone export` and e2fsck; --no-clean takes the disk as it is",
+    without: "or --no-clean takes the disk as it is",
+  });
 
 /** Zeros where the other partitions keep nothing; says which of them it could not read. */
 async function wipeOthers(
