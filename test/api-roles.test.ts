@@ -12,6 +12,7 @@ const takesNode = ({ args }: DescribedRoute) => "node" in args.properties;
 const argsFor = (verb: Verb, node: string) => {
   const route = describedRoute(verb);
   const args = sample(route.args) as Record<string, unknown>;
+  if (verb === "nodesAction") return { ...args, action: "actNode" };
   return takesNode(route) ? { ...args, node } : args;
 };
 
@@ -144,15 +145,23 @@ test("a bulk verb does to each node what the caller may, and says of each what b
   });
   assert.deepEqual([all.state, all.result.done, all.result.failed], ["done", 3, 0], JSON.stringify(all));
   assert.equal(core.registry.all().filter(({ seed }) => seed.user === "pi").length, 3);
-  const theirs = await finished(await tokenOf("tenant", "ada"), {
-    select: "state=discovered",
-    action: "setNode",
-    args: patch,
+  const tenant = await tokenOf("tenant", "ada");
+  const no = await ask("POST", "/nodes/actions", {
+    token: tenant,
+    body: { select: "state=discovered", action: "setNode", args: patch },
   });
-  assert.deepEqual(
-    theirs.result.nodes.map(({ error }: { error?: { code: string } }) => error?.code),
-    ["FORBIDDEN", "FORBIDDEN"],
-  );
+  assert.deepEqual([no.status, no.body.code], [403, "FORBIDDEN"], "refused as a whole, and at once");
+  const unknown = await ask("POST", "/nodes/actions", {
+    token: tenant,
+    body: { select: "all", action: "x" },
+  });
+  assert.deepEqual([unknown.status, unknown.body.code], [400, "BAD_INPUT"]);
+  const some = await finished(await tokenOf("operator"), {
+    nodes: core.registry.all().map(({ id }) => id),
+    action: "setNode",
+    args: { patch: { user: "ada" } },
+  });
+  assert.deepEqual([some.state, some.result.done], ["done", 3], JSON.stringify(some));
   const refused = await finished(await tokenOf("operator"), {
     select: "state=discovered",
     action: "setNode",

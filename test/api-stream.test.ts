@@ -122,6 +122,11 @@ test("who asks for events that are no longer kept is told so", async (t) => {
   client.close();
 });
 
+const NO_BOOT = {
+  ...{ startedMs: 1, endedMs: null, stage: "dhcp", outcome: null, verdict: null, root: null, image: null },
+  ...{ address: null, tokenHash: null, server: null },
+};
+
 test("a tenant's stream tells of its own nodes only, and only admins hear of users", async (t) => {
   const { core, port, tokenOf, node } = await apiBed(t);
   const own = await node("10000001", "ada");
@@ -132,12 +137,24 @@ test("a tenant's stream tells of its own nodes only, and only admins hear of use
     core.journal.event("test", id, "it was looked at");
     core.news.tell({ about: "node", id });
   }
+  for (const [id, nodeId] of [
+    ["boot-1", other.id],
+    ["boot-2", own.id],
+  ] as const) {
+    core.journal.boot({ ...NO_BOOT, id, nodeId });
+    await core.journal.flush();
+  }
   core.news.tell({ about: "user", id: "bob" });
   core.news.tell({ about: "node", id: own.id });
   const end = (seen: Message[]) =>
     seen.some(({ data }) => data.about === "node" && data.id === own.id) &&
     seen.some(({ data }) => data.node === own.name);
   const theirs = await tenant.until(end);
+  assert.deepEqual(
+    theirs.flatMap(({ data }) => (data.about === "boot" ? [data] : [])),
+    [{ about: "boot", id: "boot-2", node: own.id }],
+    "boots of its own nodes",
+  );
   assert.ok(!JSON.stringify(theirs).includes(other.name) && !JSON.stringify(theirs).includes(other.id));
   const all = await viewer.until(end);
   assert.ok(JSON.stringify(all).includes(other.name));

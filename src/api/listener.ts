@@ -11,7 +11,7 @@ import { type Calls, ROUTES } from "./contract.ts";
 import { type Handling, handler } from "./handle.ts";
 import { addPages, type Pages } from "./pages.ts";
 import { problemOf } from "./problem.ts";
-import { API } from "./route.ts";
+import { API, type RouteFacts } from "./route.ts";
 import { addSessionRoutes, type SessionOptions } from "./session-routes.ts";
 
 export interface ListenerOptions extends Handling, SessionOptions {
@@ -77,8 +77,8 @@ export async function apiListener(options: ListenerOptions) {
     return undefined;
   });
   app.setErrorHandler((error: FastifyError, request, reply) => {
-    const problem = problemOf(ours(error), request.id);
-    if (isLocal(request)) problem.title = ours(error).message;
+    const problem = problemOf(ours(error, request.routeOptions.bodyLimit), request.id);
+    if (isLocal(request)) problem.title = ours(error, request.routeOptions.bodyLimit).message;
     const status = error.statusCode === 415 ? 415 : problem.status;
     if (status >= 500 && problem.code === "INTERNAL")
       options.warn(`${request.method} ${request.url.split("?")[0]}: ${error.stack ?? error}`);
@@ -91,11 +91,12 @@ export async function apiListener(options: ListenerOptions) {
   });
 
   for (const verb of Object.keys(ROUTES) as (keyof Calls)[]) {
-    const { method, path } = ROUTES[verb];
+    const { method, path, bodyBytes = BODY_BYTES }: RouteFacts = ROUTES[verb];
     const handle = handler(verb, options);
     app.route({
       method,
       url: API + path,
+      bodyLimit: bodyBytes,
       // who calls comes first: strangers' bodies are not read
       onRequest: async (request) => void (await caller(request)),
       async handler(request, reply) {
@@ -142,9 +143,9 @@ export async function apiListener(options: ListenerOptions) {
 }
 
 /** Fastify's own refusals in our words. */
-function ours(error: FastifyError): Error {
+function ours(error: FastifyError, bodyBytes = BODY_BYTES): Error {
   if (error.code === "FST_ERR_CTP_BODY_TOO_LARGE")
-    return new BrambleError("BODY_TOO_LONG", "the body is too long", { hint: `at most ${BODY_BYTES} bytes` });
+    return new BrambleError("BODY_TOO_LONG", "the body is too long", { hint: `at most ${bodyBytes} bytes` });
   if (error.code === "FST_ERR_CTP_INVALID_MEDIA_TYPE")
     return new BrambleError("BAD_INPUT", "a body is JSON here", { hint: "content-type: application/json" });
   if ((error.code as string) === "SQLITE_FULL")

@@ -2,7 +2,7 @@
 import Type, { type Static } from "typebox";
 import { SETTINGS_PATCH } from "./disk-settings-contract.ts";
 import { type CommandsOf, route } from "./route.ts";
-import { args, NAME, NamedView, NO_ARGS, NODE, oneOf, orNull, view } from "./schema.ts";
+import { args, CHOSEN, NAME, NamedView, NO_ARGS, NODE, oneOf, orNull, view } from "./schema.ts";
 
 const optional = Type.Optional;
 const WORD = Type.String({ minLength: 1, maxLength: 63 });
@@ -144,7 +144,6 @@ export type AddressesView = Static<typeof AddressesView>;
 const operator = { role: "operator" } as const;
 const viewer = { role: "viewer", tenant: "filtered" } as const;
 const GROUP_ARG = args({ group: NAME });
-const SELECTED = { select: SELECT };
 const RANGE = { from: IP, to: IP, for: optional(Type.String({ maxLength: 4096 })) };
 
 export const MODEL_ROUTES = {
@@ -161,7 +160,7 @@ export const MODEL_ROUTES = {
     method: "POST",
     path: "/labels",
     summary: "Set and take away labels of many nodes; null takes one away",
-    args: args({ ...SELECTED, labels: Type.Record(Type.String(), orNull(Type.String())) }),
+    args: args({ ...CHOSEN, labels: Type.Record(Type.String(), orNull(Type.String())) }),
     result: NodesView,
   }),
   groups: route({
@@ -210,7 +209,7 @@ export const MODEL_ROUTES = {
     method: "POST",
     path: "/groups/:group/nodes",
     summary: "Put nodes into a group, out of the one that they were in",
-    args: args({ group: NAME, ...SELECTED }),
+    args: args({ group: NAME, ...CHOSEN }),
     result: NodesView,
   }),
   leaveGroup: route({
@@ -218,7 +217,7 @@ export const MODEL_ROUTES = {
     method: "POST",
     path: "/groups/:group/leave",
     summary: "Take nodes out of a group",
-    args: args({ group: NAME, ...SELECTED }),
+    args: args({ group: NAME, ...CHOSEN }),
     result: NodesView,
   }),
   places: route({
@@ -241,10 +240,11 @@ export const MODEL_ROUTES = {
     ...operator,
     method: "POST",
     path: "/places/csv",
+    bodyBytes: 11 << 20,
     summary:
       "Places, groups, labels and addresses from CSV; rows that are refused are left out, or with `strict` refuse all",
     args: args({
-      csv: Type.String({ maxLength: 1 << 20 }),
+      csv: Type.String({ maxLength: 10 << 20 }),
       dryRun: optional(Type.Boolean()),
       strict: optional(Type.Boolean()),
     }),

@@ -29,6 +29,8 @@ export interface RouteFacts {
   path: string;
   /** It takes long: a listener answers 202 and a task, whose progress, end and result are at /tasks/:task. Callers of `Calls` wait for the result. */
   long?: boolean;
+  /** A body may have so many bytes; absent: a MiB. */
+  bodyBytes?: number;
 }
 
 /**

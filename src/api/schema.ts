@@ -19,6 +19,19 @@ const text = (most: number, description: string) =>
 /** A name, serial, MAC or the beginning of a name. */
 export const NODE = text(255, "a node's name, serial or MAC, or the beginning of its name");
 export const NAME = Type.String({ minLength: 1, maxLength: 255 });
+/** Nodes that are meant: by a selector or hostlist, or one by one. */
+export const CHOSEN = {
+  select: Type.Optional(
+    Type.String({
+      minLength: 1,
+      maxLength: 64 * 1024,
+      description: "a selector (rack=3,model in (4B,5),!broken) or a hostlist (pi[01-30,40])",
+    }),
+  ),
+  nodes: Type.Optional(
+    Type.Array(NAME, { minItems: 1, maxItems: 10_000, description: "instead of select: their ids or names" }),
+  ),
+};
 /** Integer ms since 1970. */
 export const MS = Type.Integer({ description: "ms since 1970" });
 export const BYTES = Type.Integer({ description: "bytes" });

@@ -1,7 +1,7 @@
 // Tasks: what takes long, and one verb for many nodes.
 import Type, { type Static } from "typebox";
 import { type CommandsOf, route } from "./route.ts";
-import { args, LIMIT, MS, NAME, oneOf, view } from "./schema.ts";
+import { args, CHOSEN, LIMIT, MS, NAME, oneOf, view } from "./schema.ts";
 
 const Problem = view("TaskError", {
   code: Type.String(),
@@ -48,7 +48,7 @@ export const TASK_ROUTES = {
     tenant: "shared",
     long: true,
     args: args({
-      select: Type.String({ minLength: 1, maxLength: 4096, description: "rack=3,!broken or pi[01-30]" }),
+      ...CHOSEN,
       action: NAME,
       args: Type.Optional(
         Type.Record(Type.String(), Type.Unknown(), { description: "its arguments beside the node" }),

@@ -63,12 +63,13 @@ export function openJournal(book: Book, failed: (error: unknown) => void, writte
   let waiting: (() => void)[] = [];
   let writing: Promise<void> = Promise.resolve();
   let lastMs = -APART_MS;
+  let closed = false;
   let events = 0;
   const recent = new Map<string, number>();
   const ownerOf = bootOwners(book);
 
   function writeBy(at: number): void {
-    if (due <= at) return;
+    if (due <= at || closed) return;
     clearTimeout(timer);
     due = at;
     timer = setTimeout(commit, Math.max(0, at - performance.now()));
@@ -132,13 +133,16 @@ export function openJournal(book: Book, failed: (error: unknown) => void, writte
     flush() {
       if (isEmpty(batch)) return writing;
       const at = lastMs + APART_MS;
-      if (at <= performance.now()) return commit();
+      if (at <= performance.now() || closed) return commit();
       return new Promise((resolve) => {
         waiting.push(resolve);
         writeBy(at);
       });
     },
-    close: commit,
+    close() {
+      closed = true; // the book goes next: what is still told has nowhere to stand
+      return commit();
+    },
   };
 }
 

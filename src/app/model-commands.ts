@@ -1,4 +1,5 @@
 // Labels, groups, places and addresses, as people and programs ask for them.
+
 import type { AddressesView, GroupView, ModelCommands, PoolView } from "../api/model-contract.ts";
 import type { Context } from "../api/route.ts";
 import { parseIpv4 } from "../base/addresses.ts";
@@ -9,6 +10,7 @@ import { resolveSettings } from "../fleet/inherit.ts";
 import type { Node } from "../fleet/node.ts";
 import { byPlace } from "../fleet/places.ts";
 import { foldHostlist } from "../fleet/select-hostlist.ts";
+import { chosen } from "./chosen.ts";
 import type { Core } from "./core.ts";
 import { readPlaces, writePlaces } from "./model-csv.ts";
 import type { GroupPatch } from "./model-groups.ts";
@@ -65,8 +67,13 @@ export function modelCommands(core: Parts, running?: ModelRunning): ModelCommand
         settings: resolveSettings(node, profile, group, profiles.templates(profile.name).values),
       };
     },
-    labelNodes: async ({ select, labels }, context) =>
-      change(registry.select(select), { labels }, `labels: ${Object.keys(labels).join(", ")}`, context),
+    labelNodes: async ({ labels, ...meant }, context) =>
+      change(
+        chosen(registry, meant, context.by),
+        { labels },
+        `labels: ${Object.keys(labels).join(", ")}`,
+        context,
+      ),
     groups: async () => groups.all().map((group) => groupView(group, membersOf(group.name))),
     async group({ group }) {
       return groupView(groups.need(group), membersOf(group));
@@ -94,15 +101,20 @@ export function modelCommands(core: Parts, running?: ModelRunning): ModelCommand
       told(name, `group ${name} was removed`, context);
       return { name };
     },
-    async joinGroup({ group, select }, context) {
+    async joinGroup({ group, ...meant }, context) {
       const { name } = groups.need(group);
-      const done = await change(registry.select(select), { group: name }, `group: ${name}`, context);
+      const done = await change(
+        chosen(registry, meant, context.by),
+        { group: name },
+        `group: ${name}`,
+        context,
+      );
       news.tell({ about: "group", id: name });
       return done;
     },
-    async leaveGroup({ group, select }, context) {
+    async leaveGroup({ group, ...meant }, context) {
       const { name } = groups.need(group);
-      const members = registry.select(select).filter((node) => node.group === name);
+      const members = chosen(registry, meant, context.by).filter((node) => node.group === name);
       const done = await change(members, { group: null }, `it left the group ${name}`, context);
       news.tell({ about: "group", id: name });
       return done;

@@ -7,7 +7,7 @@ import { byPlace, judgeMoves, PLACE_KEYS } from "../fleet/places.ts";
 import type { Groups } from "./model-groups.ts";
 import { applyModel, type ModelPatch } from "./model-patch.ts";
 
-const CSV_CHARACTERS = 1_000_000;
+const CSV_CHARACTERS = 10 << 20;
 const MOST_ROWS = 20_000;
 const MOST_REFUSED = 200;
 const CHUNK = 64 * 1024;

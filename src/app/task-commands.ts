@@ -3,7 +3,9 @@ import type { Context } from "../api/route.ts";
 import type { ActionsView, TaskCommands, TaskView } from "../api/task-contract.ts";
 import { BrambleError } from "../base/errors.ts";
 import type { Actor } from "../fleet/actor.ts";
-import type { Perform, Verb } from "./access/gate.ts";
+import { actionNamed } from "./access/bulk.ts";
+import type { Perform } from "./access/gate.ts";
+import { chosen } from "./chosen.ts";
 import type { Core } from "./core.ts";
 
 const AT_ONCE = 16;
@@ -24,10 +26,10 @@ export function taskCommands(
   }
 
   return {
-    async nodesAction({ select, action, args = {} }, context) {
+    async nodesAction({ select, nodes: named, action, args = {} }, context) {
       const verb = actionNamed(action);
-      const { by } = context;
-      const nodes = registry.select(select, registry.seenBy(by)).map(({ name, id }) => ({ name, id }));
+      const meant = { ...(select !== undefined && { select }), ...(named && { nodes: named }) };
+      const nodes = chosen(registry, meant, context.by).map(({ name, id }) => ({ name, id }));
       const { checkArgs } = await import("../api/check.ts"); // its compiler is no other command's to load
       for (const { id } of nodes.slice(0, 1)) checkArgs(ROUTES[verb], { ...args, node: id });
       return onEach(nodes, context, (node) =>
@@ -44,19 +46,6 @@ export function taskCommands(
       return tasks.cancel(task);
     },
   };
-}
-
-/** A verb that changes one node and is done by itself. */
-function actionNamed(action: string): Verb {
-  const fits = (Object.keys(ROUTES) as Verb[]).filter((name) => {
-    const route = ROUTES[name];
-    return route.method !== "GET" && "args" in route && "node" in route.args.properties;
-  });
-  const verb = fits.find((name) => name === action);
-  if (verb) return verb;
-  throw new BrambleError("BAD_INPUT", `${action} is nothing that can be done to nodes`, {
-    hint: `one of ${fits.sort().join(", ")}`,
-  });
 }
 
 /** A few at a time; one that fails does not stop the others. */

@@ -70,6 +70,10 @@ export function requestOf(verb: Verb, args: Record<string, unknown>) {
   };
 }
 
+const tags = new WeakMap<object, string>();
+/** The version of a thing as it was read, for a change of it that is to be refused where somebody else was quicker. */
+export const tagOf = (thing: object): string | undefined => tags.get(thing);
+
 /** Calls a verb; a long one is waited for, its progress told. Throws Problem. */
 export async function call<V extends Verb>(verb: V, args: Args<V>, more: More = {}): Promise<Result<V>> {
   const { method, url, body } = requestOf(verb, args as Record<string, unknown>);
@@ -80,6 +84,8 @@ export async function call<V extends Verb>(verb: V, args: Args<V>, more: More = 
     ...(more.ifMatch && { headers: { "if-match": more.ifMatch } }),
   });
   const value = (await answer.json()) as { id: string };
+  const tag = answer.headers.get("etag");
+  if (tag !== null) tags.set(value, tag);
   return (answer.status === 202 ? await waitFor(value.id, more) : value) as Result<V>;
 }
 

@@ -7,6 +7,7 @@ import { BrambleError } from "../../base/errors.ts";
 import type { Actor } from "../../fleet/actor.ts";
 import type { Core } from "../core.ts";
 import type { Audit } from "./audit.ts";
+import { actionNamed } from "./bulk.ts";
 import { changes, redacted } from "./redact.ts";
 import { ownNode, ownOnly } from "./tenant.ts";
 import { ROLES } from "./users.ts";
@@ -96,6 +97,8 @@ export function gateOf(core: Pick<Core, "registry">, commands: Commands, audit: 
     mayCall(verb, args, by) {
       mustReach(verb, by);
       own(verb, args, by);
+      // one verb for many nodes is refused as a whole, not node by node
+      if (verb === "nodesAction") mustReach(actionNamed(String(args["action"])), by);
     },
   };
 }

@@ -5,12 +5,11 @@ import { count } from "../format.ts";
 import { action, entry, type Field, type Values } from "./action.ts";
 import { joinMany, labelMany } from "./model.ts";
 
-/** A selector has at most this many characters. */
-const MOST_CHARACTERS = 4_096;
+/** So many the server takes at once. */
+const MOST = 10_000;
 
-/** The nodes as a selector by their ids, which never change. */
-export const selectOf = (nodes: readonly NodeView[]): string =>
-  `id in (${nodes.map(({ id }) => id).join(",")})`;
+/** The nodes by their ids, which never change. */
+const idsOf = (nodes: readonly NodeView[]): string[] => nodes.map(({ id }) => id);
 
 interface Many {
   verb: Verb;
@@ -22,7 +21,7 @@ interface Many {
 }
 
 const many = (nodes: readonly NodeView[], { verb, title, words, danger, fields = [], args }: Many) => {
-  const select = selectOf(nodes);
+  const ids = idsOf(nodes);
   return entry(
     action({
       verb: "nodesAction",
@@ -31,11 +30,8 @@ const many = (nodes: readonly NodeView[], { verb, title, words, danger, fields =
       long: true,
       ...(danger && { danger }),
       fields,
-      why:
-        select.length > MOST_CHARACTERS
-          ? "too many at once: choose fewer, or use a selector in a terminal"
-          : undefined,
-      args: (values) => ({ select, action: verb, args: args ? args(values) : values }),
+      why: ids.length > MOST ? "too many at once: choose fewer, or use a selector in a terminal" : undefined,
+      args: (values) => ({ nodes: ids, action: verb, args: args ? args(values) : values }),
       done: ({ done, failed, nodes: rows }) => {
         const first = rows.find((row) => !row.ok);
         return `${title}: ${done} done${failed > 0 ? `, ${failed} refused; ${first?.node}: ${first?.error?.title}` : ""}`;
@@ -59,8 +55,8 @@ export const bulkEntries = (nodes: readonly NodeView[]) => [
       args: (values) => ({ want, ...values }),
     }),
   ),
-  entry(labelMany(selectOf(nodes), nodes.length)),
-  entry(joinMany(selectOf(nodes), nodes.length)),
+  entry(labelMany(idsOf(nodes))),
+  entry(joinMany(idsOf(nodes))),
   many(nodes, {
     verb: "retryNode",
     title: "Try again",

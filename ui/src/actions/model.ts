@@ -1,6 +1,7 @@
 // Labels, groups, places, addresses.
 import type { NodeView } from "../../../src/api/contract.ts";
 import type { GroupView, PoolView } from "../../../src/api/model-contract.ts";
+import { tagOf } from "../api.ts";
 import { groupOptions } from "../choices.ts";
 import { count } from "../format.ts";
 import { go } from "../place.ts";
@@ -119,24 +120,24 @@ export const model = (node: NodeView) => [
   entry(management(node)),
 ];
 
-export const labelMany = (select: string, n: number) =>
+export const labelMany = (nodes: string[]) =>
   action({
     verb: "labelNodes",
     title: "Label",
-    words: `Of ${count(n, "node")}.`,
+    words: `Of ${count(nodes.length, "node")}.`,
     fields: [{ ...LABELS, required: true }],
-    args: ({ labels }) => ({ select, labels: labelsPatch(labels) }),
+    args: ({ labels }) => ({ nodes, labels: labelsPatch(labels) }),
     done: ({ nodes }) => `${count(nodes.length, "node")} labelled`,
   });
 
-export const joinMany = (select: string, n: number) =>
+export const joinMany = (nodes: string[]) =>
   action({
     verb: "joinGroup",
     title: "Put into a group",
-    words: `${count(n, "node")}; they leave the groups that they are in.`,
+    words: `${count(nodes.length, "node")}; they leave the groups that they are in.`,
     fields: [{ name: "group", label: "Group", kind: "select", required: true, options: groupOptions }],
-    fixed: { select },
-    done: ({ nodes }) => `${count(nodes.length, "node")} put into it`,
+    fixed: { nodes },
+    done: (done) => `${count(done.nodes.length, "node")} put into it`,
   });
 
 const ABOUT: Field = { name: "about", label: "What it is for", emptyIsNull: true };
@@ -181,6 +182,7 @@ export const setGroup = (group: GroupView) =>
       group: group.name,
       patch: changed(values, { ...group.settings, about: group.about }),
     }),
+    ifMatch: tagOf(group),
     done: ({ name }) => `${name}: changed`,
   });
 

@@ -1,5 +1,6 @@
 // What can be done with profiles.
 import type { ProfileDetail } from "../../../src/api/profile-contract.ts";
+import { tagOf } from "../api.ts";
 import { profileNames } from "../choices.ts";
 import { count } from "../format.ts";
 import { go } from "../place.ts";
@@ -31,6 +32,7 @@ export const setProfile = (profile: ProfileDetail) =>
     words: "For all its nodes, from their next boot on. An image that is left empty: none.",
     fields: settingFields(profile),
     args: (values) => ({ profile: profile.name, patch: patchOf(values, profile) }),
+    ifMatch: tagOf(profile),
     done: ({ name }) => `${name}: changed`,
   });
 

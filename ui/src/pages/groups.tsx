@@ -1,12 +1,14 @@
 import type { GroupView } from "../../../src/api/model-contract.ts";
 import { ask, entry, whyNot } from "../actions/action.ts";
 import { addGroup, joinGroup, leaveGroup, removeGroup, setGroup } from "../actions/model.ts";
+import { call, type Problem } from "../api.ts";
 import { count } from "../format.ts";
 import { Button, Card, Empty, Facts, Head, Loading, Refusal } from "../parts/basics.tsx";
 import { Actions } from "../parts/menu.tsx";
 import { valueWords } from "../parts/values.tsx";
 import { link } from "../place.ts";
 import { useResource } from "../resource.ts";
+import { say } from "../tasks.ts";
 
 export function Groups() {
   const { data, problem } = useResource("groups", {}, ["group", "node"]);
@@ -68,7 +70,7 @@ const OneGroup = ({ group }: { group: GroupView }) => (
     <p class="row" style={{ marginTop: "0.8rem" }}>
       <Actions
         entries={[
-          entry(setGroup(group)),
+          { ...entry(setGroup(group)), run: () => void change(group.name) },
           entry(joinGroup(group)),
           entry(leaveGroup(group)),
           entry(removeGroup(group)),
@@ -77,3 +79,12 @@ const OneGroup = ({ group }: { group: GroupView }) => (
     </p>
   </Card>
 );
+
+/** As it is now, with its version: the list may be older than the one that a person wants to change. */
+async function change(name: string): Promise<void> {
+  try {
+    ask(setGroup(await call("group", { group: name })));
+  } catch (error) {
+    say((error as Problem).message);
+  }
+}

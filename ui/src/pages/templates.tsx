@@ -4,7 +4,7 @@ import type { PreviewView, ProfileDetail, TemplatesPatch } from "../../../src/ap
 import { ask, whyNot } from "../actions/action.ts";
 import { FieldInput } from "../actions/fields.tsx";
 import { rollbackTemplates } from "../actions/profile.ts";
-import { call, type Problem } from "../api.ts";
+import { call, type Problem, tagOf } from "../api.ts";
 import { time } from "../format.ts";
 import { nodeList } from "../nodes.ts";
 import { Button, Card, Chip, List, Refusal } from "../parts/basics.tsx";
@@ -83,7 +83,12 @@ export function Templates({ profile }: { profile: ProfileDetail }) {
     if (!form.current) return;
     setBusy(true);
     try {
-      await call("setTemplates", { profile: profile.name, patch: patchOf(form.current, profile) });
+      const tag = tagOf(profile);
+      await call(
+        "setTemplates",
+        { profile: profile.name, patch: patchOf(form.current, profile) },
+        tag === undefined ? {} : { ifMatch: tag },
+      );
       setProblem(undefined);
       setDraft({});
       say(`${profile.name}: templates saved; nodes get them at their next boot`);
