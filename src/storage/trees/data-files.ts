@@ -70,10 +70,11 @@ export class DataFiles implements TreeData {
   #newNames = 0;
   #syncedNames = 0;
   /** Entries up to this one are in a checkpoint. */
-  #checkpointed = 0;
+  #checkpointed: number;
 
   constructor(side: DataSide) {
     this.#side = side;
+    this.#checkpointed = side.entries();
     const names = side.host.list(side.folder);
     this.#known = new Set(names.filter((name) => /^\d+$/.test(name)).map(Number));
     for (const name of names) if (!/^\d+$/.test(name)) side.host.remove(join(side.folder, name)); // copies that were not finished

@@ -106,7 +106,7 @@ export class Journal {
       this.#tryAgain();
       throw this.#unsynced;
     }
-    const need = this.#open.length + bytes + MARGIN + (frees ? 0 : RESERVE);
+    const need = this.#open.length + bytes + MARGIN + (frees ? 0 : Math.min(RESERVE, this.#segmentBytes));
     if (this.#current && this.#current.room >= need) return;
     this.#segment(need).reserve(need);
   }
@@ -117,7 +117,7 @@ export class Journal {
   }
 
   /** See Keep.settled(), of who logged nothing after this batch. */
-  settled(sequence = this.#last()): void | Promise<void> {
+  settled(sequence = Number.POSITIVE_INFINITY): void | Promise<void> {
     if (this.#settings.durability === "durable") return this.durable(sequence);
     if (sequence < this.#sequence && !this.#unwritten) return;
     try {
@@ -141,7 +141,8 @@ export class Journal {
   }
 
   /** Everything up to this batch, the one under way too, is on the disk when it ends; void: it is. */
-  durable(sequence = this.#last()): void | Promise<void> {
+  durable(wanted = Number.POSITIVE_INFINITY): void | Promise<void> {
+    const sequence = Math.min(wanted, this.#last());
     if (sequence <= this.#durable) return;
     let waiter = this.#waiters.at(-1);
     if (waiter?.sequence !== sequence) {

@@ -49,16 +49,16 @@ export class OpenFiles {
   #add(path: string, file: TreeFile): OpenFile {
     const open = { path, file, warm: new WarmMap(file.size()), users: 0, isForgotten: false };
     this.#files.set(path, open);
-    this.#closeOld();
+    this.#closeOld(open);
     return open;
   }
 
-  #closeOld(): void {
+  #closeOld(newest: OpenFile): void {
     let tooMany = this.#files.size - this.#most;
     if (tooMany <= 0) return;
     for (const open of this.#files.values()) {
       if (tooMany <= 0) return;
-      if (open.users > 0) continue;
+      if (open.users > 0 || open === newest) continue;
       this.forget(open.path);
       tooMany -= 1;
     }

@@ -3,7 +3,7 @@ import type { Ino } from "../../wire/nfs/tree.ts";
 import { decodeChange, type TreeChange } from "./changes.ts";
 import type { DataFiles, Synced } from "./data-files.ts";
 import type { Host, TreeFile } from "./host.ts";
-import { ENTRY, type EntryKind, entriesOf } from "./journal-format.ts";
+import { ENTRY, type EntryKind, entriesOf, type Owner } from "./journal-format.ts";
 import { type KeptRun, segmentPath } from "./journal-scan.ts";
 import { decodeCut, decodeSynced } from "./tree-keep.ts";
 
@@ -12,11 +12,9 @@ export interface Replay {
   host: Host;
   /** Of the journal. */
   folder: string;
-  id: string;
-  incarnation: number;
+  /** Its entries so far are in the checkpoint; the others are counted as they are done again. */
+  owner: Owner;
   runs: readonly KeptRun[];
-  /** Entries up to this one are in the checkpoint. */
-  after: number;
 }
 
 interface Entry {
@@ -25,25 +23,24 @@ interface Entry {
   bytes: Uint8Array;
 }
 
-/**
- * Does again what the journal has of a tree and its checkpoint has not. Gives the number of the last entry. TREE_DAMAGED where entries are missing in between.
- */
+/** Does again what the journal has of a tree and its checkpoint has not. TREE_DAMAGED where entries are missing in between. */
 export async function replay(
   from: Replay,
   data: DataFiles,
   apply: (change: TreeChange) => void,
-): Promise<number> {
+): Promise<void> {
   const synced = new Map<Ino, Synced>();
-  for (const { kind, bytes } of entries(from))
+  const { owner } = from;
+  const after = owner.entries;
+  for (const { kind, bytes } of entries(from, after))
     if (kind === ENTRY.synced) {
       const one = decodeSynced(bytes);
       synced.set(one.ino, one);
     }
   for (const { ino, cut } of synced.values()) if (cut) await data.redoCut(ino, cut);
-  let last = from.after;
   const isDue = (ino: Ino, number: number) => number > (synced.get(ino)?.upTo ?? 0);
-  for (const { number, kind, bytes } of entries(from)) {
-    last = number;
+  for (const { number, kind, bytes } of entries(from, after)) {
+    owner.entries = number;
     if (kind === ENTRY.cut) {
       const { ino, cut } = decodeCut(bytes);
       if (isDue(ino, number)) await data.redoCut(ino, cut);
@@ -53,10 +50,10 @@ export async function replay(
       else if (isDue(change.ino, number)) await data.redoWrite(change.ino, change.bytes, change.offset);
     }
   }
-  return last;
 }
 
-function* entries({ host, folder, id, incarnation, runs, after }: Replay): Generator<Entry> {
+function* entries({ host, folder, owner, runs }: Replay, after: number): Generator<Entry> {
+  const { id, incarnation } = owner;
   const reader = new RunReader(host, folder);
   let expected = after + 1;
   try {

@@ -59,17 +59,13 @@ export async function loadTree<T extends HouseTree>(
   const hot: { header: CheckpointHeader } = { header };
   try {
     for (const [key, bytes] of replies) keep.duplicates.remember(key, bytes);
-    const last = await replay(
-      { host, folder: ground.trees, id, incarnation, runs, after },
-      keep.data,
-      (change) => {
-        if (change.kind === "reply") keep.duplicates.remember(change.key, change.bytes);
-        else upper.apply(change);
-      },
-    );
-    keep.owner.entries = last;
+    await replay({ host, folder: ground.trees, owner: keep.owner, runs }, keep.data, (change) => {
+      if (change.kind === "reply") keep.duplicates.remember(change.key, change.bytes);
+      else upper.apply(change);
+    });
     keep.replayed(runs[0]?.sequence);
-    if (last > after || !header.isClean) await keep.data.settleAll((ino) => upper.inodes.get(ino)?.size);
+    if (keep.owner.entries > after || !header.isClean)
+      await keep.data.settleAll((ino) => upper.inodes.get(ino)?.size);
     await keep.logOpened();
     const { image, generation } = header;
     const tree = await build({ id, image, generation, upper, keep });
@@ -116,7 +112,7 @@ export async function checkpointTree<T extends HouseTree>(
       isAtOnce: attempt >= TRIES,
     });
     if (!isWhole) continue;
-    do await journal.durable(sequence);
+    do await journal.durable();
     while (await keep.data.cutUpTo(sequence, () => journal.durableSequence));
     await keep.data.syncAll();
     await publishCheckpoint(host, path);

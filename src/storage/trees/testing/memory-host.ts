@@ -41,15 +41,22 @@ export class MemoryHost implements Host {
   /** Syncs that say they are done and did nothing: for tests of the tests. */
   lies: (path: string) => boolean = () => false;
 
+  #died = (): void => undefined;
+  /** Resolves when the process is gone. */
+  readonly death = new Promise<void>((resolve) => {
+    this.#died = resolve;
+  });
+
   get isDead(): boolean {
     return this.steps >= this.dieAt;
   }
 
   /** False: the process is gone, it does nothing any more. */
   step(): boolean {
-    if (this.isDead) return false;
-    this.steps += 1;
-    return !this.isDead;
+    if (!this.isDead) this.steps += 1;
+    if (!this.isDead) return true;
+    this.#died();
+    return false;
   }
 
   risk(what: Plan["what"], path: string): void {
@@ -60,7 +67,8 @@ export class MemoryHost implements Host {
   }
 
   takeRoom(more: number, path: string): void {
-    if (this.allocated() + more > this.capacity) throw failure("ENOSPC", `write ${path}`);
+    if (this.capacity !== Number.POSITIVE_INFINITY && this.allocated() + more > this.capacity)
+      throw failure("ENOSPC", `write ${path}`);
   }
   allocated(): number {
     return [...new Set(this.#names.values())].reduce((sum, contents) => sum + contents.allocated(), 0);

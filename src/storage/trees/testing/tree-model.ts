@@ -1,0 +1,165 @@
+import assert from "node:assert/strict";
+import type { Ino } from "../../../wire/nfs/tree.ts";
+
+export const SECTOR = 512;
+export const NAMES = ["a", "b", "c", "d", "e", "f"];
+
+/** What something may be after a crash: what it was when that was promised, or anything that it became since. The last is what it is. */
+export class Maybe<V> {
+  #values: V[];
+  constructor(value: V) {
+    this.#values = [value];
+  }
+  get now(): V {
+    return this.#values.at(-1) as V;
+  }
+  set(value: V): void {
+    if (value !== this.now) this.#values.push(value);
+  }
+  /** How to say later that what it is now, or newer, is there for good. */
+  mark(): () => void {
+    const count = this.#values.length;
+    const values = this.#values;
+    return () => {
+      if (values !== this.#values) return; // it was fixed meanwhile
+      const older = count - 1 - this.#dropped;
+      if (older <= 0) return;
+      values.splice(0, older);
+      this.#dropped += older;
+    };
+  }
+  #dropped = 0;
+  allows(value: V): boolean {
+    return this.#values.includes(value);
+  }
+  /** It is that now; what it may have been may come back. */
+  turnTo(value: V): void {
+    this.#values = [...this.#values.filter((one) => one !== value), value];
+    this.#dropped = 0;
+  }
+  fix(value: V): void {
+    this.#values = [value];
+    this.#dropped = 0;
+  }
+  all(): readonly V[] {
+    return this.#values;
+  }
+}
+
+/** A file: whole sectors, each of one value; 0 is zeros. */
+export class FileModel {
+  readonly ino: Ino;
+  readonly size = new Maybe(0);
+  readonly sectors = new Map<number, Maybe<number>>();
+  constructor(ino: Ino) {
+    this.ino = ino;
+  }
+
+  sector(index: number): Maybe<number> {
+    let sector = this.sectors.get(index);
+    if (!sector) {
+      sector = new Maybe(0);
+      this.sectors.set(index, sector);
+    }
+    return sector;
+  }
+  write(first: number, count: number, value: number): void {
+    for (let i = first; i < first + count; i++) this.sector(i).set(value);
+    this.size.set(Math.max(this.size.now, (first + count) * SECTOR));
+  }
+  truncate(size: number): void {
+    for (const [index, sector] of this.sectors) if (index * SECTOR >= size) sector.set(0);
+    this.size.set(size);
+  }
+  /** As it is now, for good, when the mark is called. */
+  mark(indices: Iterable<number> = this.sectors.keys()): () => void {
+    const marks = [...indices].map((index) => this.sector(index).mark());
+    const size = this.size.mark();
+    return () => {
+      for (const mark of marks) mark();
+      size();
+    };
+  }
+}
+
+/** What a tree's root directory should hold. Names are in one order: what was promised last, or one of the states since. */
+export class TreeModel {
+  names = new Maybe("");
+  readonly files = new Map<Ino, FileModel>();
+
+  /** name → inode, now. */
+  now(): Map<string, Ino> {
+    return parse(this.names.now);
+  }
+  set(change: (names: Map<string, Ino>) => void): void {
+    const names = this.now();
+    change(names);
+    this.names.set(print(names));
+  }
+
+  /** After a crash: `found` must be allowed; from now on it is what is. After a kill what was never promised of the data may still be in the page cache only. */
+  adopt(
+    found: Map<string, { ino: Ino; size: number; bytes: Uint8Array }>,
+    what: string,
+    isKill: boolean,
+  ): void {
+    const names = print(new Map([...found].map(([name, { ino }]) => [name, ino])));
+    assert.ok(this.names.allows(names), `${what}: names ${names}, may be ${this.names.all().join(" or ")}`);
+    this.names.fix(names);
+    const inos = new Set([...found.values()].map(({ ino }) => ino));
+    for (const ino of this.files.keys()) if (!inos.has(ino)) this.files.delete(ino);
+    for (const [name, { ino, size, bytes }] of found) {
+      const file = this.files.get(ino) as FileModel;
+      const allowed = file.size.all();
+      assert.ok(
+        file.size.allows(size),
+        `${what}: ${name} has ${size} bytes, may have ${allowed.join(" or ")}`,
+      );
+      file.size.fix(size);
+      const words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
+      for (let index = 0; index * SECTOR < size; index++) {
+        const sector = words.subarray((index * SECTOR) / 4, ((index + 1) * SECTOR) / 4);
+        const value = sector[0] as number;
+        assert.ok(
+          sector.every((word) => word === value),
+          `${what}: ${name} sector ${index} is torn`,
+        );
+        const may = file.sector(index);
+        assert.ok(
+          may.allows(value),
+          `${what}: ${name} (${ino}) sector ${index} is ${value}, may be ${may.all().join(" or ")}`,
+        );
+        if (isKill) may.turnTo(value);
+        else may.fix(value);
+      }
+      for (const [index, sector] of file.sectors) if (index * SECTOR >= size) sector.fix(0);
+    }
+  }
+
+  copy(): TreeModel {
+    const copy = new TreeModel();
+    copy.names.fix(this.names.now);
+    for (const [ino, file] of this.files) {
+      const twin = new FileModel(ino);
+      twin.size.fix(file.size.now);
+      for (const [index, sector] of file.sectors) twin.sector(index).fix(sector.now);
+      copy.files.set(ino, twin);
+    }
+    return copy;
+  }
+}
+
+const print = (names: Map<string, Ino>): string =>
+  [...names]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([name, ino]) => `${name}=${ino}`)
+    .join(",");
+const parse = (text: string): Map<string, Ino> =>
+  new Map(
+    text === ""
+      ? []
+      : text.split(",").map((pair) => {
+          const [name = "", ino] = pair.split("=");
+          return [name, Number(ino)];
+        }),
+  );
