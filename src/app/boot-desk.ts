@@ -99,7 +99,7 @@ export function bootDesk(options: DeskOptions) {
       record(order);
       const { boot } = order;
       const node = order.do === "step" && boot.stage === "kernel" && registry.byId(boot.nodeId);
-      if (node) told(answers.hooks.used(node, boot.id));
+      if (node) told(used(node, boot.id));
     }
   };
 
@@ -121,6 +121,10 @@ export function bootDesk(options: DeskOptions) {
     },
     step: (node, words, { fact, reached } = {}) => step(node, "disk", words, fact ? { fact } : {}, reached),
   });
+  const used: AgentHooks["used"] = async (node, bootId) => {
+    await roots.endBefore(node, bootId);
+    await answers.hooks.used(node, bootId);
+  };
   /** Ends every use of what a node has open. */
   const dropDisk = async (node: Node, why: string) => {
     await Promise.all([disks.drop(node, why), roots.drop(node, why)]);
@@ -280,10 +284,12 @@ export function bootDesk(options: DeskOptions) {
     },
     ended: (node) => obey(boots.end(node.id, "switched-root", now())),
     ...answers.hooks,
+    used,
     dropDisk: (node) => dropDisk(node, "its rights were withdrawn"),
     exportNbd: disks.exportNbd,
     exportIscsi: disks.exportIscsi,
     exportVolumes: disks.exportVolumes,
+    exportDisks: disks.exportDisks,
     exportNfs: roots.exportNfs,
   };
 

@@ -178,6 +178,12 @@ export function nfsRoots(options: NfsRootsOptions) {
     mount: answer,
     drop,
 
+    /** A newer boot is surely under way: the one before has no root any more, whatever the newer one's is. */
+    async endBefore(node: Node, bootId: string): Promise<void> {
+      const has = open.get(node.id);
+      if (has && has.bootId !== bootId) await drop(node, "a newer boot of this node is under way");
+    },
+
     /** Opens a node's tree to the agent of one boot, by a secret path; the boot before loses it. */
     async exportNfs(node: Node, bootId: string, address: string): Promise<NfsRoot> {
       const port = await options.door();
