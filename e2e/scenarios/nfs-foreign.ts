@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { createHash, randomBytes } from "node:crypto";
 import { mkdir, readFile, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { crc32 } from "node:zlib";
 import { output } from "../bed/commands.ts";
 import { startFirmware } from "../bed/firmware.ts";
 import { makeNetwork, type Network } from "../bed/network.ts";
@@ -18,7 +19,7 @@ const sha256 = (bytes: Uint8Array): string => createHash("sha256").update(bytes)
 export const scenario: Scenario = {
   name: "nfs-foreign",
   tier: "ci",
-  budgetSeconds: 120,
+  budgetSeconds: 110,
   needs: [
     QEMU,
     { tool: "mke2fs", package: "e2fsprogs" },
@@ -55,8 +56,8 @@ async function libnfs(t: Stage, trees: NfsTrees, large: Buffer): Promise<void> {
   assert.equal(sha256(await readFile(to("down"))), sha256(large));
   await writeFile(to("up"), large.subarray(1));
   await output("nfs-cp", [to("up"), url("/uploaded")]);
-  await output("nfs-cp", [url("/uploaded"), to("down")]);
-  assert.equal(sha256(await readFile(to("down"))), sha256(large.subarray(1)));
+  await output("nfs-cp", [url("/uploaded"), to("back")]);
+  assert.equal(sha256(await readFile(to("back"))), sha256(large.subarray(1)));
   t.say("libnfs: nfs-ls, nfs-cat, nfs-cp down and up: right names and bytes");
 }
 
@@ -72,10 +73,10 @@ async function uBoot(t: Stage, network: Network, trees: NfsTrees, large: Buffer)
   machine.type(`setenv ipaddr ${network.host(60)}; setenv netmask 255.255.255.0\n`);
   machine.type(`nfs $loadaddr ${trees.host}:${trees.path(0)}/boot/firmware/kernel8.img\n`);
   await machine.saw(new RegExp(`Bytes transferred = ${large.length} `), 60);
-  machine.type("hash sha256 $loadaddr $filesize\n");
-  await machine.saw(new RegExp(`==> ${sha256(large)}`), 30);
+  machine.type("crc32 $loadaddr $filesize\n");
+  await machine.saw(new RegExp(`==> ${crc32(large).toString(16).padStart(8, "0")}`), 30);
   await machine.stop("SIGKILL");
-  t.say(`U-Boot: nfs of ${large.length} bytes, its sha256 is right`);
+  t.say(`U-Boot: nfs of ${large.length} bytes, its CRC is right`);
 }
 
 async function kernel(t: Stage, network: Network, trees: NfsTrees, large: Buffer): Promise<void> {

@@ -1,5 +1,12 @@
 // MOUNT version 3 at the edge: who may have which export is asked of the options.
-import { MOUNT, MOUNT_VERSION, readPath, writeMounted } from "../wire/mount/mount.ts";
+import {
+  MOUNT,
+  MOUNT_VERSION,
+  OLD_VERSIONS,
+  readPath,
+  writeMounted,
+  writeOldMounted,
+} from "../wire/mount/mount.ts";
 import type { HandleFacts } from "../wire/nfs/handle.ts";
 import { STATUS, type StatusCode } from "../wire/nfs/status.ts";
 import { type Credentials, FILE_KIND, type Ino } from "../wire/nfs/tree.ts";
@@ -29,7 +36,7 @@ export class MountDesk {
         writeAccepted(w, xid, status);
         more?.(w);
       });
-    if (version !== MOUNT_VERSION)
+    if (version !== MOUNT_VERSION && !OLD_VERSIONS.has(version))
       return void say(line, this.#writer, (w) => writeMismatch(w, xid, MOUNT_VERSION));
     let path: string | undefined;
     try {
@@ -74,7 +81,8 @@ export class MountDesk {
           say(line, this.#writer, (w) => {
             writeAccepted(w, xid, ACCEPT.success);
             if (typeof found === "number") w.u32(found);
-            else writeMounted(w, found.handles, found.root);
+            else if (line.head.version === MOUNT_VERSION) writeMounted(w, found.handles, found.root);
+            else writeOldMounted(w, found.handles, found.root);
           });
         line.ended(path.length);
       });

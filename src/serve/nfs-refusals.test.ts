@@ -24,7 +24,7 @@ test("RPC says what RFC 5531 says: unknown programs (NFSACL too), versions, proc
     [{ program: 100021 }, [0, 1]],
     [{ version: 2 }, [0, 2, 3, 3]],
     [{ version: 4, procedure: 0 }, [0, 2, 3, 3]],
-    [{ program: 100005, version: 1 }, [0, 2, 3, 3]],
+    [{ program: 100005, version: 4 }, [0, 2, 3, 3]],
     [{ procedure: 22 }, [0, 3]],
     [{ procedure: 0xffff_ffff }, [0, 3]],
     [{ program: 100005, procedure: 6 }, [0, 3]],

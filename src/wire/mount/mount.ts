@@ -1,5 +1,5 @@
 // MOUNT version 3 (RFC 1813 appendix I): a path becomes a handle.
-import { type HandleFacts, writeHandle } from "../nfs/handle.ts";
+import { type HandleFacts, writeHandle, writeOldHandle } from "../nfs/handle.ts";
 import type { Ino } from "../nfs/tree.ts";
 import type { XdrReader, XdrWriter } from "../xdr.ts";
 
@@ -23,4 +23,12 @@ export function writeMounted(w: XdrWriter, handles: HandleFacts, root: Ino): voi
   w.u32(0);
   writeHandle(w, handles, root);
   w.u32(1).u32(FLAVOR_SYS);
+}
+
+/** Versions 1 (RFC 1094 appendix A) and 2: U-Boot (2023.01) asks the port mapper for 1 and mounts by 2, also where it then speaks NFS version 3. */
+export const OLD_VERSIONS: ReadonlySet<number> = new Set([1, 2]);
+
+/** Their fhstatus, when it goes well. */
+export function writeOldMounted(w: XdrWriter, handles: HandleFacts, root: Ino): void {
+  writeOldHandle(w.u32(0), handles, root);
 }

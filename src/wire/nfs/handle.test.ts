@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { XdrReader, XdrWriter } from "../xdr.ts";
-import { HANDLE_BYTES, type HandleFacts, isOf, readHandle, writeHandle } from "./handle.ts";
+import { HANDLE_BYTES, type HandleFacts, isOf, readHandle, writeHandle, writeOldHandle } from "./handle.ts";
 
 const word = fc.nat(0xffff_ffff);
 const facts = fc.record({ export: word, generation: word, salt: word });
@@ -64,4 +64,18 @@ test("handles of other lengths are none of ours; those that RFC 1813 forbids are
   }
   const r = new XdrReader().over(new XdrWriter().into(new Uint8Array(100)).u32(65).bytes);
   assert.throws(() => readHandle(r), { code: "WIRE_VALUE" });
+});
+
+test("a handle of MOUNT version 2 is the same one, filled up with zeros and nothing else", () => {
+  const of = { export: 3, generation: 5, salt: 0xdeadbeef };
+  const w = new XdrWriter().into(new Uint8Array(36));
+  writeOldHandle(w.u32(32), of, 42);
+  const handle = readHandle(new XdrReader().over(w.bytes));
+  assert.ok(handle && isOf(handle, of));
+  assert.deepEqual(handle, readHandle(new XdrReader().over(encoded(of, 42))));
+  for (let at = 4 + HANDLE_BYTES; at < 36; at++) {
+    const bytes = w.bytes.slice();
+    bytes[at] = 0x80;
+    assert.equal(readHandle(new XdrReader().over(bytes)), undefined, `byte ${at}`);
+  }
 });

@@ -6,6 +6,8 @@ import type { Ino } from "./tree.ts";
 /** "BRM", version 1. */
 const MAGIC = 0x42_52_4d_01;
 export const HANDLE_BYTES = 24;
+/** FHSIZE of MOUNT versions 1 and 2: zeros fill it up. U-Boot (2023.01) mounts by version 2 and speaks NFS version 3 with that. */
+const OLD_BYTES = 32;
 /** NFS3_FHSIZE. */
 const MOST_BYTES = 64;
 
@@ -45,21 +47,30 @@ function checkOf(exported: number, ino: Ino, generation: number, salt: number): 
 
 /** nfs_fh3 with its length. */
 export function writeHandle(w: XdrWriter, facts: HandleFacts, ino: Ino): void {
-  w.u32(HANDLE_BYTES).u32(MAGIC).u32(facts.export).u64(ino).u32(facts.generation);
+  writeBare(w.u32(HANDLE_BYTES), facts, ino);
+}
+function writeBare(w: XdrWriter, facts: HandleFacts, ino: Ino): void {
+  w.u32(MAGIC).u32(facts.export).u64(ino).u32(facts.generation);
   w.u32(checkOf(facts.export, ino, facts.generation, facts.salt));
+}
+/** fhandle (RFC 1094 2.3.3). */
+export function writeOldHandle(w: XdrWriter, facts: HandleFacts, ino: Ino): void {
+  writeBare(w, facts, ino);
+  w.u64(0);
 }
 
 /** Reads an nfs_fh3; undefined: not one of ours (NFS3ERR_BADHANDLE). Throws where the XDR itself is wrong. */
 export function readHandle(r: XdrReader): Handle | undefined {
   const length = r.u32();
   if (length > MOST_BYTES) throw r.bad(`a file handle of ${length} bytes`);
-  if (length !== HANDLE_BYTES) {
+  if (length !== HANDLE_BYTES && length !== OLD_BYTES) {
     r.fixed(length);
     return undefined;
   }
   const magic = r.u32();
   const handle = { export: r.u32(), ino: r.u64(), generation: r.u32(), check: r.u32() };
-  return magic === MAGIC && Number.isSafeInteger(handle.ino) ? handle : undefined;
+  const isFilled = length === HANDLE_BYTES || (r.u32() | r.u32()) === 0;
+  return isFilled && magic === MAGIC && Number.isSafeInteger(handle.ino) ? handle : undefined;
 }
 
 /** Was it made for this export, and is it of now? */
