@@ -11,7 +11,7 @@ import { Upper } from "./upper.ts";
 /** Keeps everything in memory. `slow`: reads of own data give promises. */
 export class MemoryKeep implements Keep {
   /** What was logged, gone through its bytes. */
-  readonly log_: TreeChange[] = [];
+  readonly changes: TreeChange[] = [];
   readonly files = new Map<Ino, Uint8Array>();
   /** As the disk would have them after a power cut. */
   readonly durable = new Map<Ino, Uint8Array>();
@@ -21,6 +21,10 @@ export class MemoryKeep implements Keep {
   slow = false;
   /** What happens to the next op that changes anything: it must wait first, is refused, or its data is written by half. */
   trouble: "cold" | "full" | "half" | undefined;
+  /** Hears what the tree says of a disk that fails. */
+  hears: (error: BrambleError) => void = (error) => {
+    throw error;
+  };
   /** Trouble that has ended an op. */
   refused = 0;
   /** What sync() waits for. */
@@ -104,7 +108,7 @@ export class MemoryKeep implements Keep {
 
   log(change: TreeChange): void {
     if (change.kind !== "reply") this.#mustBeReady();
-    this.log_.push(decodeChange(encodeChange(change)));
+    this.changes.push(decodeChange(encodeChange(change)));
     if (change.kind === "data") {
       this.#unsynced.delete(change.ino);
       const old = this.durable.get(change.ino) ?? new Uint8Array(0);
@@ -185,9 +189,7 @@ export function memoryTree(
   now = steadyClock(),
 ): MemoryTree {
   const upper = new Upper();
-  for (const change of keep.log_) upper.apply(change);
-  const trouble = (error: Error) => {
-    throw error;
-  };
+  for (const change of keep.changes) upper.apply(change);
+  const trouble = (error: BrambleError) => keep.hears(error);
   return { tree: new NodeTree({ upper, lower, keep, now, trouble }), upper, keep };
 }

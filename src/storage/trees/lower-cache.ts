@@ -1,21 +1,22 @@
 import { Cold } from "./cold.ts";
 
-const FEW = 8;
-
 /**
  * What was used lately, up to a number of bytes: two generations, of which the older one goes when the younger has half of them. A hit in the younger
  * one costs one look into a Map.
  */
 export class LowerCache<V> {
   readonly #half: number;
+  readonly #few: number;
   #young = new Map<number, V>();
   #old = new Map<number, V>();
   readonly #weights: (value: V) => number;
   #held = 0;
   readonly #loading = new Map<number, Promise<void>>();
 
-  constructor(bytes: number, weigh: (value: V) => number) {
+  /** `few`: so many are held however large they are. No operation may need more at once, or it would wait for ever. */
+  constructor(bytes: number, few: number, weigh: (value: V) => number) {
     this.#half = bytes / 2;
+    this.#few = few;
     this.#weights = weigh;
   }
 
@@ -30,8 +31,7 @@ export class LowerCache<V> {
   #keep(key: number, value: V): void {
     this.#young.set(key, value);
     this.#held += this.#weights(value);
-    // However large they are: no operation needs more of a kind at once, or it would wait for ever.
-    if (this.#held <= this.#half || this.#young.size < FEW) return;
+    if (this.#held <= this.#half || this.#young.size < this.#few) return;
     this.#old = this.#young;
     this.#young = new Map();
     this.#held = 0;

@@ -9,7 +9,7 @@ import type { Volume } from "../../formats/ext4/volume.ts";
 import { u32 } from "../../formats/fields.ts";
 import { FILE_KIND, type FileKind, type Ino, type Time } from "../../wire/nfs/tree.ts";
 import type { Inode } from "./changes.ts";
-import type { Lower, LowerDirectory } from "./lower.ts";
+import { AHEAD, type Lower, type LowerDirectory } from "./lower.ts";
 import { LowerCache } from "./lower-cache.ts";
 import { Extents, extentsOf } from "./lower-extents.ts";
 
@@ -53,12 +53,12 @@ export class Ext4Lower implements Lower {
     this.usedBytes = (blocks - freeBlocks) * blockSize;
     this.inodes = inodes;
     this.#volume = volume;
-    this.#inodes = new LowerCache(cacheBytes * 0.4, (found) =>
+    this.#inodes = new LowerCache(cacheBytes * 0.4, 2 * AHEAD, (found) =>
       found === "none" ? 50 : 400 + found.target.length,
     );
-    this.#parents = new LowerCache(cacheBytes * 0.05, () => 30);
-    this.#directories = new LowerCache(cacheBytes * 0.35, ({ names }) => 200 + names.length * 110);
-    this.#extents = new LowerCache(cacheBytes * 0.2, (extents) => extents.bytes);
+    this.#parents = new LowerCache(cacheBytes * 0.05, 256, () => 30);
+    this.#directories = new LowerCache(cacheBytes * 0.35, 8, ({ names }) => 200 + names.length * 110);
+    this.#extents = new LowerCache(cacheBytes * 0.2, 8, (extents) => extents.bytes);
   }
 
   inode(ino: Ino): Inode | undefined {

@@ -33,5 +33,8 @@ export interface Lower {
   xattrs(ino: Ino): Promise<Map<string, Uint8Array>>;
 }
 
+/** So many inodes are loaded at once for a listing that needs one of them: no lower layer holds fewer. */
+export const AHEAD = 512;
+
 /** By cookie: "." is 1, ".." is 2. */
 export const FIRST_PLACE = 3;

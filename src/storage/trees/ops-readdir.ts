@@ -4,14 +4,11 @@ import { STATUS } from "../../wire/nfs/status.ts";
 import { type Credentials, FILE_KIND, type Ino, type Listed, type Soon } from "../../wire/nfs/tree.ts";
 import type { Inode } from "./changes.ts";
 import { Cold, whenWarm } from "./cold.ts";
-import { FIRST_PLACE } from "./lower.ts";
+import { AHEAD, FIRST_PLACE } from "./lower.ts";
 import type { Ground } from "./ops-ground.ts";
 import * as posix from "./posix.ts";
 import { OWN_INO } from "./upper.ts";
 import { OWN_COOKIE } from "./upper-entries.ts";
-
-/** So many inodes are loaded at once for a listing that needs one of them. */
-const AHEAD = 512;
 
 interface Answered {
   eof: boolean;

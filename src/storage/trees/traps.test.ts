@@ -44,7 +44,7 @@ test("a reply that was remembered is there again, also in the tree that the log 
   tree.remember("10.0.0.1:7", bytes("done"));
   assert.deepEqual(tree.recall("10.0.0.1:7"), bytes("done"));
   assert.equal(tree.recall("10.0.0.1:8"), undefined);
-  assert.deepEqual(keep.log_.at(-1), { kind: "reply", key: "10.0.0.1:7", bytes: bytes("done") });
+  assert.deepEqual(keep.changes.at(-1), { kind: "reply", key: "10.0.0.1:7", bytes: bytes("done") });
 });
 
 test("no two changes have the same time: a client's cache would miss the second", () => {
