@@ -46,6 +46,26 @@ async function differ(file: FileHandle, bytes: Uint8Array, place: number): Promi
   if (!there.equals(bytes)) await file.write(bytes, 0, bytes.length, place);
 }
 
+/** A range of a disk as a file of its own, not on the disk yet. */
+export async function copyBytes(
+  disk: ReadableDisk,
+  { offset, size }: Place,
+  to: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const out = await open(to, "w", 0o600);
+  try {
+    for (let at = 0; at < size; at += PIECE) {
+      signal.throwIfAborted();
+      const piece = Buffer.alloc(Math.min(PIECE, size - at));
+      await disk.read(piece, offset + at);
+      await out.write(piece, 0, piece.length, at);
+    }
+  } finally {
+    await out.close();
+  }
+}
+
 /** A partition as a file of its own. */
 export async function copyOut(
   path: string,
