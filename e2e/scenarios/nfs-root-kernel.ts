@@ -37,6 +37,19 @@ export const scenario: Scenario = {
     assert.match(first.text(), /ada:\$6\$salt\$hash\/with\.signs:20000/);
     assert.match(first.text(), /kernel8\.img/);
     assert.match(first.text(), /vers=3,.*nolock,.*nocto|nocto,.*nolock/);
+    const overlay = [
+      "mkdir -p /o/lower /o/upper /o/work /o/all",
+      "mount -t overlay -o lowerdir=/o/lower,upperdir=/o/upper,workdir=/o/work overlay /o/all",
+      "touch /o/all/x; dmesg | grep overlayfs; echo OVERLAY-''DONE",
+    ];
+    first.type(overlay.join("; "));
+    await first.saw(/OVERLAY-DONE/, 30);
+    for (const line of first.text().match(/overlayfs: .*/g) ?? []) t.say(line.trim());
+    assert.match(
+      first.text(),
+      /overlayfs: upper fs does not support RENAME_WHITEOUT/,
+      "docs/nfs.md shows what it says",
+    );
     await first.stop();
 
     await fleet.bramble.again();
