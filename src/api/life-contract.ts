@@ -22,6 +22,7 @@ const Override = view("BootOverride", {
   boot: oneOf("rescue", "ram", "custom"),
   image: Type.Optional(Type.String()),
   profile: Type.Optional(Type.String()),
+  disks: Type.Optional(Type.Boolean({ description: "rescue: the node's disks are opened to it, unmounted" })),
   once: Type.Boolean({ description: "gone with the boot that uses it" }),
   by: Type.String(),
   atMs: MS,
@@ -161,6 +162,11 @@ export const LIFE_ROUTES = {
       boot: orNull(oneOf("rescue", "ram", "custom")),
       image: Type.Optional(NAME),
       profile: Type.Optional(NAME),
+      disks: Type.Optional(
+        Type.Boolean({
+          description: "rescue: opens the node's clone and volumes to it over iSCSI, unmounted",
+        }),
+      ),
       always: Type.Optional(Type.Boolean({ description: "until it is taken back, not once" })),
       version: Version,
     }),

@@ -6,7 +6,7 @@ import type { Boot, BootStage } from "../fleet/boots.ts";
 import type { Node } from "../fleet/node.ts";
 import type { SeedFile } from "../fleet/seeds.ts";
 import type { HttpAnswer, HttpRequest, Route } from "../serve/http.ts";
-import { diskOrders, type Line } from "./agent-orders.ts";
+import { diskOrders, type Line, rescueDisks } from "./agent-orders.ts";
 import { openSession } from "./agent-session.ts";
 import { sha256 } from "./boot-files.ts";
 import { clusterRoutes } from "./cluster-api.ts";
@@ -59,6 +59,8 @@ export interface AgentHooks {
   stopped(node: Node, words: string): void;
   /** The node as this boot sees it: a rescue's root is not its own disk. */
   seen(node: Node, bootId: string): Node;
+  /** A rescue that was asked for with the node's disks. */
+  wantsDisks(bootId: string): boolean;
   /** Closes the node's disk to every boot. */
   dropDisk(node: Node): Promise<void>;
   /** A one-time override has done its work. */
@@ -75,6 +77,8 @@ export interface AgentHooks {
   exportIscsi(node: Node, bootId: string, address: string): Promise<IscsiRoot>;
   /** Its volumes alone behind the target, beside a root that comes by another way. */
   exportVolumes(node: Node, bootId: string, address: string): Promise<IscsiSession>;
+  /** Its clone and its volumes, as they are, for a boot that is not its own system's; undefined: it has neither. */
+  exportDisks(node: Node, bootId: string, address: string): Promise<IscsiSession | undefined>;
   /** The node's tree over NFS, by a secret path. */
   exportNfs(node: Node, bootId: string, address: string): Promise<NfsRoot>;
   /** The ram root: a stream, and what it is. */
@@ -188,6 +192,7 @@ export function agentRoutes(hooks: AgentHooks): Route[] {
       ["seed", 1],
       ["reporter", 1],
       ...(await diskOrders(hooks, seen, { bootId, address, localAddress, own: seen === node })),
+      ...(hooks.wantsDisks(bootId) ? await rescueDisks(hooks, node, { bootId, address, localAddress }) : []),
     ];
     if (!hooks.tokens.has(bootId)) {
       // its rights were withdrawn while we were at it

@@ -52,6 +52,7 @@ async function twoBoots(t: TestContext) {
     step: (_: Node, words: string, reached?: string) => said.push(`${words}: ${reached}`),
     used: async () => {},
     seen: (node: Node) => node,
+    wantsDisks: () => false,
     exportIscsi: disks.exportIscsi,
     exportNbd: disks.exportNbd,
     now: () => 7,

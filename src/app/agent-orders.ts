@@ -57,6 +57,20 @@ export async function diskOrders(
   return lines;
 }
 
+/** The node's disks for its rescue: a target that is logged in to, and nothing that is mounted. Who had them before loses them. */
+export async function rescueDisks(
+  hooks: Pick<AgentHooks, "core" | "exportDisks">,
+  node: Node,
+  { bootId, address, localAddress }: Pick<HttpRequest, "address" | "localAddress"> & { bootId: string },
+): Promise<Line[]> {
+  const session = await hooks.exportDisks(node, bootId, address);
+  const words = session
+    ? `its rescue has its disks, unmounted: ${session.luns.map(({ lun, product }) => `LUN ${lun} ${product.toLowerCase()}`).join(", ")}`
+    : "its rescue was to have its disks: it has no clone and no volume";
+  hooks.core.journal.event("disk", node.id, words);
+  return session ? sessionLines(session, localAddress) : [];
+}
+
 function sessionLines({ port, target, initiator, chap }: IscsiSession, host: string): Line[] {
   const { user, secret, mutual } = chap;
   const lines: Line[] = [

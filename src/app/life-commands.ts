@@ -127,7 +127,7 @@ export function lifeCommands(core: Core, running?: Pick<Running, "imagesChanged"
       await life.maintain(found, by, reason ?? undefined, version);
       return worked(found, by);
     },
-    async setNextBoot({ node, boot, image, profile, always = false, version }, { by }) {
+    async setNextBoot({ node, boot, image, profile, disks = false, always = false, version }, { by }) {
       const found = registry.need(node);
       mayChange(found, by);
       const custom = image !== undefined || profile !== undefined;
@@ -139,12 +139,21 @@ export function lifeCommands(core: Core, running?: Pick<Running, "imagesChanged"
             hint: "--image NAME:VERSION or --profile NAME",
           },
         );
+      if (disks && boot !== "rescue")
+        throw new BrambleError(
+          "BAD_INPUT",
+          "a node's disks are opened beside another root to a rescue only",
+          {
+            hint: "bramble node next-boot NODE rescue --disks",
+          },
+        );
       if (image !== undefined) await findImage(data.root, image);
       if (profile !== undefined) registry.profile(profile);
       const what = boot && {
         ...{ boot, once: !always, by: by.name, atMs: Date.now() },
         ...(image !== undefined && { image }),
         ...(profile !== undefined && { profile }),
+        ...(disks && { disks }),
       };
       await life.setOverride(found, by, what ?? undefined, version);
       await running?.imagesChanged();

@@ -1,105 +1,66 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { type TestContext, test } from "node:test";
-import type { Node } from "../fleet/node.ts";
-import { openBook } from "../storage/book.ts";
+import { test } from "node:test";
+import { asBooted, bootAnswer } from "../fleet/boot-answer.ts";
+import { rescueDisks } from "./agent-orders.ts";
 import type { Core } from "./core.ts";
 import { nodeDisks } from "./node-disks.ts";
+import { fakeCore } from "./testing/fake-core.ts";
 
-const NODE = { id: "10000001", name: "pi" } as Node;
-
-/** A node with one volume; what the disk plane was told is kept, and nodeDisks can be had again as after a restart. */
-async function bench(t: TestContext) {
-  const folder = mkdtempSync(join(tmpdir(), "node-disks-"));
-  const book = await openBook(join(folder, "book.db"));
-  t.after(async () => {
-    await book.destroy();
-    rmSync(folder, { recursive: true });
-  });
-  const told: string[] = [];
-  interface Args {
-    name: string;
-    address: string;
-    path: string;
-    luns?: { lun: number; path: string }[];
-  }
-  let secrets = 0;
-  const core = {
-    book,
-    newSecret: () => `${++secrets}`.padStart(64, "0"),
-    data: { clone: () => "clone", volume: (id: string) => id },
-    journal: { event() {} },
-    registry: { byId: () => NODE },
-    freshClone: async () => false,
-    ensureClone: async () => ({ path: "clone" }),
-    disks: {
-      async call(what: string, { name, address, path, luns }: Args) {
-        if (what === "facts") return { size: 7 };
-        const disks = luns ? luns.map((one) => `${one.lun}=${one.path}`).join(" ") : path;
-        told.push(`${what} ${name} to ${address}: ${disks}`);
-        return { ended: 0 };
-      },
+async function bench(t: Parameters<typeof fakeCore>[0]) {
+  const fake = await fakeCore(t);
+  const asked: { verb: string; name?: string; luns?: { lun: number }[] }[] = [];
+  const disks = {
+    async call(verb: string, args: object) {
+      asked.push({ verb, ...args });
+      return { ended: asked.filter((one) => one.verb === "exportIscsi").length > 1 ? 1 : 0 };
     },
-  } as unknown as Core;
-  await book.insertInto("clone").values({ nodeId: NODE.id, imageSha: "x", createdMs: 0 }).execute();
-  const volume = async (id: string, lun: number) => {
-    const row = { id, name: id, nodeId: NODE.id, spec: null, size: 1, fstype: "ext4", mountpoint: "/srv" };
-    await book
-      .insertInto("volume")
-      .values({ ...row, createdMs: 0 })
-      .execute();
-    await book.insertInto("lun").values({ nodeId: NODE.id, lun, volumeId: id }).execute();
   };
-  await volume("v1", 1);
-  const disks = () => nodeDisks(core, { nbd: () => 1, iscsi: () => 2 });
-  const since = () => told.splice(0);
-  return { book, disks, volume, since };
+  const core = { ...fake.core, disks, newSecret: () => "s".repeat(64) } as unknown as Core;
+  const node = await fake.node("10000001");
+  const desk = nodeDisks(core, { nbd: () => 1, iscsi: () => 3260 });
+  const clone = () =>
+    core.book
+      .insertInto("clone")
+      .values({ nodeId: node.id, imageSha: "0".repeat(64), createdMs: 1, bootId: "b0" })
+      .execute();
+  return { fake, core, node, desk, asked, clone };
 }
+const AT = { bootId: "b2", address: "10.0.0.2", localAddress: "10.0.0.1" };
 
-test("a boot with an NBD root has both doors again after a restart: its clone by one, its volumes by the other", async (t) => {
-  const { disks, volume, since } = await bench(t);
-  const before = disks();
-  await before.exportNbd(NODE, "b1", "10.0.0.7");
-  const { luns } = await before.exportVolumes(NODE, "b1", "10.0.0.7");
-  assert.deepEqual(luns, [{ lun: 1, path: "v1", product: "VOLUME" }], "one clone, one way to it");
-  const both = ["export 10000001/b1 to 10.0.0.7: clone", "exportIscsi 10000001/b1 to 10.0.0.7: 1=v1"];
-  assert.deepEqual(since(), both);
-  const after = disks();
-  assert.equal(await after.restore(), 1);
-  assert.deepEqual(since(), both);
-  await volume("v2", 2);
-  await after.lunsChanged(NODE);
-  assert.deepEqual(since(), ["exportIscsi 10000001/b1 to 10.0.0.7: 1=v1 2=v2"]);
-  await after.moved({ kind: "moved", name: "10000001/b1", address: "10.0.0.9" });
-  assert.deepEqual(since(), ["exportIscsi 10000001/b1 to 10.0.0.9: 1=v1 2=v2"]);
-  await disks().restore();
-  assert.match(
-    since()[0] ?? "",
-    /^export 10000001\/b1 to 10\.0\.0\.7/,
-    "NBD stays where its token came from",
+test("a rescue that asks for the node's disks has its clone as it is, by a login of its own, and the boot before loses it", async (t) => {
+  const { fake, core, node, desk, asked, clone } = await bench(t);
+  await clone();
+  await desk.exportDisks(node, "b1", "10.0.0.9");
+  const lines = await rescueDisks({ core, ...desk }, node, AT);
+  assert.ok(lines.some(([key]) => key === "iscsi_target") && !lines.some(([key]) => /^volume_/.test(key)));
+  assert.deepEqual(
+    asked.map(({ verb, name, luns }) => [verb, name, luns?.map(({ lun }) => lun)]),
+    [
+      ["exportIscsi", `${node.id}/b1`, [0]],
+      ["exportIscsi", `${node.id}/b2`, [0]],
+    ],
+    "no clone was made anew for it, though its root is ephemeral",
   );
+  const events = await fake.events(node);
+  assert.ok(events.includes("its rescue has its disks, unmounted: LUN 0 clone"), events.join("\n"));
+  assert.ok(events.includes("a newer boot has logged in: the one before lost its disk"), events.join("\n"));
+  const row = await core.book.selectFrom("openDisk").selectAll().executeTakeFirstOrThrow();
+  assert.deepEqual([row.bootId, row.kind, row.address], ["b2", "iscsi", "10.0.0.2"], "a restart finds it");
 });
 
-test("what the boot before had open does not come back with a newer one's volumes", async (t) => {
-  const { disks, since } = await bench(t);
-  await disks().exportNbd(NODE, "b1", "10.0.0.7");
-  await disks().exportVolumes(NODE, "b2", "10.0.0.7");
-  since();
-  await disks().restore();
-  assert.deepEqual(since(), ["exportIscsi 10000001/b2 to 10.0.0.7: 1=v1"]);
-  await disks().exportIscsi(NODE, "b3", "10.0.0.8");
-  since();
-  await disks().restore();
-  assert.deepEqual(since(), ["exportIscsi 10000001/b3 to 10.0.0.8: 0=clone 1=v1"]);
+test("a node without a disk gives its rescue none, and says so", async (t) => {
+  const { fake, core, node, desk, asked } = await bench(t);
+  assert.deepEqual(await rescueDisks({ core, ...desk }, node, AT), []);
+  assert.deepEqual(asked, []);
+  assert.match((await fake.events(node)).join("\n"), /no clone and no volume/);
 });
 
-test("the volumes of a node without a clone are there again after a restart", async (t) => {
-  const { book, disks, since } = await bench(t);
-  await book.deleteFrom("clone").execute();
-  await disks().exportVolumes(NODE, "b1", "10.0.0.7");
-  since();
-  assert.equal(await disks().restore(), 1);
-  assert.deepEqual(since(), ["exportIscsi 10000001/b1 to 10.0.0.7: 1=v1"]);
+test("only a rescue opens the node's disks beside another root, and only where that was asked for", async () => {
+  const override = { once: true, by: "ann", atMs: 5 };
+  const answer = (boot: "rescue" | "ram", disks?: true) =>
+    bootAnswer("deployed", { ...override, boot, ...(disks && { disks }) });
+  assert.equal(answer("rescue", true).disks, true);
+  assert.equal(answer("rescue").disks, undefined);
+  assert.equal(answer("ram", true).disks, undefined);
+  assert.equal(asBooted({ state: "deployed" } as never, answer("rescue", true)).root, "ram");
 });

@@ -115,6 +115,8 @@ export function nodeDisks(core: Core, ports: { nbd(): number; iscsi(): number })
     return { ...to, port: ports.iscsi() };
   }
 
+  const cloneRow = (nodeId: string) =>
+    book.selectFrom("clone").select("nodeId").where("nodeId", "=", nodeId).executeTakeFirst();
   const rowOf = (node: Node) =>
     book.selectFrom("openDisk").selectAll().where("nodeId", "=", node.id).executeTakeFirst();
   /** Which disks this row's target has behind it; undefined: it has none. */
@@ -173,6 +175,16 @@ export function nodeDisks(core: Core, ports: { nbd(): number; iscsi(): number })
       return session;
     },
 
+    /** Its clone and its volumes as they are, to a boot that is not its own system's: nothing is made for it. The boot before loses them. */
+    async exportDisks(node: Node, bootId: string, address: string): Promise<IscsiSession | undefined> {
+      const clone = await cloneRow(node.id);
+      const kind = clone ? ("iscsi" as const) : ("volumes" as const);
+      if (!clone && (await lunsOf(node, kind)).length === 0) return undefined;
+      const session = await giveIscsi(node, { bootId, address, kind });
+      await remember(node, { bootId, kind, address, secretHash: null });
+      return session;
+    },
+
     /** Volumes of a node have changed: what its next login sees. */
     async lunsChanged(node: Node): Promise<void> {
       const row = await rowOf(node);
@@ -200,11 +212,7 @@ export function nodeDisks(core: Core, ports: { nbd(): number; iscsi(): number })
       for (const row of rows) {
         const { nodeId, bootId, kind, address, secretHash } = row;
         const node = registry.byId(nodeId);
-        const clone = await book
-          .selectFrom("clone")
-          .select("nodeId")
-          .where("nodeId", "=", nodeId)
-          .executeTakeFirst();
+        const clone = await cloneRow(nodeId);
         if (!node || !(clone || kind === "volumes")) {
           await book.deleteFrom("openDisk").where("nodeId", "=", nodeId).execute();
           continue;

@@ -3,11 +3,13 @@
 import { type BootTreeName, type NodeState, STATES } from "./lifecycle-table.ts";
 import type { Node } from "./node.ts";
 
-/** Something else than its state says, set by a person. `rescue`: memory only, no disk of the node attached; `ram`: its own image in memory; `custom`: another image or profile, in memory. */
+/** Something else than its state says, set by a person. `rescue`: memory only, no disk of the node attached but where `disks` says so; `ram`: its own image in memory; `custom`: another image or profile, in memory. */
 export interface BootOverride {
   boot: "rescue" | "ram" | "custom";
   image?: string;
   profile?: string;
+  /** Rescue: the node's clone and volumes are opened to it, and nothing of them is mounted. */
+  disks?: true;
   /** Gone with the boot that used it. */
   once: boolean;
   by: string;
@@ -20,6 +22,8 @@ export interface BootAnswer {
   root?: "ram" | "inventory";
   image?: string;
   profile?: string;
+  /** The node's own disks are opened to it, beside its root. */
+  disks?: true;
   /** It comes from an override that goes with the boot that uses it: when that was set. */
   onceMs?: number;
   why: string;
@@ -41,12 +45,13 @@ export function bootAnswer(state: NodeState, override: BootOverride | undefined,
   return { tree: boot, why };
 }
 
-function overridden({ boot, image, profile, once, by, atMs }: BootOverride): BootAnswer {
+function overridden({ boot, image, profile, disks, once, by, atMs }: BootOverride): BootAnswer {
   const why = `${by} has set its ${once ? "next boot" : "boots"} to ${boot}`;
   return {
     ...{ tree: boot === "rescue" ? ("ram-rescue" as const) : ("custom" as const), root: "ram", why },
     ...(image !== undefined && { image }),
     ...(profile !== undefined && { profile }),
+    ...(boot === "rescue" && disks && { disks }),
     ...(once && { onceMs: atMs }),
   };
 }

@@ -97,6 +97,7 @@ export function lifeCommands(program: Command): void {
     )
     .option("--image <name:version>", "custom: this image, in memory")
     .option("--profile <profile>", "custom: as this profile says, in memory")
+    .option("--disks", "rescue: open the node's disks to it, unmounted")
     .option("--always", "at every boot until it is taken back")
     .action(async (name: string, what: string, given: NextBootOptions, command: Command) => {
       const boot = what === "none" ? null : (what as "rescue" | "ram" | "custom");
@@ -119,6 +120,7 @@ export function lifeCommands(program: Command): void {
 interface NextBootOptions {
   image?: string;
   profile?: string;
+  disks?: boolean;
   always?: boolean;
 }
 

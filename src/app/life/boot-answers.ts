@@ -28,11 +28,12 @@ export function bootAnswers({
     return { answer, seen: asBooted(node, answer) };
   }
 
-  const hooks: Pick<AgentHooks, "seen" | "used" | "heard"> = {
+  const hooks: Pick<AgentHooks, "seen" | "wantsDisks" | "used" | "heard"> = {
     seen(node, bootId) {
       const answer = given.get(bootId);
       return answer ? asBooted(node, answer) : node;
     },
+    wantsDisks: (bootId) => given.get(bootId)?.disks === true,
     async used(node, bootId) {
       const answer = given.get(bootId);
       if (answer) await life.used(node, answer, bootId);

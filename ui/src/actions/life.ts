@@ -128,6 +128,7 @@ export const nextBoot = (node: NodeView) => [
         },
         { ...IMAGE, hint: "for custom" },
         { name: "profile", label: "Profile", kind: "select", options: profileOptions, hint: "for custom" },
+        { name: "disks", label: "Rescue: open its disks to it, unmounted", kind: "tick" },
         { name: "always", label: "Until it is taken back, not once", kind: "tick" },
       ],
       fixed: { node: node.name },
