@@ -1,55 +1,17 @@
 // The image below a tree: what of it shows, and that it stays as it is.
 import assert from "node:assert/strict";
-import * as fs from "node:fs";
-import { join } from "node:path";
-import { type TestContext, test } from "node:test";
-import { make, tools } from "../../../test/ext4-of-folder.ts";
-import { bytesOnDisk, fileOnDisk, scratch } from "../../../test/readers.ts";
-import { run } from "../../../test/tools.ts";
+import { test } from "node:test";
+import { bytesOnDisk } from "../../../test/readers.ts";
+import { layers, pattern } from "../../../test/tree-image.ts";
 import { BrambleError } from "../../base/errors.ts";
 import { readAll } from "../../base/tree.ts";
 import { STATUS } from "../../wire/nfs/status.ts";
 import { type Attributes, type Credentials, FILE_KIND, STABLE } from "../../wire/nfs/tree.ts";
-import { makeFat32 } from "../demo-image-fat.ts";
 import { Cold, whenWarm } from "./cold.ts";
 import { MemoryKeep, memoryTree } from "./keep-testing.ts";
-import type { Lower } from "./lower.ts";
-import { bootPlace } from "./lower-boot.ts";
 import { openExt4Lower } from "./lower-ext4.ts";
-import { openImageLower } from "./lower-image.ts";
 
 const root: Credentials = { uid: 0, gid: 0, gids: [] };
-const pattern = (length: number) => Buffer.from(Uint8Array.from({ length }, (_, i) => 1 + (i % 251)));
-
-function folder(t: TestContext): string {
-  const path = scratch(t);
-  fs.mkdirSync(join(path, "etc/deep"), { recursive: true });
-  fs.mkdirSync(join(path, "boot/firmware"), { recursive: true });
-  fs.writeFileSync(
-    join(path, "etc/fstab"),
-    "PARTUUID=1-01 /boot/firmware vfat defaults 0 2\nPARTUUID=1-02 / ext4 defaults 0 1\n",
-  );
-  fs.writeFileSync(join(path, "etc/big"), pattern(100_000), { mode: 0o640 });
-  fs.linkSync(join(path, "etc/big"), join(path, "etc/deep/big2"));
-  fs.symlinkSync("../big", join(path, "etc/deep/link"));
-  fs.symlinkSync("/etc", join(path, "alias"));
-  fs.utimesSync(join(path, "etc/big"), 1_000_000_000, 12_345);
-  for (let i = 0; i < 700; i++) fs.writeFileSync(join(path, "etc/deep", `n${i}`), `${i}`);
-  return path;
-}
-
-/** The image's root as a lower layer, sync and warm; and a cold one with a cache that holds nearly nothing. */
-async function layers(t: TestContext): Promise<{ path: string; lower: Lower; cold: Lower } | undefined> {
-  if (!tools(t)) return undefined;
-  const path = make(t, folder(t), "16M", ["-t", "ext4", "-b", "4096"]);
-  run("debugfs", ["-w", "-R", "ea_set etc/big security.capability hello", path]);
-  return {
-    path,
-    lower: await openExt4Lower(fileOnDisk(t, path), 1 << 24),
-    cold: await openExt4Lower(bytesOnDisk(fs.readFileSync(path)), 1),
-  };
-}
-
 const get = async (tree: { getattr(ino: number): unknown }, ino: number) =>
   (await tree.getattr(ino)) as Attributes;
 
@@ -228,14 +190,14 @@ test("rm -r of the image's directory removes while it lists; its names stay gone
 test("two nodes over one image see nothing of each other, and the image does not change by a byte", async (t) => {
   const image = await layers(t);
   if (!image) return;
-  const before = fs.readFileSync(image.path);
+  const before = Buffer.from(image.bytes);
   const [a, b] = [memoryTree(image.lower).tree, memoryTree(image.lower).tree];
   await a.inside.put("etc/big", Buffer.from("of a"), { mode: 0o600, uid: 1, gid: 2 });
   await a.inside.remove("etc/deep");
   const file = await b.inside.open("etc/big");
   assert.ok(file?.untouched && pattern(100_000).equals(await readAll(file)));
   assert.equal((await b.inside.list("etc/deep")).length, 702);
-  assert.ok(fs.readFileSync(image.path).equals(before));
+  assert.ok(image.bytes.equals(before));
 });
 
 test("numbers that the file system keeps for itself, or that do not exist, are stale handles", async (t) => {
@@ -250,7 +212,7 @@ test("where the image cannot be read the answer is IO, and somebody hears why", 
   const image = await layers(t);
   if (!image) return;
   let broken = false;
-  const disk = bytesOnDisk(fs.readFileSync(image.path));
+  const disk = bytesOnDisk(image.bytes);
   const sick = {
     size: disk.size,
     async read(into: Uint8Array, offset: number) {
@@ -269,73 +231,6 @@ test("where the image cannot be read the answer is IO, and somebody hears why", 
   assert.deepEqual(heard, ["DISK_IO", "DISK_IO"]);
   broken = false;
   assert.equal(typeof (await tree.write(root, big, 50_001, Uint8Array.of(1), STABLE.fileSync)), "object");
-});
-
-test("fstab says where the boot partition shows: /boot/firmware or /boot, if it is a FAT", () => {
-  assert.equal(
-    bootPlace("# x\nUUID=1 / ext4 defaults\n  LABEL=b\t/boot/firmware\tvfat defaults 0 2"),
-    "boot/firmware",
-  );
-  assert.equal(bootPlace("UUID=1 /boot vfat defaults 0 2"), "boot");
-  assert.equal(bootPlace("UUID=1 /boot ext4 defaults 0 2"), undefined);
-  assert.equal(bootPlace("#UUID=1 /boot vfat\nUUID=1 /efi vfat x\n/boot\n"), undefined);
-});
-
-test("the boot partition shows where the image mounts it, and is the node's to change", async (t) => {
-  if (!tools(t)) return;
-  const ext4 = fs.readFileSync(make(t, folder(t), "16M", ["-t", "ext4", "-b", "4096"]));
-  const files = new Map(
-    ["config.txt", "overlays/a.dtbo", "overlays/b.dtbo", "Ünicode ⚓.txt"].map((name) => [
-      name,
-      Buffer.from(name.repeat(300)),
-    ]),
-  );
-  const fat = await makeFat32({ size: 36 << 20, label: "BOOT", volumeId: 1, files });
-  const path = join(scratch(t), "whole.img");
-  fs.writeFileSync(path, Buffer.concat([fat, ext4]));
-  const partitions = {
-    boot: { offset: 0, size: fat.length },
-    root: { offset: fat.length, size: ext4.length },
-  };
-  const open = async () => {
-    const { lower, close } = await openImageLower(path, partitions);
-    t.after(close);
-    return lower;
-  };
-  const keep = new MemoryKeep();
-  const { tree } = memoryTree(await open(), keep);
-  const names = async (where: string) => (await tree.inside.list(where)).map(({ name }) => name).sort();
-  assert.deepEqual(
-    await names("boot/firmware"),
-    ["config.txt", "overlays", Buffer.from("Ünicode ⚓.txt").toString("latin1")].sort(),
-  );
-  const config = await tree.inside.look("boot/firmware/config.txt");
-  assert.ok(config && config.ino > 2 ** 32 - 100 && config.mode === 0o755 && config.uid === 0);
-  assert.equal((await tree.inside.look("boot/firmware"))?.nlink, 3);
-  assert.equal(
-    (await tree.inside.look("boot/firmware/overlays/.."))?.ino,
-    (await tree.inside.look("boot/firmware"))?.ino,
-  );
-  for (const [name, bytes] of files) {
-    const file = await tree.inside.open(`boot/firmware/${name}`);
-    assert.ok(file && bytes.equals(await readAll(file)), name);
-  }
-  // The same numbers in each process: handles and changes hold on to them.
-  assert.equal(
-    (await memoryTree(await open()).tree.inside.look("boot/firmware/config.txt"))?.ino,
-    config.ino,
-  );
-  await tree.write(root, config.ino, 0, Buffer.from("new"), STABLE.fileSync);
-  await tree.inside.put("boot/firmware/overlays/c.dtbo", Buffer.from("c"), { mode: 0o755, uid: 0, gid: 0 });
-  await tree.inside.remove("boot/firmware/overlays/a.dtbo");
-  const again = memoryTree(await open(), keep).tree.inside;
-  assert.deepEqual((await again.list("boot/firmware/overlays")).map(({ name }) => name).sort(), [
-    "b.dtbo",
-    "c.dtbo",
-  ]);
-  const file = await again.open("boot/firmware/config.txt");
-  assert.ok(file);
-  assert.equal(Buffer.from(await readAll(file)).toString(), `new${"config.txt".repeat(300).slice(3)}`);
 });
 
 test("whenWarm() goes on until nothing is cold, and passes errors on", async () => {
