@@ -87,6 +87,10 @@ export class DataFiles implements TreeData {
   get isDirty(): boolean {
     return this.#newNames > this.#syncedNames || [...this.#states.values()].some(({ isDirty }) => isDirty);
   }
+  /** An fdatasync failed, and the journal has what may be lost by that: the tree has to be loaded anew. */
+  get isSuspect(): boolean {
+    return [...this.#states.values()].some(({ isSuspect }) => isSuspect);
+  }
   /** Is there something that was written and is neither synced nor logged? */
   get isLoose(): boolean {
     return [...this.#states.values()].some(({ loose, isGone }) => !loose.isEmpty && !isGone);
@@ -264,7 +268,7 @@ export class DataFiles implements TreeData {
   async #syncFile(state: State): Promise<void> {
     if (state.isSuspect)
       throw new BrambleError("DISK_IO", `${this.path(state.ino)} could not be made durable before`, {
-        hint: "look after the disk, then start Bramble again: the journal has what was promised",
+        hint: "look after the disk; nothing that was promised is lost, the journal has it",
       });
     const names = this.#syncNames();
     const open = state.isDirty ? this.#open(state.ino) : undefined;

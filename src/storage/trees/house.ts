@@ -3,7 +3,7 @@ import { hostError } from "../clones/host-file.ts";
 import { readHeader } from "./checkpoint.ts";
 import type { Host } from "./host.ts";
 import type { Durability, Journal } from "./journal.ts";
-import type { CutTail, KeptRun, Scanned } from "./journal-scan.ts";
+import { type CutTail, type KeptRun, runsOfTree, type Scanned } from "./journal-scan.ts";
 import { OpenFiles } from "./open-files.ts";
 import {
   dropSnapshot,
@@ -255,6 +255,20 @@ export class House<T extends HouseTree> {
       });
       return true;
     });
+  }
+
+  /** Made anew from what is on the disk, after a data file could not be synced. */
+  reload(entry: Entry<T>): Promise<void> {
+    return this.#verb(entry, () =>
+      this.#still(entry, { isLeaving: true }, async () => {
+        const { host, journal, trees } = this.ground;
+        if (!entry.hot) return;
+        await journal.durable();
+        entry.runs = runsOfTree(host, trees, entry.id);
+        this.#forget(entry);
+        await this.load(entry);
+      }),
+    );
   }
 
   /** Changes wait; who asks for the tree waits, too, if it is about to be another one. */

@@ -61,6 +61,7 @@ export class Housekeeping<T extends HouseTree> {
   /** Never rejects: what fails is told, and tried again in the next round. */
   async round(): Promise<void> {
     const steps = [
+      () => this.#repair(),
       () => this.#becomeDurable(),
       () => this.#shorten(),
       () => this.#leave(),
@@ -78,6 +79,11 @@ export class Housekeeping<T extends HouseTree> {
 
   get #idleRounds(): number {
     return Math.ceil(this.#limits.idleMs / this.#limits.roundMs);
+  }
+
+  async #repair(): Promise<void> {
+    for (const entry of this.#house.entries.values())
+      if (entry.hot?.keep.data.isSuspect) await this.#house.reload(entry);
   }
 
   /** Data first: what the journal says of it must be true. */

@@ -82,6 +82,20 @@ export function scanJournal(host: Host, folder: string): Scanned {
   return scanned;
 }
 
+/** What the journal has of one tree, while it goes on; all of that must be on the disk. */
+export function runsOfTree(host: Host, folder: string, id: string): KeptRun[] {
+  const runs = new Map<string, KeptRun[]>();
+  let last = 0;
+  for (const number of segmentNumbers(host, folder)) {
+    const bytes = readWhole(host, segmentPath(folder, number));
+    for (let batch = readBatch(bytes, 0, number); batch; batch = readBatch(bytes, batch.next, number)) {
+      if (batch.sequence > last) collect(runs, bytes, batch, number);
+      last = Math.max(last, batch.sequence);
+    }
+  }
+  return runs.get(id) ?? [];
+}
+
 interface Place {
   bytes: Uint8Array;
   at: number;

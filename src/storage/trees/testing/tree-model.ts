@@ -82,6 +82,17 @@ export class FileModel {
   }
 }
 
+/** What has happened before one looks. */
+export type After = "alive" | "kill" | "power";
+
+function take<V>(maybe: Maybe<V>, value: V, isForGood: boolean): void {
+  if (isForGood) maybe.fix(value);
+  else maybe.turnTo(value);
+}
+
+/** What was found in a root directory, by name. */
+export type Found = Map<string, { ino: Ino; size: number; bytes: Uint8Array }>;
+
 /** What a tree's root directory should hold. Names are in one order: what was promised last, or one of the states since. */
 export class TreeModel {
   names = new Maybe("");
@@ -97,17 +108,16 @@ export class TreeModel {
     this.names.set(print(names));
   }
 
-  /** After a crash: `found` must be allowed; from now on it is what is. After a kill what was never promised of the data may still be in the page cache only. */
-  adopt(
-    found: Map<string, { ino: Ino; size: number; bytes: Uint8Array }>,
-    what: string,
-    isKill: boolean,
-  ): void {
+  /**
+   * `found` must be allowed; it is what is from now on. After a power cut for good; after a kill data that was never promised may still be in the page cache only; alive nothing
+   * is decided.
+   */
+  adopt(found: Found, what: string, after: After): void {
     const names = print(new Map([...found].map(([name, { ino }]) => [name, ino])));
     assert.ok(this.names.allows(names), `${what}: names ${names}, may be ${this.names.all().join(" or ")}`);
-    this.names.fix(names);
+    take(this.names, names, after !== "alive");
     const inos = new Set([...found.values()].map(({ ino }) => ino));
-    for (const ino of this.files.keys()) if (!inos.has(ino)) this.files.delete(ino);
+    if (after !== "alive") for (const ino of this.files.keys()) if (!inos.has(ino)) this.files.delete(ino);
     for (const [name, { ino, size, bytes }] of found) {
       const file = this.files.get(ino) as FileModel;
       const allowed = file.size.all();
@@ -115,7 +125,7 @@ export class TreeModel {
         file.size.allows(size),
         `${what}: ${name} has ${size} bytes, may have ${allowed.join(" or ")}`,
       );
-      file.size.fix(size);
+      take(file.size, size, after !== "alive");
       const words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
       for (let index = 0; index * SECTOR < size; index++) {
         const sector = words.subarray((index * SECTOR) / 4, ((index + 1) * SECTOR) / 4);
@@ -129,10 +139,10 @@ export class TreeModel {
           may.allows(value),
           `${what}: ${name} (${ino}) sector ${index} is ${value}, may be ${may.all().join(" or ")}`,
         );
-        if (isKill) may.turnTo(value);
-        else may.fix(value);
+        take(may, value, after === "power");
       }
-      for (const [index, sector] of file.sectors) if (index * SECTOR >= size) sector.fix(0);
+      for (const [index, sector] of file.sectors)
+        if (index * SECTOR >= size) take(sector, 0, after !== "alive");
     }
   }
 

@@ -7,7 +7,7 @@ import { emptyLower, steadyClock } from "../keep-testing.ts";
 import { NodeTree } from "../node-tree.ts";
 import { type OpenHouse, openHouse } from "../open-house.ts";
 import type { MemoryHost } from "./memory-host.ts";
-import { FileModel, NAMES, SECTOR, type TreeModel } from "./tree-model.ts";
+import { type After, FileModel, type Found, NAMES, SECTOR, type TreeModel } from "./tree-model.ts";
 
 const ROOT: Credentials = { uid: 0, gid: 0, gids: [] };
 export const TREES = "/data/trees";
@@ -17,6 +17,8 @@ export class World {
   readonly models = new Map<string, TreeModel>();
   /** By tree and name. */
   readonly snapshots = new Map<string, Map<string, TreeModel>>();
+  /** Of trees that are being rolled back: as they were before. */
+  readonly #before = new Map<string, TreeModel>();
   /** Refusals: a full or broken disk. */
   refused = 0;
   #value = 1;
@@ -50,14 +52,27 @@ export class World {
   }
 
   /** Everything that is there, compared; what was not promised may have become one or the other. */
-  async check(open: OpenHouse<NodeTree>, what: string, isKill = true): Promise<void> {
+  async check(open: OpenHouse<NodeTree>, what: string, after: After): Promise<void> {
     this.told.push(what);
     for (const [id, model] of this.models) {
-      model.adopt(await contents(await open.house.tree(id)), `${what}: ${id}`, isKill);
+      const found = await contents(await open.house.tree(id));
+      this.#adopt(id, model, found, { what: `${what}: ${id}`, after });
       const known = this.snapshots.get(id) ?? new Map();
       const names = open.house.snapshots(id).map(({ name }) => name);
       for (const name of known.keys())
         assert.ok(names.includes(name), `${what}: ${id} has lost its snapshot ${name}`);
+    }
+  }
+
+  #adopt(id: string, model: TreeModel, found: Found, { what, after }: { what: string; after: After }): void {
+    const before = this.#before.get(id);
+    this.#before.delete(id);
+    try {
+      model.adopt(found, what, after);
+    } catch (error) {
+      if (!before) throw error;
+      before.adopt(found, `${what}, before the rollback`, after);
+      this.models.set(id, before);
     }
   }
 
@@ -92,12 +107,9 @@ export class World {
         const kept = known.get(name);
         if (!kept) return;
         this.models.set(id, kept.copy());
-        try {
-          await house.rollback(id, name);
-        } catch (error) {
-          this.models.set(id, model);
-          throw error;
-        }
+        this.#before.set(id, model);
+        await house.rollback(id, name); // if that fails check() says which it is
+        this.#before.delete(id);
         return;
       }
       default:
@@ -206,8 +218,8 @@ export class World {
 }
 
 /** What the root directory holds. */
-export async function contents(tree: NodeTree) {
-  const found = new Map<string, { ino: number; size: number; bytes: Uint8Array }>();
+async function contents(tree: NodeTree): Promise<Found> {
+  const found: Found = new Map();
   for (const name of NAMES) {
     const answer = await tree.lookup(ROOT, tree.root, name);
     if (typeof answer === "number") continue;
