@@ -68,5 +68,6 @@ export const NFS_LASTING: Lasting = {
 };
 export const NFS_REPEATABLE: ReadonlySet<string> = new Set([
   ...["ping", "treeFacts", "lookupIn", "listIn", "openIn", "readIn", "settleTree", "setTreeQuota"],
+  ...["treeSnapshots", "treeSpace"],
   ...["listenNfs", "bind", "unbind", "removeTree"],
 ]);

@@ -2,6 +2,7 @@
 import type { Entry } from "../../base/tree.ts";
 import type { SettleStep } from "../../fleet/settle.ts";
 import type { Faults } from "./disk-calls.ts";
+import type { TreeVerbs } from "./nfs-verbs.ts";
 
 /** What the plane's thread knows from its start. */
 export interface NfsPlaneGiven {
@@ -64,7 +65,7 @@ export interface NfsPlane {
 }
 
 /** Everything that can be asked of it; in tests also to fail (faults.ts). */
-export type NfsCalls = NfsPlane & Faults;
+export type NfsCalls = NfsPlane & TreeVerbs & Faults;
 
 /** What the plane asks the control side when a client asks for a path. */
 export interface MountWish {

@@ -8,6 +8,7 @@ import { countedTree } from "./counted-tree.ts";
 import { faults } from "./faults.ts";
 import type { Binding, MountAnswer, NfsNews, NfsPlane, NfsPlaneGiven } from "./nfs-calls.ts";
 import { NfsDesk } from "./nfs-desk.ts";
+import { treeVerbs } from "./nfs-verbs.ts";
 import { connect, type Handlers, Transfer } from "./rpc.ts";
 import { blockTally, telling } from "./tally.ts";
 import { treeImages } from "./tree-images.ts";
@@ -118,6 +119,7 @@ const handlers = {
     await settleIn(tree.inside, steps);
     await tree.settled();
   },
+  ...treeVerbs({ trees: () => opening, lower: images.lower, isBound: desk.isBound, folder }),
   bind: (binding: Binding) => desk.bind(binding),
   unbind: ({ id, why }: Args<"unbind">) => desk.unbind(id, why),
   async close() {
