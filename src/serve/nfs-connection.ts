@@ -29,6 +29,8 @@ export interface House {
   readonly limits: NfsLimits;
   /** Where all connections receive: what came is done with, or copied, before anybody receives again. */
   readonly receive: Uint8Array;
+  /** Its start, where but the head of a long record is expected: the rest is received where it belongs. */
+  readonly head: Uint8Array;
   /** Bytes of requests and replies that all connections hold. */
   load: number;
   /** Bytes that came before they could be looked at. Not part of the load: they become less only when calls are taken in. */
@@ -78,8 +80,7 @@ export class Connection implements Line {
     this.held = new Outbox(house.slabs);
     this.#records = new Records(house.records, MOST_RECORD);
     this.#socket = receiveInto(accepted, {
-      // A connection that pauses may have another record under way when it goes on.
-      buffer: () => (this.#gone || this.#paused ? house.receive : (this.#records.window ?? house.receive)),
+      buffer: () => this.#buffer(),
       bytes: (chunk) => this.#receive(chunk),
       ended: () => this.end(HUNG_UP), // in good order or not: clients reset their connections at will
     });
@@ -144,6 +145,12 @@ export class Connection implements Line {
     this.#finish();
   }
 
+  /** Where to receive next. A connection that pauses may have another record under way when it goes on. */
+  #buffer(): Uint8Array {
+    const { receive, head } = this.#house;
+    if (this.#gone || this.#paused) return receive;
+    return this.#records.window ?? (this.#records.long ? head : receive);
+  }
   #receive(chunk: Uint8Array): boolean {
     if (this.#gone) return false;
     this.progress += 1;

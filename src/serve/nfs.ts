@@ -98,6 +98,7 @@ export interface NfsServer {
 /** Replies without data, and those with up to 1 MiB of it. */
 const SLABS = [64 << 10, (1 << 20) + (4 << 10)];
 const RECEIVE = 1 << 20;
+const HEAD = 16 << 10;
 
 /** Serves trees over NFS until close(). Rejects when the port cannot be had. */
 export async function serveNfs(options: NfsOptions): Promise<NfsServer> {
@@ -111,12 +112,14 @@ export async function serveNfs(options: NfsOptions): Promise<NfsServer> {
   const neighbours = new Map<string, Neighbour>();
   let waking = false;
 
+  const receive = Buffer.allocUnsafeSlow(RECEIVE);
   const house: House = {
     desk,
     slabs: new Slabs(...SLABS),
     records: recordPool(limits.serverBytes, () => house.released()),
     limits,
-    receive: Buffer.allocUnsafeSlow(RECEIVE),
+    receive,
+    head: receive.subarray(0, HEAD),
     load: 0,
     stashed: 0,
     waiting: new Set(),

@@ -11,6 +11,8 @@ export interface RecordPool {
 const LAST = 0x8000_0000;
 /** More pieces than this nobody needs for a record; without a bound they would be free of charge. */
 const MOST_FRAGMENTS = 64;
+/** Copying less than this costs less than another receive. */
+const LONG = 128 << 10;
 const NOTHING = new Uint8Array(0);
 
 /** One connection's stream. Feed it, call next() until it says no; what it has found lies in `bytes` from `from` to `to` until the call after that. */
@@ -40,6 +42,10 @@ export class Records {
   /** Has a record begun that is not whole yet? */
   get inside(): boolean {
     return this.#markBytes > 0 || this.#fragments > 0;
+  }
+  /** Was the record found last so long that the next one had better be received by its head first, and then where it belongs? */
+  get long(): boolean {
+    return this.to - this.from >= LONG;
   }
   /** Where the rest of the record under way could be received to, instead of being copied there. */
   get window(): Uint8Array | undefined {
