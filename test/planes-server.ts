@@ -2,12 +2,11 @@ import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type CommandedServer, startCommanded } from "../src/app/cli/up.ts";
-import { toUtf8 } from "../src/base/text.ts";
 import { LOCAL } from "../src/fleet/actor.ts";
-import { memoryFile } from "../src/fleet/boot-tree.ts";
 import type { Node } from "../src/fleet/node.ts";
 import { runFleet } from "../src/sim/run-fleet.ts";
 import { makeDemoImage } from "../src/storage/demo-image.ts";
+import { FREE_PORTS, onLoopback } from "./loopback.ts";
 
 export interface LoopbackOptions {
   data?: string;
@@ -20,27 +19,13 @@ export interface LoopbackOptions {
 /** A whole Bramble on loopback with the demo image and one enrolled node. Threads run from the build only. */
 export async function loopback(options: LoopbackOptions = {}) {
   const data = options.data ?? mkdtempSync(join(tmpdir(), "planes-"));
-  const server: CommandedServer = await startCommanded({
-    data,
-    interfaces: [
-      {
-        address: "127.0.0.1",
-        subnet: "127.0.0.0/8",
-        mode: "full",
-        pool: { from: "127.80.0.10", to: "127.80.0.99" },
-      },
-    ],
-    ports: {
-      ...{ dhcp: 0, dhcpClient: 0, proxy: 0, tftp: 0, agent: 0 },
-      ...{ nbd: options.nbd ?? 0, iscsi: options.iscsi ?? 0 },
-    },
-    hosts: ["127.0.0.1"],
-    logs: { syslog: 0, netconsole: 0 },
-    operator: { host: "127.0.0.1", port: 0 },
-    enrol: "auto",
-    agent: { ...memoryFile(toUtf8("AGENT")), identity: "test-agent" },
-    say: options.say ?? (() => {}),
-  });
+  const server: CommandedServer = await startCommanded(
+    onLoopback(data, {
+      pool: { from: "127.80.0.10", to: "127.80.0.99" },
+      ports: { ...FREE_PORTS, nbd: options.nbd ?? 0, iscsi: options.iscsi ?? 0 },
+      ...(options.say && { say: options.say }),
+    }),
+  );
   const { core, commands } = server;
   if ((await commands.images({})).length === 0) {
     const source = join(data, "demo-1.img");

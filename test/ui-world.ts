@@ -4,12 +4,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { startCommanded } from "../src/app/cli/up.ts";
 import { nodeRow } from "../src/app/registry-rows.ts";
-import { toUtf8 } from "../src/base/text.ts";
-import { memoryFile } from "../src/fleet/boot-tree.ts";
 import type { Node } from "../src/fleet/node.ts";
 import type { Model } from "../src/formats/boards.ts";
 import { openBook } from "../src/storage/book.ts";
 import { makeDemoImage } from "../src/storage/demo-image.ts";
+import { onLoopback } from "./loopback.ts";
 
 const MODELS: readonly Model[] = ["4B", "5", "3B+", "CM4"];
 const HOUR_MS = 3_600_000;
@@ -160,24 +159,7 @@ export async function uiWorld({
   users?: boolean;
   data?: string;
 }) {
-  const start = () =>
-    startCommanded({
-      data,
-      interfaces: [
-        {
-          address: "127.0.0.1",
-          subnet: "127.0.0.0/8",
-          mode: "full",
-          pool: { from: "127.79.0.10", to: "127.79.0.99" },
-        },
-      ],
-      ports: { dhcp: 0, dhcpClient: 0, proxy: 0, tftp: 0, agent: 0, nbd: 0, iscsi: 0 },
-      hosts: ["127.0.0.1"],
-      operator: { host: "127.0.0.1", port: 0 },
-      enrol: "ask",
-      agent: { ...memoryFile(toUtf8("AGENT")), identity: "test-agent" },
-      say: () => {},
-    });
+  const start = () => startCommanded(onLoopback(data, { enrol: "ask" }));
   if (nodes > 0) {
     const first = await start();
     await makeDemoImage(join(data, "demo-1.img"));

@@ -7,11 +7,11 @@ import { type TestContext, test } from "node:test";
 import { connectCommands } from "../src/api/client.ts";
 import { startCommanded } from "../src/app/cli/up.ts";
 import { dataFolder } from "../src/app/data.ts";
-import { toUtf8, utf8 } from "../src/base/text.ts";
-import { memoryFile } from "../src/fleet/boot-tree.ts";
+import { utf8 } from "../src/base/text.ts";
 import type { Model } from "../src/formats/boards.ts";
 import { fleetOf, runFleet } from "../src/sim/run-fleet.ts";
 import { makeDemoImage } from "../src/storage/demo-image.ts";
+import { onLoopback } from "./loopback.ts";
 import { needs, run } from "./tools.ts";
 
 /** A whole Bramble on loopback, with the demo image. Threads run from the build only. */
@@ -19,23 +19,7 @@ async function bramble(
   t: TestContext,
   { enrol = "auto", data = mkdtempSync(join(tmpdir(), "whole-")) } = {},
 ) {
-  const server = await startCommanded({
-    data,
-    interfaces: [
-      {
-        address: "127.0.0.1",
-        subnet: "127.0.0.0/8",
-        mode: "full",
-        pool: { from: "127.79.0.10", to: "127.79.0.99" },
-      },
-    ],
-    ports: { dhcp: 0, dhcpClient: 0, proxy: 0, tftp: 0, agent: 0, nbd: 0, iscsi: 0 },
-    hosts: ["127.0.0.1"],
-    operator: { host: "127.0.0.1", port: 0 },
-    enrol,
-    agent: { ...memoryFile(toUtf8("AGENT")), identity: "test-agent" },
-    say: () => {},
-  });
+  const server = await startCommanded(onLoopback(data, { enrol }));
   let open = true;
   const close = async () => {
     if (open) await server.close();

@@ -2,30 +2,16 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { startCommanded } from "../../src/app/cli/up.ts";
-import { toUtf8 } from "../../src/base/text.ts";
-import { memoryFile } from "../../src/fleet/boot-tree.ts";
 import { makeDemoImage } from "../../src/storage/demo-image.ts";
+import { onLoopback } from "../../test/loopback.ts";
 
 const [data = "", nodes = "1000"] = process.argv.slice(2);
 rmSync(data, { recursive: true, force: true });
-const server = await startCommanded({
-  data,
-  interfaces: [
-    {
-      address: "127.0.0.1",
-      subnet: "127.0.0.0/8",
-      mode: "full",
-      pool: { from: "127.77.0.10", to: "127.77.3.250" },
-    },
-  ],
-  ports: { dhcp: 0, dhcpClient: 0, proxy: 0, tftp: 0, agent: 0, nbd: 0, iscsi: 0 },
-  hosts: ["127.0.0.1"],
-  logs: { syslog: 0, netconsole: 0 },
-  operator: { host: "127.0.0.1", port: 0 },
-  enrol: "auto",
-  agent: { ...memoryFile(toUtf8("a stand-in for the agent")), identity: "stand-in" },
-  say() {},
-});
+const server = await startCommanded(
+  onLoopback(data, {
+    pool: { from: "127.77.0.10", to: "127.77.3.250" },
+  }),
+);
 const source = join(data, "demo-1.img");
 await makeDemoImage(source);
 await server.commands.addImage({ source });
