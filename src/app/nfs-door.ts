@@ -25,6 +25,7 @@ export function nfsDoor(
   hosts: readonly string[],
   { port: wish, privileged = false, udp = false, rpcbind = false }: NfsSettings,
   say: (words: string) => void,
+  opened: (words: string) => void,
 ) {
   const { trees, book, registry } = core;
   let opening: Promise<number> | undefined;
@@ -48,7 +49,7 @@ export function nfsDoor(
     for (const other of others) await listen(other, chosen);
     if (wish !== 0) await writeSetting(book, SETTING, String(chosen));
     port = chosen;
-    for (const one of hosts) say(`NFS ${one}:${chosen}`);
+    for (const one of hosts) opened(`NFS ${one}:${chosen}`);
     return chosen;
   }
 

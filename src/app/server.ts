@@ -58,6 +58,8 @@ export interface ServerSettings {
   mirror?: string;
   /** A line for the person at the terminal. */
   say(words: string): void;
+  /** A door that opens when it is first needed. */
+  opened?(words: string): void;
   /** Each event as it stands in the book. */
   told?(event: EventView): void;
   /** A part of us failed for good: the process should end, systemd starts it anew. */
@@ -134,7 +136,13 @@ export async function startServer(
     closers.push(() => leases.close());
     const agents = agentShelf(core, { dummy: settings.agent, mirror: settings.mirror, say: settings.say });
     const ports = { nbd: 0, iscsi: 0, agent: 0 };
-    const door = nfsDoor(core, settings.hosts, settings.nfs ?? {}, settings.say);
+    const door = nfsDoor(
+      core,
+      settings.hosts,
+      settings.nfs ?? {},
+      settings.say,
+      settings.opened ?? settings.say,
+    );
     const desk = bootDesk({
       core,
       agents,

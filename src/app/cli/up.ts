@@ -258,9 +258,14 @@ export async function startCommanded(settings: Omit<ServerSettings, "failed">): 
   const startedMs = Date.now();
   let commands: Calls | undefined;
   const listening: string[] = [];
+  let started = false;
   const server = await startServer(
     {
       ...settings,
+      opened(words) {
+        listening.push(words);
+        if (started) settings.say(words);
+      },
       failed: (error) => {
         console.error(`${pc.red("error:")} ${error.message}: Bramble ends; what was acknowledged is safe`);
         process.exit(70);
@@ -300,6 +305,7 @@ export async function startCommanded(settings: Omit<ServerSettings, "failed">): 
   const page = pageUrl(settings.operator, ports.operator);
   listening.push(`page ${page}`);
   for (const words of listening) settings.say(words);
+  started = true;
   if (!commands) throw new BrambleError("INTERNAL", "the server started without its commands");
   return { ...server, page, commands, enrolAuto: settings.enrol === "auto" };
 }
