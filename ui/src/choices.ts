@@ -24,6 +24,12 @@ export const ROOT_OPTIONS: readonly Option[] = [
   { value: "shell", text: "shell: no root, a person at its console looks around" },
 ];
 
+export const NFS_BOOT_OPTIONS: readonly Option[] = [
+  { value: "auto", text: "auto: its kernel, where that can; else the agent" },
+  { value: "kernel", text: "kernel: by itself, without an initramfs" },
+  { value: "agent", text: "agent" },
+];
+
 /** Loads the names, and again when one of their lists changes. */
 export function startChoices(): () => void {
   const images = async () => {

@@ -176,6 +176,8 @@ export const setGroup = (group: GroupView) =>
         root: group.settings.root ?? undefined,
         firmware: group.settings.firmware ?? undefined,
         user: group.settings.user ?? undefined,
+        nfsBoot: group.settings.nfsBoot ?? undefined,
+        external: group.settings.external ?? undefined,
       }),
     ],
     args: (values) => ({

@@ -1,6 +1,6 @@
 // What can be done with one node.
 import type { NodeView } from "../../../src/api/contract.ts";
-import { firmwareOptions, imageOptions, profileOptions, ROOT_OPTIONS } from "../choices.ts";
+import { firmwareOptions, imageOptions, NFS_BOOT_OPTIONS, profileOptions, ROOT_OPTIONS } from "../choices.ts";
 import { go } from "../place.ts";
 import { action, type Field, type Values } from "./action.ts";
 
@@ -34,6 +34,8 @@ export const settingFields = (now: {
   firmware?: string | undefined;
   user?: string | undefined;
   ephemeral?: boolean | undefined;
+  nfsBoot?: string | undefined;
+  external?: NodeView["external"] | undefined;
 }): Field[] => [
   {
     name: "image",
@@ -50,6 +52,23 @@ export const settingFields = (now: {
     options: ROOT_OPTIONS,
     emptyIsNull: true,
     ...(now.root !== undefined && { value: now.root }),
+  },
+  {
+    name: "nfsBoot",
+    label: "Who mounts an NFS root",
+    kind: "select",
+    options: NFS_BOOT_OPTIONS,
+    emptyIsNull: true,
+    ...(now.nfsBoot !== undefined && { value: now.nfsBoot }),
+  },
+  {
+    name: "external",
+    label: "Where an external root is",
+    kind: "json",
+    emptyIsNull: true,
+    hint: "{node} in the path is the node's name",
+    placeholder: '{ "type": "nfs", "server": "10.0.0.9", "path": "/srv/nodes/{node}" }',
+    ...(now.external !== undefined && { value: JSON.stringify(now.external) }),
   },
   {
     name: "firmware",
@@ -97,6 +116,8 @@ export const settings = (node: NodeView) =>
         ...(own(node, "root") && { root: node.root }),
         ...(own(node, "firmware") && { firmware: node.firmware }),
         ...(own(node, "user") && { user: node.user }),
+        ...(own(node, "nfsBoot") && { nfsBoot: node.nfsBoot ?? "auto" }),
+        ...(own(node, "external") && { external: node.external }),
       }),
       {
         name: "address",
