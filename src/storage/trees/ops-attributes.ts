@@ -10,7 +10,7 @@ import {
   type SetAttributes,
   type Time,
 } from "../../wire/nfs/tree.ts";
-import type { Inode } from "./changes.ts";
+import { copyOf, type Inode } from "./changes.ts";
 import { MAX_SIZE, resize } from "./ops-data.ts";
 import { type Ground, MAX_OWN_INODES } from "./ops-ground.ts";
 import * as posix from "./posix.ts";
@@ -91,19 +91,16 @@ export function setattr(
   if ((mode ?? uid ?? gid ?? size ?? atime ?? mtime) === undefined) return { before: inode, after: inode };
   ground.keep.ready(size === undefined ? undefined : { writes: ino, frees: size < inode.size });
   const now = ground.now();
-  const sized = size === undefined ? undefined : resize(ground, inode, size);
-  const after: Inode = {
-    ...inode,
-    ...sized,
-    mode: modeAfter(who, inode, set),
-    uid: uid ?? inode.uid,
-    gid: gid ?? inode.gid,
-    atime: pick(atime, now, inode.atime),
-    mtime: pick(mtime, now, size === undefined ? inode.mtime : now),
-    ctime: now,
-    // The client is past its exclusive create: it has got the answer.
-    verifier: "",
-  };
+  const after = copyOf(inode);
+  if (size !== undefined) resize(ground, inode, size, after);
+  after.mode = modeAfter(who, inode, set);
+  after.uid = uid ?? inode.uid;
+  after.gid = gid ?? inode.gid;
+  after.atime = pick(atime, now, inode.atime);
+  after.mtime = pick(mtime, now, size === undefined ? inode.mtime : now);
+  after.ctime = now;
+  // The client is past its exclusive create: it has got the answer.
+  after.verifier = "";
   return { before: inode, after: ground.put(after) };
 }
 

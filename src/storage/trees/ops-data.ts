@@ -10,7 +10,7 @@ import {
   STABLE,
   type Stable,
 } from "../../wire/nfs/tree.ts";
-import { BLOCK, type Inode } from "./changes.ts";
+import { BLOCK, copyOf, type Inode } from "./changes.ts";
 import { flush, pend } from "./ops-commit.ts";
 import { copyBlock } from "./ops-copy.ts";
 import type { Ground } from "./ops-ground.ts";
@@ -154,11 +154,11 @@ function place(
     else for (const piece of pieces) keep.log({ kind: "data", ino, ...piece });
   } else pend(ground, inode, first, last);
   if (fresh > 0) upper.map(ino, first, last);
-  const size = Math.max(inode.size, end);
-  const mode = posix.modeAfterWrite(who, inode.mode);
-  const now = ground.now();
-  const { blocks, used } = fresh > 0 ? upper.blocksOf(ino, inode.limit, inode.imageUsed) : inode;
-  const after = { ...inode, mode, size, blocks, used, mtime: now, ctime: now };
+  const after = copyOf(inode);
+  after.mode = posix.modeAfterWrite(who, inode.mode);
+  after.size = Math.max(inode.size, end);
+  after.mtime = after.ctime = ground.now();
+  if (fresh > 0) upper.count(after);
   if (!journalled) {
     upper.set(after);
     return after;
@@ -205,14 +205,10 @@ function piecesOf(ground: Ground, inode: Inode, offset: number, data: Uint8Array
 }
 
 /**
- * A new size, after ready(): what lies behind it goes, what is new reads as zeros. Gives what changes in the inode; the caller puts it. What
- * is pending behind the end is forgotten.
+ * A new size, after ready(): what lies behind it goes, what is new reads as zeros. What is pending behind the end is forgotten. `after`: the
+ * inode's copy, which is told; the caller puts it.
  */
-export function resize(
-  ground: Ground,
-  inode: Inode,
-  size: number,
-): Pick<Inode, "size" | "limit" | "blocks" | "used"> {
+export function resize(ground: Ground, inode: Inode, size: number, after: ReturnType<typeof copyOf>): void {
   const { upper, keep } = ground;
   const { ino } = inode;
   const shrinks = size < inode.size;
@@ -221,12 +217,13 @@ export function resize(
     keep.data.truncate(ino, Math.min(size, inode.size));
     ground.trimmed(ino);
   }
-  const limit = Math.min(inode.limit, size);
+  after.size = size;
+  after.limit = Math.min(inode.limit, size);
   if (shrinks) upper.cut(ino, Math.ceil(size / BLOCK));
   const pending = upper.pending.get(ino);
   if (pending) {
     pending.size = size;
     for (const flight of pending.flights) flight.size = Math.min(flight.size, size);
   }
-  return { size, limit, ...upper.blocksOf(ino, limit, inode.imageUsed) };
+  upper.count(after);
 }

@@ -1,6 +1,6 @@
 import type { Ino, Time } from "../../wire/nfs/tree.ts";
 import { FILE_KIND } from "../../wire/nfs/tree.ts";
-import type { Inode } from "./changes.ts";
+import { copyOf, type Inode } from "./changes.ts";
 import type { Keep } from "./keep.ts";
 import { FIRST_PLACE, type Lower } from "./lower.ts";
 import { OWN_INO, type Upper } from "./upper.ts";
@@ -105,8 +105,14 @@ export class Ground {
 
   /** One name less. */
   unlink(inode: Inode, ctime: Time): void {
-    if (inode.nlink > 1) this.put({ ...inode, nlink: inode.nlink - 1, ctime });
-    else this.drop(inode);
+    if (inode.nlink <= 1) {
+      this.drop(inode);
+      return;
+    }
+    const after = copyOf(inode);
+    after.nlink -= 1;
+    after.ctime = ctime;
+    this.put(after);
   }
 
   /**

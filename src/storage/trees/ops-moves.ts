@@ -1,7 +1,7 @@
 // REMOVE, RMDIR, RENAME (RFC 1813 3.3.12 to 3.3.14).
 import { STATUS, type StatusCode } from "../../wire/nfs/status.ts";
 import { type Answer, type Change, type Credentials, FILE_KIND, type Ino } from "../../wire/nfs/tree.ts";
-import type { Inode } from "./changes.ts";
+import { copyOf, type Inode } from "./changes.ts";
 import type { Ground } from "./ops-ground.ts";
 import { enter, touched } from "./ops-names.ts";
 import * as posix from "./posix.ts";
@@ -122,7 +122,10 @@ function move(
   const same = source.ino === target.ino;
   ground.name(source.ino, from, 0);
   ground.name(target.ino, to, inode.ino);
-  ground.put({ ...inode, ctime: now, parent: folder && !same ? target.ino : inode.parent });
+  const moved = copyOf(inode);
+  moved.ctime = now;
+  if (folder && !same) moved.parent = target.ino;
+  ground.put(moved);
   if (old && folder) ground.drop(old);
   else if (old) ground.unlink(old, now);
   const replaced = old && folder ? 1 : 0;

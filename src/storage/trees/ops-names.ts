@@ -13,7 +13,7 @@ import {
   type SetAttributes,
   type Time,
 } from "../../wire/nfs/tree.ts";
-import { BLOCK, type Inode } from "./changes.ts";
+import { BLOCK, copyOf, type Inode } from "./changes.ts";
 import { attributesOfNew, setattr } from "./ops-attributes.ts";
 import { MAX_SIZE } from "./ops-data.ts";
 import { type Ground, MAX_LINKS, MAX_OWN_INODES } from "./ops-ground.ts";
@@ -41,18 +41,18 @@ function vacant(ground: Ground, who: Credentials, ino: Ino, name: string): Answe
 }
 
 /** Folders in a directory are counted by its links, as far as that goes: 1 says that they are not. */
-export function folders(directory: Inode, more: number): number {
+function folders(directory: Inode, more: number): number {
   const count = directory.nlink === 1 ? 1 : directory.nlink + more;
   return count > MAX_LINKS ? 1 : count;
 }
 
 /** A directory after names in it have changed. */
-export const touched = (directory: Inode, now: Time, moreFolders = 0): Inode => ({
-  ...directory,
-  nlink: moreFolders === 0 ? directory.nlink : folders(directory, moreFolders),
-  mtime: now,
-  ctime: now,
-});
+export function touched(directory: Inode, now: Time, moreFolders = 0): Inode {
+  const after = copyOf(directory);
+  if (moreFolders !== 0) after.nlink = folders(directory, moreFolders);
+  after.mtime = after.ctime = now;
+  return after;
+}
 
 interface New {
   kind: FileKind;
@@ -209,7 +209,10 @@ export function link(
   if (inode.nlink >= MAX_LINKS) return STATUS.MLINK;
   ground.keep.ready();
   const now = ground.now();
-  const attributes = ground.put({ ...inode, nlink: inode.nlink + 1, ctime: now });
+  const attributes = copyOf(inode);
+  attributes.nlink += 1;
+  attributes.ctime = now;
+  ground.put(attributes);
   ground.name(to, name, ino);
   return { attributes, directory: { before: directory, after: ground.put(touched(directory, now)) } };
 }

@@ -1,7 +1,7 @@
 // What a node has changed in its tree, in memory: inodes, names, maps of own data. Knows nothing of the image below.
 import { BrambleError } from "../../base/errors.ts";
 import { FILE_KIND, type Ino } from "../../wire/nfs/tree.ts";
-import { BLOCK, type Inode, type TreeChange } from "./changes.ts";
+import { BLOCK, copyOf, type Inode, type TreeChange } from "./changes.ts";
 import { Blocks } from "./upper-blocks.ts";
 import { Entries, OWN_COOKIE } from "./upper-entries.ts";
 
@@ -82,7 +82,7 @@ export class Upper {
     if (cookie >= this.nextCookie) this.nextCookie = cookie + 1;
   }
 
-  /** Blocks `from` to before `to` are own data now. The record of the inode is the caller's to renew: see blocksOf(). */
+  /** Blocks `from` to before `to` are own data now. The record of the inode is the caller's to renew: see count(). */
   map(ino: Ino, from: number, to: number): void {
     let blocks = this.maps.get(ino);
     if (!blocks) {
@@ -107,20 +107,26 @@ export class Upper {
     for (const flight of pending.flights) flight.blocks.cut(from);
   }
 
-  /** `blocks` and `used` of an inode that is about to have this size and limit. */
-  blocksOf(ino: Ino, limit: number, imageUsed: number): { blocks: number; used: number } {
-    const map = this.maps.get(ino);
-    const blocks = map ? map.count : 0;
-    if (limit === 0 || !map) return { blocks, used: blocks * BLOCK + Math.min(imageUsed, roundUp(limit)) };
-    const covered = blocks - map.within(Math.ceil(limit / BLOCK), Number.POSITIVE_INFINITY);
-    const visible = Math.max(0, Math.min(imageUsed, roundUp(limit) - covered * BLOCK));
-    return { blocks, used: blocks * BLOCK + visible };
+  /** Sets `blocks` and `used` of a file that is about to have this limit. */
+  count(file: ReturnType<typeof copyOf>): void {
+    const map = this.maps.get(file.ino);
+    const visible = roundUp(file.limit);
+    file.blocks = map ? map.count : 0;
+    const own = file.blocks * BLOCK;
+    if (!map || visible === 0) file.used = own + Math.min(file.imageUsed, visible);
+    else {
+      const covered = own - map.within(visible / BLOCK, Number.POSITIVE_INFINITY) * BLOCK;
+      file.used = own + Math.max(0, Math.min(file.imageUsed, visible - covered));
+    }
   }
 
   /** The record as the log may have it now: without what is pending. */
   logged(inode: Inode): Inode {
     const pending = this.pending.get(inode.ino);
-    return pending ? { ...inode, size: pending.size } : inode;
+    if (!pending) return inode;
+    const logged = copyOf(inode);
+    logged.size = pending.size;
+    return logged;
   }
 
   /** One change of the log, in its order. Data and replies are not kept here. */
@@ -157,9 +163,10 @@ export class Upper {
   }
 
   #renew(inode: Inode): void {
-    const file = inode.kind === FILE_KIND.file;
-    const own = file ? this.blocksOf(inode.ino, inode.limit, inode.imageUsed) : { used: inode.imageUsed };
-    this.set({ ...inode, ...own });
+    const renewed = copyOf(inode);
+    if (inode.kind === FILE_KIND.file) this.count(renewed);
+    else renewed.used = inode.imageUsed;
+    this.set(renewed);
   }
 
   /** Everything, for a checkpoint; what is pending is left out. It must not change in between. */
