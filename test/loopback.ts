@@ -11,7 +11,7 @@ export const onLoopback = (
   more: Partial<Omit<ServerSettings, "failed">> & { pool?: { from: string; to: string } } = {},
 ): Omit<ServerSettings, "failed"> => {
   const { pool = { from: "127.79.0.10", to: "127.79.0.99" }, ...rest } = more;
-  return {
+  const base: Omit<ServerSettings, "failed"> = {
     data,
     interfaces: [{ address: "127.0.0.1", subnet: "127.0.0.0/8", mode: "full", pool }],
     ports: FREE_PORTS,
@@ -21,6 +21,6 @@ export const onLoopback = (
     enrol: "auto",
     agent: { ...memoryFile(toUtf8("AGENT")), identity: "test-agent" },
     say() {},
-    ...rest,
   };
+  return Object.assign(base, rest);
 };

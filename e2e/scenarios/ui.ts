@@ -20,6 +20,7 @@ import {
 import { blocks, storm, watchBlocks } from "../../test/ui-load.ts";
 import { PASSWORD, uiWorld } from "../../test/ui-world.ts";
 import { makeNetwork } from "../bed/network.ts";
+import { adminVerbs } from "../bed/page-admin-verbs.ts";
 import { everydayVerbs } from "../bed/page-verbs.ts";
 import type { Scenario, Stage } from "../scenario.ts";
 
@@ -54,6 +55,8 @@ export const scenario: Scenario = {
     t.atEnd(() => many.close());
     await everyPage(t, browser, many, "pi-0002", "many", { theme: "light" }, NO_RULES);
     await atWork(t, browser, many);
+    await racksByNight(t, browser, many);
+    await apiPage(t, browser, few);
     t.say(`pictures: ${process.env["BRAMBLE_SCREENSHOTS"]}`);
   },
 };
@@ -173,7 +176,7 @@ async function everyday(t: Stage, browser: Browser, world: World): Promise<void>
   const image = join(t.folder, "second-1.img");
   await makeDemoImage(image);
   await appendFile(image, Buffer.alloc(1 << 20)); // not the same as the one that is in
-  const done = await everydayVerbs(page, world, image);
+  const done = [...(await everydayVerbs(page, world, image)), ...(await adminVerbs(page, world))];
   await picture(page, "few-light-after-a-week");
   assert.deepEqual(complaints, []);
   await page.context().close();
@@ -187,6 +190,38 @@ async function form(page: Page, what: string): Promise<void> {
   await page.keyboard.press("Escape");
   await dialog.waitFor({ state: "hidden" });
   await settled(page);
+}
+
+/** The racks of 3,000 nodes in dark: each board has its place and its colour. */
+async function racksByNight(t: Stage, browser: Browser, world: World): Promise<void> {
+  const { page, complaints } = await openPage(browser, { theme: "dark" });
+  await signIn(page, world);
+  await visit(page, "/racks", /^Racks$/);
+  await noOverflow(page, "/racks (many, dark)");
+  await picture(page, "many-dark-racks");
+  assert.deepEqual(await axe(page, { rules: ["color-contrast"] }), [], "/racks (many, dark)");
+  assert.deepEqual(complaints, []);
+  await page.context().close();
+  t.say("racks of 3,000 nodes in dark: no complaint, axe finds nothing (color-contrast)");
+}
+
+/** The API's own page: every route is on it, and nothing but the page is asked for. */
+async function apiPage(t: Stage, browser: Browser, world: World): Promise<void> {
+  const { page, complaints } = await openPage(browser);
+  const asked: string[] = [];
+  page.on("request", (request) => asked.push(new URL(request.url()).pathname));
+  await page.goto(`${world.url}api/docs`);
+  for (const words of ["/nodes/{node}", "/nodes/actions", "/stream"])
+    await page.getByText(words).first().waitFor();
+  assert.deepEqual(
+    asked.filter((path) => path !== "/favicon.ico"),
+    ["/api/docs"],
+  );
+  await picture(page, "few-light-api-docs");
+  assert.deepEqual(await axe(page), [], "/api/docs");
+  assert.deepEqual(complaints, []);
+  await page.context().close();
+  t.say("/api/docs: one request, axe finds nothing");
 }
 
 /** 3,000 nodes, of which 200 a second change: counts only, for machines differ in speed. */
