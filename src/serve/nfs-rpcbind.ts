@@ -1,7 +1,7 @@
 // The port mapper's port (111), for clients that are not told which port NFS has: U-Boot and old initramfs. Where a host has an rpcbind of its own, that port is taken.
 import { once } from "node:events";
 import { createServer, type Socket } from "node:net";
-import { answerPortmap, type Mapping } from "../wire/portmap/portmap.ts";
+import { answerPortmap, type Mapping, PORTMAP_PROGRAM, PORTMAP_VERSION } from "../wire/portmap/portmap.ts";
 import { CallHead, seal, writeDenied } from "../wire/rpc/message.ts";
 import { Records } from "../wire/rpc/records.ts";
 import { XdrReader, XdrWriter } from "../wire/xdr.ts";
@@ -17,8 +17,9 @@ export async function serveRpcbind(options: {
   port: number;
   mappings: readonly Mapping[];
 }): Promise<{ port: number; close(): Promise<void> }> {
-  const { host, mappings } = options;
+  const { host } = options;
   const sockets = new Set<Socket>();
+  const mappings: Mapping[] = [];
   const server = createServer((socket) => {
     sockets.add(socket);
     const records = new Records({ take: (size) => new Uint8Array(size), give() {} }, MOST_RECORD);
@@ -42,6 +43,12 @@ export async function serveRpcbind(options: {
   await once(server, "listening");
   const at = server.address();
   const port = typeof at === "object" && at ? at.port : options.port;
+  mappings.push(
+    ...(["tcp", "udp"] as const).map((protocol) => ({
+      ...{ program: PORTMAP_PROGRAM, version: PORTMAP_VERSION, protocol, port },
+    })),
+    ...options.mappings,
+  );
   const closeTcp = async () => {
     const closed = once(server, "close");
     server.close();

@@ -93,7 +93,8 @@ test("the port mapper names the port of both programs, and of no other", async (
     programs.push(dump.u32());
     dump.skip(12);
   }
-  assert.deepEqual(programs, [100003, 100005, 100003, 100005]);
+  assert.deepEqual(programs, [100000, 100000, 100003, 100005, 100003, 100005]);
+  assert.equal(await ask(100000, 2, UDP), mapper);
   for (const [version, procedure, words] of [
     [3, 3, [0, 2]],
     [2, 5, [0, 3]],

@@ -90,6 +90,8 @@ export interface NfsLimits {
 export interface NfsServer {
   port: number;
   rpcbindPort: number | undefined;
+  /** Why that port could not be had: another program's port mapper has it, most likely. Whoever is told our port needs none. */
+  rpcbindFailed?: string;
   /** Ends every connection that has used this export; resolves when nothing of them touches its tree any more. */
   drop(exportNumber: number, why: string): Promise<void>;
   close(): Promise<void>;
@@ -190,13 +192,18 @@ export async function serveNfs(options: NfsOptions): Promise<NfsServer> {
     await desk.idle();
   };
   let rpcbindPort: number | undefined;
+  let rpcbindFailed: string | undefined;
   try {
     const { host, rpcbind, udp = false } = options;
     if (udp) beside.push(await serveNfsUdp({ host, port, desk, slabs: house.slabs, tell }));
     if (rpcbind !== undefined) {
-      const door = await serveRpcbind({ host, port: rpcbind, mappings: mappingsOf(port, udp) });
-      rpcbindPort = door.port;
-      beside.push(door);
+      try {
+        const door = await serveRpcbind({ host, port: rpcbind, mappings: mappingsOf(port, udp) });
+        rpcbindPort = door.port;
+        beside.push(door);
+      } catch (error) {
+        rpcbindFailed = `no port mapper on port ${rpcbind}: ${error instanceof Error ? error.message : String(error)}`;
+      }
     }
   } catch (error) {
     await close();
@@ -205,6 +212,7 @@ export async function serveNfs(options: NfsOptions): Promise<NfsServer> {
   return {
     port,
     rpcbindPort,
+    ...(rpcbindFailed !== undefined && { rpcbindFailed }),
     async drop(exportNumber, why) {
       await cut((connection) => connection.hasUsed(exportNumber), why);
       await desk.idle(exportNumber);

@@ -3,7 +3,7 @@ import { ACCEPT, type CallHead, writeAccepted, writeMismatch } from "../rpc/mess
 import type { XdrReader, XdrWriter } from "../xdr.ts";
 
 export const PORTMAP_PROGRAM = 100000;
-const PORTMAP_VERSION = 2;
+export const PORTMAP_VERSION = 2;
 const PROCEDURE = { null: 0, set: 1, unset: 2, getport: 3, dump: 4 } as const;
 
 export interface Mapping {
