@@ -41,7 +41,8 @@ CASE(open, "bytes written are read, at any offset, after a close", { file("f", "
 /* --- unlink --- */
 CASE(unlink, "takes each kind but a folder", { each("it", 0644, ROOT); }, {
     EACH(k) { if (*k == 'd') { fails2(unlink(named("it", *k)), EISDIR, EPERM); continue; } works(unlink(named("it", *k))); is(there(named("it", *k)), 0); } })
-CASE(unlink, "leaves the other name, with a link less and a later ctime", { each("it", 0644, ROOT); EACH(k) if (*k != 'd') must(link(named("it", *k), named("other", *k)), "link"); }, {
+CASE(unlink, "leaves the other name, with a link less and a later ctime", { each("it", 0644, ROOT); EACH(k) if (*k != 'd' && *k != 'l') must(link(named("it", *k), named("other", *k)), "link"); }, {
+    works(link("it-l", "other-l")); /* mke2fs makes two symlinks of one with two names */
     EACH(k) { if (*k == 'd') continue; was = st(named("other", *k)); is(was.st_nlink, 2); works(unlink(named("it", *k)));
         struct stat s = st(named("other", *k)); is(s.st_nlink, 1); is(s.st_ino, was.st_ino); is(ns(s.st_ctim) > ns(was.st_ctim), 1); } })
 CASE(unlink, "moves its folder's mtime and ctime", { folder("d", 0755, ROOT); file("d/f", "", 0644, ROOT); }, {

@@ -15,7 +15,7 @@ const CRASHES = 10;
 export const scenario: Scenario = {
   name: "nfs-host-crash",
   tier: "full",
-  budgetSeconds: 300,
+  budgetSeconds: 210,
   needs: [QEMU, ARM64_GCC, { tool: "mke2fs", package: "e2fsprogs" }],
   assets: ["mini-image"],
   async run(t) {

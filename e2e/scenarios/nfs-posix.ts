@@ -11,7 +11,7 @@ import { QEMU, type Scenario } from "../scenario.ts";
 export const scenario: Scenario = {
   name: "nfs-posix",
   tier: "full",
-  budgetSeconds: 300,
+  budgetSeconds: 180,
   needs: [QEMU, ARM64_GCC, { tool: "gcc", package: "gcc" }, { tool: "mke2fs", package: "e2fsprogs" }],
   assets: ["mini-image"],
   async run(t) {
