@@ -77,6 +77,7 @@ test("the boot plane dies: the next board boots from the same port", PATIENCE, a
     [
       ["disk", 0],
       ["boot", 1],
+      ["nfs", 0],
     ],
   );
 });

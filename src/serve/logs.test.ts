@@ -72,7 +72,7 @@ test("serveNetconsole() hears what nc sends", async (t) => {
   const { heard, take } = ear<NetconsoleLine>();
   const door = await serveNetconsole({ host, port: 0, heard, dropped });
   t.after(() => door.close());
-  run("nc", ["-u", "-w", "0", host, String(door.port)], { input: "Kernel panic - not syncing\n" });
+  run("nc", ["-u", "-q", "0", host, String(door.port)], { input: "Kernel panic - not syncing\n" });
   const [line] = await take(1);
   assert.equal(line?.text, "Kernel panic - not syncing");
 });
