@@ -5,6 +5,7 @@ import { type CommandsOf, route } from "./route.ts";
 import { args, BYTES, MS, NAME, NamedView, NO_ARGS, NODE, oneOf, orNull, view } from "./schema.ts";
 
 const CloneView = view("CloneView", {
+  kind: oneOf("disk", "tree"),
   node: Type.String(),
   image: Type.String(),
   path: Type.String(),
@@ -22,7 +23,7 @@ export type CloneView = Static<typeof CloneView>;
 const SnapshotView = view("SnapshotView", { name: Type.String(), createdMs: MS, ownBytes: BYTES });
 export type SnapshotView = Static<typeof SnapshotView>;
 
-const ExportFormat = oneOf("raw", "qcow2", "xz");
+const ExportFormat = oneOf("raw", "qcow2", "xz", "tar");
 export type ExportFormat = Static<typeof ExportFormat>;
 
 const PromotedView = view("PromotedView", {
@@ -32,6 +33,28 @@ const PromotedView = view("PromotedView", {
   notes: Type.Array(Type.String()),
 });
 export type PromotedView = Static<typeof PromotedView>;
+
+const COUNT = Type.Integer();
+const DiffView = view("DiffView", {
+  node: Type.String(),
+  image: Type.String({ description: "that it is compared with" }),
+  snapshot: Type.Optional(Type.String()),
+  entries: Type.Array(
+    view("DiffEntry", {
+      path: Type.String(),
+      what: oneOf("added", "changed", "attributes", "removed"),
+      kind: Type.String({ description: "file, directory, symlink, …" }),
+      size: BYTES,
+      before: Type.Integer({ description: "bytes that it has in the image" }),
+    }),
+    { description: "the first 10000" },
+  ),
+  totals: view("DiffTotals", {
+    ...{ added: COUNT, changed: COUNT, attributes: COUNT, removed: COUNT },
+    bytes: Type.Integer({ description: "of what is new or changed" }),
+  }),
+});
+export type DiffView = Static<typeof DiffView>;
 
 const one = args({ node: NODE });
 const flag = Type.Optional(Type.Boolean());
@@ -132,6 +155,14 @@ export const CLONE_ROUTES = {
       clean: flag,
     }),
     result: PromotedView,
+  }),
+  diffClone: route({
+    method: "GET",
+    path: "/clones/:node/diff",
+    summary: "What a node with an NFS root has changed of its image, file by file",
+    role: "viewer",
+    args: args({ node: NODE, snapshot: Type.Optional(NAME) }),
+    result: DiffView,
   }),
   rebaseClone: route({
     method: "POST",

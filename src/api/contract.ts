@@ -19,7 +19,14 @@ import { VOLUME_ROUTES, type VolumeCommands } from "./volume-contract.ts";
 
 export type { AuditView, TokenView, UserView } from "./access-contract.ts";
 export type { BootDetail, BootView } from "./boot-contract.ts";
-export type { CloneCommands, CloneView, ExportFormat, PromotedView, SnapshotView } from "./clone-contract.ts";
+export type {
+  CloneCommands,
+  CloneView,
+  DiffView,
+  ExportFormat,
+  PromotedView,
+  SnapshotView,
+} from "./clone-contract.ts";
 export type { DiskSettingsView, SettingsPatch } from "./disk-settings-contract.ts";
 export type { EventView } from "./event-contract.ts";
 export type { FirmwareView, ImageView } from "./image-contract.ts";

@@ -6,7 +6,7 @@ import { callsOf } from "../api/calls.ts";
 import { BrambleError, type Code } from "../base/errors.ts";
 import { type ImageManifest, imageFile, writeManifest } from "../storage/images/manifest.ts";
 import { fromHere } from "./cli/session.ts";
-import { cloneCommands } from "./clone-commands.ts";
+import { cloneCommands } from "./clone-kinds.ts";
 import type { Core } from "./core.ts";
 import { fakeCore } from "./testing/fake-core.ts";
 

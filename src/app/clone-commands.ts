@@ -16,8 +16,8 @@ import { promote } from "./promote.ts";
 
 const FORMATS = ["raw", "qcow2", "xz"] as const;
 
-/** The commands about clones. */
-export function cloneCommands(core: Core, running?: Running): CloneCommands {
+/** The commands about clones that are disks. */
+export function diskCommands(core: Core, running?: Running): CloneCommands {
   const { book, registry, data, journal, disks } = core;
   const factsOf = (path: string) => disks.call("facts", { path });
   const list = (path: string) => disks.call("listSnapshots", { path });
@@ -29,6 +29,7 @@ export function cloneCommands(core: Core, running?: Running): CloneCommands {
     const { size, ownBytes, sharedBytes, layers, quota, busy } = await factsOf(path);
     const image = await findImage(data.root, row.imageSha).catch(() => undefined); // its image was removed by hand
     return {
+      kind: "disk",
       node: node?.name ?? row.nodeId,
       image: image ? `${image.name}:${image.version}` : `missing (${row.imageSha.slice(0, 12)})`,
       path,
@@ -126,9 +127,9 @@ export function cloneCommands(core: Core, running?: Running): CloneCommands {
     async exportClone({ node, to, format, snapshot, force = false }, { progress, signal }) {
       const { node: found, path } = await need(node);
       if (!isAbsolute(to)) throw new BrambleError("BAD_INPUT", `${to} is no whole path`);
-      if (!FORMATS.includes(format)) {
-        throw new BrambleError("BAD_INPUT", `a clone cannot be exported as ${format}`, {
-          hint: `one of ${FORMATS.join(", ")}`,
+      if (format === "tar" || !FORMATS.includes(format)) {
+        throw new BrambleError("BAD_INPUT", `a disk cannot be exported as ${format}`, {
+          hint: `one of ${FORMATS.join(", ")}; tar is for nodes with an NFS root`,
         });
       }
       if (snapshot !== undefined) needSnapshot(found, await list(path), snapshot);
@@ -152,10 +153,22 @@ export function cloneCommands(core: Core, running?: Running): CloneCommands {
       const { node: found, row, path } = await need(node);
       if (snapshot !== undefined) needSnapshot(found, await list(path), snapshot);
       const { busy } = await factsOf(path);
+      const base = await findImage(data.root, row.imageSha);
       const promoted = await promote(core, {
         node: found,
-        base: await findImage(data.root, row.imageSha),
-        path,
+        base,
+        rootPartition: base.facts.rootPartition,
+        works: [],
+        async copy(to) {
+          await core.job(signal, (job) =>
+            disks.call(
+              "promoteClone",
+              { path, to, job, ...(snapshot !== undefined && { snapshot }) },
+              (done, total) => progress({ phase: "copy", bytes: done, total }),
+            ),
+          );
+          return [];
+        },
         busy: busy && snapshot === undefined,
         name,
         snapshot,
@@ -167,6 +180,16 @@ export function cloneCommands(core: Core, running?: Running): CloneCommands {
       journal.event("clone", found.id, `its disk became the image ${image.name}:${image.version}`);
       await running?.imagesChanged();
       return promoted;
+    },
+    async diffClone({ node }) {
+      const { node: found } = await need(node);
+      throw new BrambleError(
+        "NOT_AVAILABLE",
+        `${found.name} has a disk, whose files Bramble does not compare`,
+        {
+          hint: "files are compared for nodes with an NFS root; `bramble clone export` and `guestfish` or a loop mount show a disk's",
+        },
+      );
     },
     async rebaseClone({ node, image: wish, discardChanges = false, force = false }) {
       const { node: found, row, path } = await need(node);
@@ -217,7 +240,8 @@ export function cloneCommands(core: Core, running?: Running): CloneCommands {
   };
 }
 
-function needSnapshot(node: Node, all: readonly SnapshotView[], name: string): SnapshotView {
+/** SNAPSHOT_UNKNOWN with what there is. */
+export function needSnapshot<T extends SnapshotView>(node: Node, all: readonly T[], name: string): T {
   const found = all.find((one) => one.name === name);
   if (found) return found;
   throw new BrambleError("SNAPSHOT_UNKNOWN", `${node.name} has no snapshot ${name}`, {
@@ -229,7 +253,7 @@ function needSnapshot(node: Node, all: readonly SnapshotView[], name: string): S
 }
 
 /** Written beside its place and then put there whole. Says how many bytes it has. */
-async function exportTo(
+export async function exportTo(
   to: string,
   force: boolean,
   write: (part: string) => Promise<unknown>,

@@ -12,7 +12,7 @@ import { addFirmware, type FirmwareManifest, listFirmware, removeFirmware } from
 import { addImage, findImage, listImages, removeImage } from "../storage/images.ts";
 import { type Gate, gateOf, type Perform } from "./access/gate.ts";
 import { accessCommands } from "./access-commands.ts";
-import { cloneCommands } from "./clone-commands.ts";
+import { cloneCommands } from "./clone-kinds.ts";
 import { tellOf } from "./command-news.ts";
 import type { Core } from "./core.ts";
 import { lastBootsOf } from "./last-boots.ts";

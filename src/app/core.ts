@@ -48,7 +48,7 @@ export interface Core extends NodeClones, NodeTrees {
   /** The trees of nodes with NFS roots; its thread begins with the first of them. */
   trees: Plane<NfsCalls>;
   /** A long call to the disk plane that the signal ends. */
-  job<T>(signal: AbortSignal, call: (job: string) => Promise<T>): Promise<T>;
+  job<T>(signal: AbortSignal, call: (job: string) => Promise<T>, plane?: "disks" | "trees"): Promise<T>;
   newSecret(): string;
   close(): Promise<void>;
 }
@@ -197,10 +197,13 @@ function coreOf(
     trees,
     ...clones,
     ...ofTrees,
-    async job(signal, call) {
+    async job(signal, call, plane = "disks") {
       if (signal.aborted) throw new BrambleError("CANCELLED", "it was stopped before it began");
       const job = randomUUID();
-      const stop = () => void disks.call("cancelJob", { job }).catch(() => {}); // the call itself says what became of it
+      const stop = () =>
+        void (plane === "disks" ? disks.call("cancelJob", { job }) : trees.call("cancelJob", { job })).catch(
+          () => {},
+        ); // the call itself says what became of it
       signal.addEventListener("abort", stop);
       try {
         return await call(job);

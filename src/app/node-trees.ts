@@ -26,6 +26,8 @@ export interface NodeTrees {
   ensureTree(node: Node): Promise<NodeTree>;
   /** An ephemeral node's tree of this boot: made anew, once a boot, after `fence` has taken the old one from the boot before. */
   freshTree(node: Node, bootId: string, fence: () => Promise<void>): Promise<boolean>;
+  /** Nothing of its own, over the image that the node is set to; its snapshots stay. Nobody may use it. */
+  resetTree(node: Node): Promise<void>;
   /** Gives back whether there was one. */
   removeTree(node: Node): Promise<boolean>;
   /** Tells the NFS plane what a node's settings allow its tree, where it has one. */
@@ -33,6 +35,9 @@ export interface NodeTrees {
   /** What a board with an NFS root reads its boot files from: the boot folder of its own tree. */
   treeSource(node: Node): Promise<BootSource>;
 }
+
+/** `settled` of a tree that was reset, and not made its node's again yet. */
+const AGAIN = 2;
 
 type Parts = Pick<Core, "data" | "book" | "registry" | "journal" | "imageOf" | "newSecret"> & {
   trees: Plane<NfsCalls>;
@@ -86,6 +91,7 @@ export function nodeTrees(core: Parts): NodeTrees {
 
   async function make(node: Node, bootId?: string): Promise<NodeTree> {
     const { id } = node;
+    if ((await rowOf(id))?.settled === AGAIN) await settleTree(node);
     const row = await rowOf(id);
     if (row?.settled) {
       const { number, salt, imageSha } = row;
@@ -107,6 +113,15 @@ export function nodeTrees(core: Parts): NodeTrees {
       .executeTakeFirstOrThrow();
     const { quota } = registry.resolve(node);
     await trees.call("createTree", { id, image: image.sha256, ...(quota !== undefined && { quota }) });
+    const told = await settleTree(node);
+    const words = told.length > 0 ? `: ${told.join("; ")}` : "";
+    journal.event("tree", id, `a tree over ${image.name}:${image.version} was made for it${words}`);
+    return { image, number, salt, made: true };
+  }
+
+  /** Says what was done. */
+  async function settleTree(node: Node): Promise<string[]> {
+    const { id } = node;
     const board = node.serial?.slice(-8) ?? node.mac;
     const { steps, told } = await settle(treeByMessage(trees, id), {
       name: node.name,
@@ -114,10 +129,21 @@ export function nodeTrees(core: Parts): NodeTrees {
       ...(board !== undefined && { board }),
     });
     await trees.call("settleTree", { id, steps });
-    await book.updateTable("tree").set({ settled: 1 }).where("nodeId", "=", id).execute();
-    const words = told.length > 0 ? `: ${told.join("; ")}` : "";
-    journal.event("tree", id, `a tree over ${image.name}:${image.version} was made for it${words}`);
-    return { image, number, salt, made: true };
+    const { image } = await trees.call("treeFacts", { id });
+    await book.updateTable("tree").set({ settled: 1, imageSha: image }).where("nodeId", "=", id).execute();
+    return told;
+  }
+
+  /** Nothing of its own, over the image that the node is set to; its snapshots stay. A kill in between is put right at the node's next boot. */
+  async function resetTree(node: Node): Promise<void> {
+    const { id } = node;
+    const image = await core.imageOf(node);
+    checkTreeImage(image);
+    const where = () => book.updateTable("tree").where("nodeId", "=", id);
+    await where().set({ settled: AGAIN }).execute();
+    await trees.call("resetTree", { id, image: image.sha256 });
+    await settleTree(node);
+    await where().set({ createdMs: Date.now() }).execute();
   }
 
   /** One at a time for a node: two requests at once must not make two. */
@@ -153,6 +179,7 @@ export function nodeTrees(core: Parts): NodeTrees {
   return {
     ensureTree,
     removeTree,
+    resetTree,
     async freshTree(node, bootId, fence) {
       if (!registry.resolve(node).ephemeral) return false;
       const before = making.get(node.id);

@@ -17,7 +17,12 @@ export interface Promotion {
   node: Node;
   /** The image that its clone stands on. */
   base: ImageManifest;
-  path: string;
+  /** Writes the disk as a raw image; what is to be told of that. */
+  copy(raw: string): Promise<string[]>;
+  /** Files beside the raw image that copy() works on. */
+  works: readonly string[];
+  /** Of the raw image. */
+  rootPartition: number | undefined;
   /** The node runs from it, and no snapshot of before is asked for. */
   busy: boolean;
   /** "name" or "name:version"; else the base's name and its next version. */
@@ -32,30 +37,21 @@ export interface Promotion {
 /** What the cleaning puts beside the copy for a while. */
 const WORK = [".part", ".root", ".root.debugfs"];
 
-export async function promote(
-  core: Pick<Core, "data" | "disks" | "job">,
-  wish: Promotion,
-): Promise<PromotedView> {
-  const { node, base, path, snapshot, keep, progress, signal } = wish;
+export async function promote(core: Pick<Core, "data">, wish: Promotion): Promise<PromotedView> {
+  const { node, base, rootPartition, snapshot, keep, progress, signal } = wish;
   if (keep) checkKeep(keep);
   const name = freeName(wish, await listImages(core.data.root));
   const folder = incomingFolder(core.data.root);
   await mkdir(folder, { recursive: true });
   const raw = join(folder, `${randomUUID()}.promoted`);
-  const release = claim(raw, ...WORK.map((ending) => raw + ending));
+  const release = claim(raw, ...[...WORK, ...wish.works].map((ending) => raw + ending));
   try {
-    await core.job(signal, (job) =>
-      core.disks.call(
-        "promoteClone",
-        { path, to: raw, job, ...(snapshot !== undefined && { snapshot }) },
-        (done: number, total: number) => progress({ phase: "copy", bytes: done, total }),
-      ),
-    );
+    const told = await wish.copy(raw);
     signal.throwIfAborted();
     const { cleaned, notes } = keep
       ? await cleanImage(raw, {
           keep,
-          rootPartition: base.facts.rootPartition,
+          rootPartition,
           signal,
           onProgress: (done, total) => progress({ phase: "clean", bytes: done, total }),
         })
@@ -69,6 +65,7 @@ export async function promote(
         progress({ phase, bytes: bytesRead, ...(bytesTotal !== undefined && { total: bytesTotal }) }),
       signal,
     });
+    notes.push(...told);
     if (wish.busy)
       notes.unshift("the node was running: the image is what a power cut at that moment would have left");
     return { image, cleaned, notes, ...(snapshot !== undefined && { snapshot }) };

@@ -92,7 +92,7 @@ test("a newer boot ends the one before; the same one may come again", async () =
   await desk.unbind("n1", "released");
   assert.equal(desk.treeOf(9, B, false), STATUS.STALE);
   assert.equal(dropped.at(-1), "9: released");
-  assert.equal(desk.isBound("n1"), false);
+  assert.equal(desk.isUsed("n1"), false);
 });
 
 test("where ports of root are asked for, others get nothing, and somebody hears of it", async () => {

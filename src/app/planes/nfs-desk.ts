@@ -23,10 +23,11 @@ export interface NfsDeskOptions<T> {
 
 /** Ports below it are root's (RFC 1813 does not ask for them; most servers do). */
 const FIRST_FREE_PORT = 1024;
+const LATELY_MS = 5 * 60_000;
 
 export class NfsDesk<T extends object> {
   readonly #options: NfsDeskOptions<T>;
-  readonly #byNumber = new Map<number, Binding & { exported?: { of: T; as: NfsExport } }>();
+  readonly #byNumber = new Map<number, Binding & { exported?: { of: T; as: NfsExport }; usedMs: number }>();
   readonly #numbers = new Map<string, number>();
   readonly servers: NfsServer[] = [];
   #trees: Trees<T> | undefined;
@@ -40,8 +41,11 @@ export class NfsDesk<T extends object> {
     this.#trees = await this.#options.trees();
   }
 
-  /** Is somebody using the tree? */
-  isBound = (id: string): boolean => this.#numbers.has(id);
+  /** Has a node asked for something in its tree lately? One that runs does, every few minutes at least. */
+  isUsed(id: string): boolean {
+    const held = this.#byNumber.get(this.#numbers.get(id) ?? -1);
+    return held !== undefined && Date.now() - held.usedMs < LATELY_MS;
+  }
 
   nameOf = (number: number | undefined): string | undefined =>
     number === undefined ? undefined : this.#byNumber.get(number)?.id;
@@ -52,7 +56,7 @@ export class NfsDesk<T extends object> {
     const before = this.#byNumber.get(this.#numbers.get(id) ?? -1);
     const ended = before !== undefined && (before.bootId !== bootId || before.address !== address);
     if (before && (ended || before.number !== number)) await this.unbind(id, "a newer boot has mounted it");
-    this.#byNumber.set(number, binding);
+    this.#byNumber.set(number, { ...binding, usedMs: Date.now() });
     this.#numbers.set(id, number);
     return { ended };
   }
@@ -76,6 +80,7 @@ export class NfsDesk<T extends object> {
     if (!held) return STATUS.STALE;
     if (held.address !== client.address) return STATUS.ACCES;
     if (privileged && client.port >= FIRST_FREE_PORT) return STATUS.ACCES;
+    held.usedMs = Date.now();
     const trees = this.#trees;
     if (!trees) throw new BrambleError("INTERNAL", "a client was let in before the trees were open");
     const tree = trees.tree(held.id);

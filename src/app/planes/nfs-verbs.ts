@@ -16,8 +16,8 @@ export interface TreeVerbsParts {
   trees(): Promise<Trees>;
   /** By an image's sha256. */
   lower(sha256: string): Promise<Lower>;
-  /** Has a node this tree? */
-  isBound(id: string): boolean;
+  /** Is a node running from this tree? */
+  isUsed(id: string): boolean;
   /** Of all trees. */
   folder: string;
 }
@@ -31,7 +31,7 @@ export interface TreeSpace {
   inodes: number;
   snapshots: number;
   quota?: number;
-  isBound: boolean;
+  isUsed: boolean;
 }
 
 export interface TreeDiff {
@@ -46,7 +46,7 @@ const MOMENT = /^moment-[0-9a-f]{16}$/;
 const WRITE_AT_ONCE = 1 << 20;
 
 /** Handlers of the NFS plane. A tree is called by its node's id. */
-export function treeVerbs({ trees, lower, isBound, folder }: TreeVerbsParts) {
+export function treeVerbs({ trees, lower, isUsed, folder }: TreeVerbsParts) {
   const jobs = new Map<string, AbortController>();
   const moments = new Set<string>();
 
@@ -54,7 +54,7 @@ export function treeVerbs({ trees, lower, isBound, folder }: TreeVerbsParts) {
     (await trees()).snapshots(id).filter(({ name }) => !MOMENT.test(name));
 
   function mustBeIdle(id: string): void {
-    if (!isBound(id)) return;
+    if (!isUsed(id)) return;
     throw new BrambleError("CLONE_BUSY", "the node is running from this tree", {
       hint: "switch the node off first",
     });
@@ -140,7 +140,7 @@ export function treeVerbs({ trees, lower, isBound, folder }: TreeVerbsParts) {
         sharedBytes,
         inodes,
         snapshots,
-        isBound: isBound(id),
+        isUsed: isUsed(id),
         ...(quota !== undefined && { quota }),
       };
     },

@@ -83,6 +83,8 @@ const handlers = {
       mount: (path, client) => desk.mount(path, client, privileged),
       treeOf: (number, client) => desk.treeOf(number, client, privileged),
     });
+    if (server.rpcbindFailed !== undefined)
+      tell({ kind: "notice", why: `NFS roots: ${server.rpcbindFailed}` });
     desk.servers.push(server);
     closers.push(() => server.close());
     return { port: server.port };
@@ -119,7 +121,7 @@ const handlers = {
     await settleIn(tree.inside, steps);
     await tree.settled();
   },
-  ...treeVerbs({ trees: () => opening, lower: images.lower, isBound: desk.isBound, folder }),
+  ...treeVerbs({ trees: () => opening, lower: images.lower, isUsed: (id) => desk.isUsed(id), folder }),
   bind: (binding: Binding) => desk.bind(binding),
   unbind: ({ id, why }: Args<"unbind">) => desk.unbind(id, why),
   async close() {

@@ -47,6 +47,10 @@ export async function makeFat(wish: FatWish): Promise<string[]> {
   return left;
 }
 
+/** What a name of FAT's cannot hold, and bytes that are no UTF-8. */
+const isForbidden = (path: string): boolean =>
+  [...path].some((c) => c < " " || '"*:<>?|\\\ufffd'.includes(c));
+
 async function fill(
   ff: fatfs.FatFs,
   wish: FatWish,
@@ -56,7 +60,7 @@ async function fill(
 ): Promise<void> {
   for (const [name, one] of children) {
     const here = `${path}${utf8(toLatin1(name))}`;
-    if ((one.kind !== "file" && one.kind !== "directory") || /["*:<>?|\\\u0000-\u001f\ufffd]/.test(here)) {
+    if ((one.kind !== "file" && one.kind !== "directory") || isForbidden(here)) {
       left.push(here);
       continue;
     }

@@ -1,7 +1,8 @@
 // A tar file of a system becomes a disk image: boot partition (FAT32) from its /boot/firmware or /boot, root (ext4) from everything else.
 import { randomBytes } from "node:crypto";
 import { closeSync, openSync } from "node:fs";
-import { rm, truncate, writeFile } from "node:fs/promises";
+import { mkdir, rm, truncate, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import type { ReadableDisk } from "../../base/disk.ts";
 import { toUtf8, utf8 } from "../../base/text.ts";
 import { isTar, TAR_BLOCK } from "../../formats/tar.ts";
@@ -22,8 +23,8 @@ export interface FromTar {
   onProgress?(done: number, total: number): void;
 }
 
-/** What lies beside the image while it is made. */
-export const FROM_TAR_WORK = [".root", ".root.debugfs"];
+/** The ending of the folder that lies beside the image while it is made. */
+export const FROM_TAR_WORK = ".d";
 
 const SECTOR = 512;
 const FIRST = 4 << 20;
@@ -59,7 +60,7 @@ export async function diskOfTar(wish: FromTar): Promise<string[]> {
     await rm(to, { force: true });
     throw asDiskFull(error, `making a disk image of ${tar}`);
   } finally {
-    for (const ending of FROM_TAR_WORK) await rm(to + ending, { force: true });
+    await rm(to + FROM_TAR_WORK, { recursive: true, force: true });
     await file.close();
     signal.throwIfAborted();
   }
@@ -94,7 +95,8 @@ async function make(
   } finally {
     closeSync(fd);
   }
-  const apart = `${to}.root`;
+  await mkdir(to + FROM_TAR_WORK, { mode: 0o700 });
+  const apart = join(to + FROM_TAR_WORK, "root");
   const progress = onProgress && { onProgress };
   notes.push(...(await makeExt4({ path: apart, size, label: "rootfs", root, source, signal, ...progress })));
   await copyBack(apart, to, { offset: rootAt, size }, signal);
