@@ -3,56 +3,10 @@ import { BrambleError } from "../../base/errors.ts";
 import type { Ino } from "../../wire/nfs/tree.ts";
 import { copyAside, syncSome } from "./data-copy.ts";
 import { Cut } from "./data-cut.ts";
-import type { Host } from "./host.ts";
-import type { Durability } from "./journal.ts";
+import { type DataSide, type DataState, newState } from "./data-side.ts";
 import type { TreeData } from "./keep.ts";
-import type { OpenFile, OpenFiles } from "./open-files.ts";
+import type { OpenFile } from "./open-files.ts";
 import { Ranges } from "./ranges.ts";
-
-/** What the data files of a tree need of its keep. */
-export interface DataSide {
-  host: Host;
-  files: OpenFiles;
-  durability: Durability;
-  /** The tree's, and the one in it with the data files; that one is made with the first file. */
-  treeFolder: string;
-  folder: string;
-  /** Sequence of the journal's batch under way. */
-  sequence(): number;
-  /** Entries that the tree has logged so far. */
-  entries(): number;
-  /** There is something to do for durable(). */
-  waits(): void;
-  logCut(ino: Ino, size: number): void;
-  logSynced(synced: Synced): void;
-}
-
-/** What was logged of the inode's data up to entry `upTo` is in its file, but for what `cut` says. */
-export interface Synced {
-  ino: Ino;
-  upTo: number;
-  cut: Cut | undefined;
-}
-
-/** What is special about a data file at the moment. */
-interface State {
-  readonly ino: Ino;
-  /** Written to since the last fdatasync began. */
-  isDirty: boolean;
-  /** Written, and neither synced nor logged. */
-  loose: Ranges;
-  /** The last entry of the journal that a replay would do again to the file, and the one up to which none would be. */
-  loggedAt: number;
-  syncedUpTo: number;
-  cut: Cut | undefined;
-  /** When it was last seen to have no name but ours. */
-  ownedAt: number;
-  copying: Promise<void> | undefined;
-  /** An fdatasync failed: what the kernel still holds cannot be known. The journal can. */
-  isSuspect: boolean;
-  /** Its inode is gone. */
-  isGone: boolean;
-}
 
 /** Larger ones are read beside this thread, even if they are warm. */
 const MOST_AT_ONCE = 1 << 20;
@@ -62,9 +16,9 @@ export class DataFiles implements TreeData {
   readonly #side: DataSide;
   /** Inodes that have a file. */
   readonly #known: Set<Ino>;
-  readonly #states = new Map<Ino, State>();
+  readonly #states = new Map<Ino, DataState>();
   readonly #removals: { ino: Ino; sequence: number }[] = [];
-  readonly #cuts = new Set<State>();
+  readonly #cuts = new Set<DataState>();
   /** Grows with each snapshot: before the next write to a file it is looked at whether a snapshot shares it. */
   #sharedAt = 1;
   #newNames = 0;
@@ -99,21 +53,10 @@ export class DataFiles implements TreeData {
     return join(this.#side.folder, String(ino));
   }
 
-  #state(ino: Ino): State {
+  #state(ino: Ino): DataState {
     let state = this.#states.get(ino);
     if (!state) {
-      state = {
-        ino,
-        isDirty: false,
-        loose: new Ranges(),
-        loggedAt: 0,
-        syncedUpTo: 0,
-        cut: undefined,
-        ownedAt: this.#known.has(ino) ? 0 : this.#sharedAt,
-        copying: undefined,
-        isSuspect: false,
-        isGone: false,
-      };
+      state = newState(ino, this.#known.has(ino) ? 0 : this.#sharedAt);
       this.#states.set(ino, state);
     }
     return state;
@@ -167,7 +110,7 @@ export class DataFiles implements TreeData {
     return state.copying;
   }
 
-  async #copy(state: State, open: OpenFile): Promise<void> {
+  async #copy(state: DataState, open: OpenFile): Promise<void> {
     const { host, files } = this.#side;
     const path = this.path(state.ino);
     const since = this.#sharedAt;
@@ -190,7 +133,7 @@ export class DataFiles implements TreeData {
     open.warm.add(offset, from.length);
   }
 
-  #forWriting(state: State): OpenFile {
+  #forWriting(state: DataState): OpenFile {
     const { ino } = state;
     const open = this.#open(ino);
     if (!open) {
@@ -251,7 +194,7 @@ export class DataFiles implements TreeData {
     if (synced.cut) state.loggedAt = this.#side.entries(); // that would be done again, too
   }
 
-  #isLogged({ loggedAt, syncedUpTo }: State): boolean {
+  #isLogged({ loggedAt, syncedUpTo }: DataState): boolean {
     return loggedAt > Math.max(syncedUpTo, this.#checkpointed);
   }
 
@@ -265,7 +208,7 @@ export class DataFiles implements TreeData {
     }
   }
 
-  async #syncFile(state: State): Promise<void> {
+  async #syncFile(state: DataState): Promise<void> {
     if (state.isSuspect)
       throw new BrambleError("DISK_IO", `${this.path(state.ino)} could not be made durable before`, {
         hint: "look after the disk; nothing that was promised is lost, the journal has it",
@@ -333,7 +276,7 @@ export class DataFiles implements TreeData {
     this.#states.delete(ino);
   }
 
-  #performCut(state: State): boolean {
+  #performCut(state: DataState): boolean {
     const open = this.#open(state.ino);
     if (open && state.cut && !state.cut.perform(open.file)) return false;
     state.isDirty = true;

@@ -1,9 +1,16 @@
 import { BrambleError } from "../../base/errors.ts";
 import { hostError } from "../clones/host-file.ts";
 import { readHeader } from "./checkpoint.ts";
-import type { Host } from "./host.ts";
-import type { Durability, Journal } from "./journal.ts";
-import { type CutTail, type KeptRun, runsOfTree, type Scanned } from "./journal-scan.ts";
+import {
+  type Entry,
+  type HouseSettings,
+  NO_RUNS,
+  newEntry,
+  oldestOf,
+  type TreeFacts,
+} from "./house-entry.ts";
+import type { Journal } from "./journal.ts";
+import { type CutTail, runsOfTree, type Scanned } from "./journal-scan.ts";
 import { OpenFiles } from "./open-files.ts";
 import {
   dropSnapshot,
@@ -25,58 +32,8 @@ import {
   treeFolder,
   treeIds,
 } from "./tree-folder.ts";
-import { checkpointTree, type Hot, type HouseTree, loadTree, type TreeStand } from "./tree-hot.ts";
+import { checkpointTree, type Hot, type HouseTree, loadTree } from "./tree-hot.ts";
 import type { KeepGround, TreeKeep } from "./tree-keep.ts";
-
-export interface HouseSettings<T extends HouseTree> {
-  host: Host;
-  /** Of all trees. Nobody else uses it: the data folder's lock. */
-  folder: string;
-  durability: Durability;
-  build(stand: TreeStand): T | Promise<T>;
-  /** Milliseconds since 1970, for people. */
-  nowMs(): number;
-  /** What failed where nobody asked. It is tried again. */
-  trouble(error: BrambleError): void;
-  segmentBytes?: number;
-  /** Descriptors of data files. */
-  mostOpen?: number;
-}
-
-/** What is known of a tree. */
-export interface TreeFacts {
-  id: string;
-  /** sha256 of the image that it stands on. */
-  image: string;
-  quota?: number;
-  /** Bytes of its own. */
-  ownBytes: number;
-  /** Inodes of its own, or changed. */
-  inodes: number;
-  /** Another one after each reset and rollback. */
-  generation: number;
-  isInMemory: boolean;
-}
-
-/** A tree that the house knows. */
-export interface Entry<T extends HouseTree> {
-  readonly id: string;
-  hot: Hot<T> | undefined;
-  /** Verbs, one after the other. */
-  turn: Promise<unknown>;
-  /** A verb is at work that changes what `hot` is. */
-  isChanging: boolean;
-  isRemoved: boolean;
-  /** What the journal had of it when the house was opened, and nobody has read yet. */
-  runs: readonly KeptRun[];
-  usedAt: number;
-}
-
-/** Sequence of the first batch with something of the tree that is in no checkpoint. */
-export const oldestOf = <T extends HouseTree>({ hot, runs }: Entry<T>): number | undefined =>
-  hot ? hot.keep.oldest : runs[0]?.sequence;
-
-const NO_RUNS: readonly KeptRun[] = [];
 
 /** All trees of a server. Those that are used are in memory; what the others cost is a name. */
 export class House<T extends HouseTree> {
@@ -104,15 +61,7 @@ export class House<T extends HouseTree> {
   }
 
   #add(id: string): Entry<T> {
-    const entry: Entry<T> = {
-      id,
-      hot: undefined,
-      turn: Promise.resolve(),
-      isChanging: false,
-      isRemoved: false,
-      runs: NO_RUNS,
-      usedAt: 0,
-    };
+    const entry = newEntry<T>(id);
     this.entries.set(id, entry);
     return entry;
   }

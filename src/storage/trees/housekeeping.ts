@@ -1,5 +1,6 @@
 import { hostError } from "../clones/host-file.ts";
-import { type House, oldestOf } from "./house.ts";
+import type { House } from "./house.ts";
+import { oldestOf } from "./house-entry.ts";
 import type { HouseTree } from "./tree-hot.ts";
 
 export interface KeepingLimits {

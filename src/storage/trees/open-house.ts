@@ -1,4 +1,5 @@
-import { House, type HouseSettings } from "./house.ts";
+import { House } from "./house.ts";
+import type { HouseSettings } from "./house-entry.ts";
 import { Housekeeping, type KeepingLimits, LIMITS, realTimer, type Timer } from "./housekeeping.ts";
 import { openJournal } from "./journal.ts";
 import { sweepFolder } from "./tree-folder.ts";

@@ -1,7 +1,8 @@
 import { BrambleError } from "../../base/errors.ts";
 import type { Ino } from "../../wire/nfs/tree.ts";
 import { decodeChange, type TreeChange } from "./changes.ts";
-import type { DataFiles, Synced } from "./data-files.ts";
+import type { DataFiles } from "./data-files.ts";
+import type { Synced } from "./data-side.ts";
 import type { Host, TreeFile } from "./host.ts";
 import { ENTRY, type EntryKind, entriesOf, type Owner } from "./journal-format.ts";
 import { type KeptRun, segmentPath } from "./journal-scan.ts";
@@ -16,6 +17,9 @@ export interface Replay {
   owner: Owner;
   runs: readonly KeptRun[];
 }
+
+/** So many entries are done without a stop: other trees want to be served. */
+const MOST_AT_ONCE = 256;
 
 interface Entry {
   number: number;
@@ -41,6 +45,7 @@ export async function replay(
   const isDue = (ino: Ino, number: number) => number > (synced.get(ino)?.upTo ?? 0);
   for (const { number, kind, bytes } of entries(from, after)) {
     owner.entries = number;
+    if (number % MOST_AT_ONCE === 0) await new Promise((next) => setImmediate(next));
     if (kind === ENTRY.cut) {
       const { ino, cut } = decodeCut(bytes);
       if (isDue(ino, number)) await data.redoCut(ino, cut);

@@ -2,7 +2,7 @@ import { performance } from "node:perf_hooks";
 import type { BrambleError } from "../../base/errors.ts";
 import type { Time } from "../../wire/nfs/tree.ts";
 import { theHost } from "./host.ts";
-import type { TreeFacts } from "./house.ts";
+import type { TreeFacts } from "./house-entry.ts";
 import type { KeepingLimits } from "./housekeeping.ts";
 import type { Durability } from "./journal.ts";
 import type { CutTail } from "./journal-scan.ts";

@@ -201,12 +201,25 @@ export class World {
         const stable = die.oneIn(2) ? STABLE.fileSync : STABLE.unstable;
         this.told.push(`  write ${first}+${count} = ${value} ${stable}`);
         const answer = tree.write(ROOT, file.ino, first * SECTOR, bytes, stable);
-        file.write(first, count, value); // also a refused one may have written a part
         const done = await this.#may(answer);
+        if (!done) {
+          await this.#lookAgain(tree, file, first, count);
+          return nothing;
+        }
+        file.write(first, count, value);
         const indices = Array.from({ length: count }, (_, i) => first + i);
-        return done && done.committed !== STABLE.unstable ? file.mark(indices) : nothing;
+        return done.committed === STABLE.unstable ? nothing : file.mark(indices);
       }
     }
+  }
+
+  /** A write that was refused may have written a part. */
+  async #lookAgain(tree: NodeTree, file: FileModel, first: number, count: number): Promise<void> {
+    const bytes = new Uint8Array(count * SECTOR);
+    await tree.read(ROOT, file.ino, first * SECTOR, bytes);
+    const words = new Uint32Array(bytes.buffer);
+    for (let i = 0; i < count; i++)
+      if ((first + i) * SECTOR < file.size.now) file.sector(first + i).set(words[(i * SECTOR) / 4] as number);
   }
 
   async #may<A extends object>(soon: Soon<A>): Promise<A | undefined> {

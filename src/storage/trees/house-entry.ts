@@ -1,0 +1,65 @@
+import type { BrambleError } from "../../base/errors.ts";
+import type { Host } from "./host.ts";
+import type { Durability } from "./journal.ts";
+import type { KeptRun } from "./journal-scan.ts";
+import type { Hot, HouseTree, TreeStand } from "./tree-hot.ts";
+
+export interface HouseSettings<T extends HouseTree> {
+  host: Host;
+  /** Of all trees. Nobody else uses it: the data folder's lock. */
+  folder: string;
+  durability: Durability;
+  build(stand: TreeStand): T | Promise<T>;
+  /** Milliseconds since 1970, for people. */
+  nowMs(): number;
+  /** What failed where nobody asked. It is tried again. */
+  trouble(error: BrambleError): void;
+  segmentBytes?: number;
+  /** Descriptors of data files. */
+  mostOpen?: number;
+}
+
+/** What is known of a tree. */
+export interface TreeFacts {
+  id: string;
+  /** sha256 of the image that it stands on. */
+  image: string;
+  quota?: number;
+  /** Bytes of its own. */
+  ownBytes: number;
+  /** Inodes of its own, or changed. */
+  inodes: number;
+  /** Another one after each reset and rollback. */
+  generation: number;
+  isInMemory: boolean;
+}
+
+/** A tree that the house knows. */
+export interface Entry<T extends HouseTree> {
+  readonly id: string;
+  hot: Hot<T> | undefined;
+  /** Verbs, one after the other. */
+  turn: Promise<unknown>;
+  /** A verb is at work that changes what `hot` is. */
+  isChanging: boolean;
+  isRemoved: boolean;
+  /** What the journal had of it when the house was opened, and nobody has read yet. */
+  runs: readonly KeptRun[];
+  usedAt: number;
+}
+
+/** Sequence of the first batch with something of the tree that is in no checkpoint. */
+export const oldestOf = <T extends HouseTree>({ hot, runs }: Entry<T>): number | undefined =>
+  hot ? hot.keep.oldest : runs[0]?.sequence;
+
+export const NO_RUNS: readonly KeptRun[] = [];
+
+export const newEntry = <T extends HouseTree>(id: string): Entry<T> => ({
+  id,
+  hot: undefined,
+  turn: Promise.resolve(),
+  isChanging: false,
+  isRemoved: false,
+  runs: NO_RUNS,
+  usedAt: 0,
+});
