@@ -37,6 +37,7 @@ export function rootImage(t: TestContext): Buffer | undefined {
   if (made) return made;
   const path = make(t, folder(t), "16M", ["-t", "ext4", "-b", "4096"]);
   run("debugfs", ["-w", "-R", "ea_set etc/big security.capability hello", path]);
+  run("debugfs", ["-w", "-R", "ea_set etc/big user.kept yes", path]);
   made = fs.readFileSync(path);
   return made;
 }

@@ -28,7 +28,7 @@ export interface Owner {
 
 export interface InsideFile extends FileBytes {
   readonly ino: Ino;
-  /** As the image has it: nothing in it was ever written. */
+  /** Its bytes are the image's. */
   readonly untouched: boolean;
 }
 
@@ -80,7 +80,7 @@ export class Inside {
     return {
       ino,
       size,
-      untouched: ino < OWN_INO && inode.limit === size && !this.#ground.upper.maps.get(ino)?.count,
+      untouched: this.#isUntouched(inode),
       read: async (into, offset) => {
         const now = await whenWarm(() => this.#ground.inode(ino));
         if (!now || offset + into.length > now.size)
@@ -90,9 +90,20 @@ export class Inside {
     };
   }
 
-  /** Of the image's inodes; own ones have none. */
+  #isUntouched({ ino, size, limit }: Inode): boolean {
+    return ino < OWN_INO && limit === size && !this.#ground.upper.maps.get(ino)?.count;
+  }
+
+  /** Those of the image's inodes; own ones have none. Capabilities are gone where Linux takes them: when a file is written to or changes hands. */
   async xattrs(ino: Ino): Promise<Map<string, Uint8Array>> {
-    return ino < OWN_INO ? this.#ground.lower.xattrs(ino) : new Map();
+    if (ino >= OWN_INO) return new Map();
+    const { lower } = this.#ground;
+    const found = await lower.xattrs(ino);
+    const [now, was] = await whenWarm(() => [this.#ground.inode(ino), lower.inode(ino)]);
+    const same = now && was && now.uid === was.uid && now.gid === was.gid;
+    const whole = now && (now.kind !== FILE_KIND.file || (this.#isUntouched(now) && now.size === was?.size));
+    if (!same || !whole) found.delete("security.capability");
+    return found;
   }
 
   /** A file with these bytes in the place of what is there; a regular file stays the inode that it is. Folders above are made. */

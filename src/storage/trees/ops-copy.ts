@@ -5,7 +5,7 @@ import type { Ground } from "./ops-ground.ts";
 /** Blocks that were read for operations that wait for them, until those come again for them. */
 const fetched = new WeakMap<Ground, Map<string, Uint8Array>>();
 /** Nobody may have come for the oldest of so many. */
-const MAX_FETCHED = 1024;
+const MAX_FETCHED = 64;
 
 /** The image's bytes of a block, zeros from the limit on; the caller's own. Throws Cold. */
 export function copyBlock(ground: Ground, inode: Inode, offset: number): Uint8Array {

@@ -6,7 +6,7 @@ export const READ = 4;
 export const WRITE = 2;
 export const EXECUTE = 1;
 
-export const SETUID = 0o4000;
+const SETUID = 0o4000;
 export const SETGID = 0o2000;
 const STICKY = 0o1000;
 const GROUP_EXECUTE = 0o010;

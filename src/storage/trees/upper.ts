@@ -5,8 +5,13 @@ import { BLOCK, copyOf, type Inode, type TreeChange } from "./changes.ts";
 import { Blocks } from "./upper-blocks.ts";
 import { Entries, OWN_COOKIE } from "./upper-entries.ts";
 
-/** Own inodes are numbered from here on. */
+/** Inodes of the image are below. */
 export const OWN_INO = 2 ** 32;
+/**
+ * The first own one. Clients that have 32 bits for a number (nfs.enable_ino64=0, for old 32-bit programs) fold the upper half into the lower one: from
+ * here on that meets no inode of the image, so that no two files look like one.
+ */
+const FIRST_INO = OWN_INO + 2 ** 31;
 
 /** What was written to a file and is not in the log yet: unstable writes before their COMMIT. */
 export interface Pending {
@@ -36,7 +41,7 @@ export class Upper {
   readonly entries = new Map<Ino, Entries>();
   readonly maps = new Map<Ino, Blocks>();
   readonly pending = new Map<Ino, Pending>();
-  nextIno = OWN_INO;
+  nextIno = FIRST_INO;
   nextCookie = OWN_COOKIE;
   #blocks = 0;
   #names = 0;
