@@ -48,5 +48,14 @@ export const board = (model: string | undefined): string =>
   model === undefined ? "unknown" : /^(\d|CM|Zero|A|B)/.test(model) ? `Pi ${model}` : model;
 
 /** A key that sorts as people count: pi-2 before pi-10. */
-export const naturalKey = (text: string): string =>
-  text.toLowerCase().replace(/\d+/g, (digits) => digits.padStart(12, "0"));
+export function naturalKey(text: string): string {
+  let key = keys.get(text);
+  if (key !== undefined) return key;
+  key = text.toLowerCase().replace(/\d+/g, (digits) => digits.padStart(12, "0"));
+  if (keys.size > MOST_KEYS) keys.clear();
+  keys.set(text, key);
+  return key;
+}
+/** Sorting asks for the same ones again and again. */
+const keys = new Map<string, string>();
+const MOST_KEYS = 50_000;

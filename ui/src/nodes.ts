@@ -10,17 +10,8 @@ export const nodes = signal<ReadonlyMap<string, NodeView>>(new Map());
 export const nodesLoaded = signal(false);
 export const nodesProblem = signal<Problem | undefined>(undefined);
 
-const keys = new Map<string, string>();
-const keyOf = (name: string): string => {
-  let key = keys.get(name);
-  if (key === undefined) {
-    key = naturalKey(name);
-    keys.set(name, key);
-  }
-  return key;
-};
 export const byName = (a: NodeView, b: NodeView): number => {
-  const [one, other] = [keyOf(a.name), keyOf(b.name)];
+  const [one, other] = [naturalKey(a.name), naturalKey(b.name)];
   return one < other ? -1 : one > other ? 1 : 0;
 };
 export const nodeList = computed(() => [...nodes.value.values()].sort(byName));

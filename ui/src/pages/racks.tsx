@@ -1,6 +1,6 @@
 // Where boards stand: a drawing of each rack, a cell for each slot, in the colour of how its node stands.
 import { useComputed } from "@preact/signals";
-import { useMemo } from "preact/hooks";
+import { useEffect, useMemo, useState } from "preact/hooks";
 import type { NodeView } from "../../../src/api/contract.ts";
 import { ask, entry, whyNot } from "../actions/action.ts";
 import { addPool, importPlaces, removePool, setPool } from "../actions/model.ts";
@@ -59,6 +59,7 @@ export function racksOf(nodes: readonly NodeView[]): Rack[] {
 
 export function Racks() {
   const racks = useComputed(() => racksOf(nodeList.value)).value;
+  const drawn = useSlices(racks.length);
   const placeless = nodeList.value.filter((node) => node.place?.rack === undefined).length;
   const wish = importPlaces();
   return (
@@ -93,7 +94,7 @@ export function Racks() {
       )}
       {racks.length > 0 && <Legend />}
       <div class="racks">
-        {racks.map((rack) => (
+        {racks.slice(0, drawn).map((rack) => (
           <OneRack key={rack.key} rack={rack} />
         ))}
       </div>
@@ -101,6 +102,19 @@ export function Racks() {
     </>
   );
 }
+
+/** How many of `all` are drawn now: some more in each turn of the page's thread, so that none takes long. */
+function useSlices(all: number): number {
+  const [drawn, draw] = useState(AT_ONCE);
+  useEffect(() => {
+    if (drawn >= all) return undefined;
+    const timer = setTimeout(() => draw(drawn + AT_ONCE));
+    return () => clearTimeout(timer);
+  }, [drawn, all]);
+  return drawn;
+}
+/** Racks of 200 boards and more. */
+const AT_ONCE = 2;
 
 const Legend = () => (
   <p class="legend small" aria-hidden="true">
