@@ -8,6 +8,7 @@ import { XdrReader, type XdrWriter } from "../wire/xdr.ts";
 import { AUTH_NONE, encodeCall, fragments, RpcClient, RpcRefusal } from "./nfs-client-rpc-testing.ts";
 import { args } from "./nfs-client-testing.ts";
 import { mounted, PATH } from "./nfs-testing.ts";
+import { deferred } from "./throttle.ts";
 
 /** Calls by datagrams; the results, after an accepted head. */
 function caller(t: TestContext, port: number) {
@@ -56,6 +57,37 @@ test("nothing is changed by datagrams: their address proves nothing", async (t) 
   const write = await call(100003, 3, 7, (w) => w.opaque(root).u64(0).u32(0).u32(0).u32(0));
   assert.equal(write.u32(), STATUS.ROFS);
   assert.equal(tree.settles.count, 0);
+});
+
+test("drop() waits for datagrams that are in the tree, too", async (t) => {
+  const gate = deferred();
+  let inside = () => {};
+  const entered = new Promise<void>((resolve) => {
+    inside = resolve;
+  });
+  const { client, root, port, server } = await mounted(t, {
+    udp: true,
+    hooks: {
+      before(what) {
+        if (what !== "read") return undefined;
+        inside();
+        return gate.promise;
+      },
+    },
+  });
+  const { fh } = await client.create(root, "file");
+  const reply = caller(t, port)(100003, 3, 6, (w) => w.opaque(fh).u64(0).u32(10));
+  await entered;
+  let dropped = false;
+  const drop = server.drop(7, "the node boots again").then(() => {
+    dropped = true;
+  });
+  await client.rpc.end();
+  await new Promise(setImmediate);
+  assert.equal(dropped, false);
+  gate.resolve();
+  await drop;
+  assert.equal((await reply).u32(), 0);
 });
 
 test("datagrams of nonsense are not answered, and those after them are", async (t) => {
