@@ -73,6 +73,13 @@ let closing = false;
 const closers: (() => Promise<void>)[] = [];
 const inside = async (id: string) => (await (await opening).tree(id)).inside;
 
+/** The boot before has left files that were open and removed (.nfs…): nobody has them open any more. */
+async function sweep(id: string): Promise<void> {
+  const tree = await (await opening).tree(id);
+  await tree.inside.sweep();
+  await tree.settled();
+}
+
 const handlers = {
   ping: () => true,
   async listenNfs({ host, port: wanted, privileged, udp, rpcbind }: Args<"listenNfs">) {
@@ -122,7 +129,11 @@ const handlers = {
     await tree.settled();
   },
   ...treeVerbs({ trees: () => opening, lower: images.lower, isUsed: (id) => desk.isUsed(id), folder }),
-  bind: (binding: Binding) => desk.bind(binding),
+  async bind(binding: Binding) {
+    const answer = await desk.bind(binding);
+    if (answer.ended) await sweep(binding.id);
+    return answer;
+  },
   unbind: ({ id, why }: Args<"unbind">) => desk.unbind(id, why),
   async close() {
     closing = true; // that we stop is no news of a node

@@ -163,6 +163,36 @@ test("after a kill a file that grows shows zeros, not what an unstable write has
   assert.equal((tree.getattr(ino) as Attributes).size, 9100);
 });
 
+test("after a kill a file that is appended to behind its end shows zeros in between", async () => {
+  const { keep, ino, write } = withFile();
+  write(0, 100);
+  write(100, 9000, "unstable");
+  keep.killed();
+  const again = memoryTree(undefined, keep).tree;
+  again.write(root, ino, 3000, Uint8Array.of(1), STABLE.fileSync);
+  const bytes = new Uint8Array(3001);
+  await again.read(root, ino, 0, bytes);
+  const wanted = new Uint8Array(3001).fill(7, 0, 100);
+  wanted[3000] = 1;
+  assert.ok(Buffer.from(bytes).equals(wanted));
+});
+
+test("after a kill a hole stays empty around what is written into it", async () => {
+  const { keep, ino, write, tree } = withFile();
+  tree.setattr(root, ino, { size: 40_000 });
+  write(0, 30_000, "unstable");
+  keep.killed();
+  const again = memoryTree(undefined, keep).tree;
+  const wanted = new Uint8Array(40_000);
+  for (const at of [5000, 12_288, 20_479]) {
+    again.write(root, ino, at, Uint8Array.of(1), STABLE.fileSync);
+    wanted[at] = 1;
+  }
+  const bytes = new Uint8Array(40_000);
+  await again.read(root, ino, 0, bytes);
+  assert.ok(Buffer.from(bytes).equals(wanted));
+});
+
 test("a hole takes no space and reads as zeros; what is cut off gives its space back", () => {
   const { tree, ino, get, write, upper } = withFile();
   write(10_000_000, 5000);
