@@ -19,13 +19,15 @@ export interface Neighbour {
   connections: number;
   /** Bytes that they hold. */
   load: number;
+  /** Large records that have come in part. */
+  largeRecords: number;
 }
 
 /** What a connection needs from its server. */
 export interface House {
   readonly desk: Desk;
   readonly slabs: Slabs;
-  readonly records: RecordPool;
+  records(neighbour: Neighbour): RecordPool;
   readonly limits: NfsLimits;
   /** Where all connections receive: what came is done with, or copied, before anybody receives again. */
   readonly receive: Uint8Array;
@@ -78,7 +80,7 @@ export class Connection implements Line {
     this.#house = house;
     this.now = new Outbox(house.slabs);
     this.held = new Outbox(house.slabs);
-    this.#records = new Records(house.records, MOST_RECORD);
+    this.#records = new Records(house.records(neighbour), MOST_RECORD);
     this.#socket = receiveInto(accepted, {
       buffer: () => this.#buffer(),
       bytes: (chunk) => this.#receive(chunk),

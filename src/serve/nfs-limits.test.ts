@@ -138,6 +138,29 @@ test("large writes arrive whole, in whatever pieces, one after the other", async
   assert.ok((await client.readAll(fh)).equals(data));
 });
 
+test("an address that leaves many large records unfinished keeps nobody else from writing", async (t) => {
+  const { client, root, connect: open } = await mounted(t, { limits: { serverBytes: 64 * MIB } });
+  const { fh } = await client.create(root, "file");
+  const record = fragments(
+    call(1, 7, (w) => w.opaque(fh).u64(0).u32(MIB).u32(0).opaque(new Uint8Array(MIB))),
+  );
+  const others = await Promise.all(Array.from({ length: 40 }, () => open({ localAddress: "127.0.0.6" })));
+  for (const other of others) other.rpc.socket.write(record.subarray(0, 100_000));
+  await Promise.all(
+    others.map(
+      (other) => new Promise((done) => other.rpc.socket.write(record.subarray(100_000, 200_000), done)),
+    ),
+  );
+  for (let i = 0; i < 20; i++) assert.equal((await client.write(fh, 0, new Uint8Array(MIB), 0)).count, MIB);
+  for (const other of others.slice(0, 30)) other.close();
+  const last = others.slice(30).map((other) => {
+    const reply = other.rpc.expect(1);
+    other.rpc.socket.write(record.subarray(200_000));
+    return reply;
+  });
+  for (const reply of await Promise.all(last)) assert.equal(reply[3], 0);
+});
+
 test("a record that announces 1 GB ends the connection before a byte of it was kept", async (t) => {
   const { port, event } = await house(t);
   const before = process.memoryUsage().arrayBuffers;

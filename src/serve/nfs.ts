@@ -10,7 +10,7 @@ import type { NfsTree } from "../wire/nfs/tree.ts";
 import type { Mapping } from "../wire/portmap/portmap.ts";
 import { Connection, type House, HUNG_UP, type Neighbour } from "./nfs-connection.ts";
 import { Desk } from "./nfs-desk.ts";
-import { LIMITS, recordPool, watchStalls } from "./nfs-house.ts";
+import { LIMITS, recordPools, watchStalls } from "./nfs-house.ts";
 import { serveRpcbind } from "./nfs-rpcbind.ts";
 import { serveNfsUdp } from "./nfs-udp.ts";
 import { Slabs } from "./outbox.ts";
@@ -118,7 +118,7 @@ export async function serveNfs(options: NfsOptions): Promise<NfsServer> {
   const house: House = {
     desk,
     slabs: new Slabs(...SLABS),
-    records: recordPool(limits.serverBytes, () => house.released()),
+    records: recordPools(limits.serverBytes / 2, () => house.released()),
     limits,
     receive,
     head: receive.subarray(0, HEAD),
@@ -152,7 +152,7 @@ export async function serveNfs(options: NfsOptions): Promise<NfsServer> {
 
   const welcome = (socket: Socket) => {
     const client = clientOf(socket);
-    const neighbour = neighbours.get(client.address) ?? { connections: 0, load: 0 };
+    const neighbour = neighbours.get(client.address) ?? { connections: 0, load: 0, largeRecords: 0 };
     if (connections.size >= limits.connections || neighbour.connections >= limits.connectionsPerAddress) {
       tell({ kind: "refused", client, why: "too many connections" });
       socket.destroy();
