@@ -1,7 +1,16 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { after, type TestContext, test } from "node:test";
@@ -190,7 +199,10 @@ test("addImage() says what is wrong with a source or a name before it reads anyt
     addImage({ data, source: join(folder, "none.img") }),
     fails("FILE_UNKNOWN", /none.img/),
   );
-  await assert.rejects(addImage({ data, source: folder }), fails("BAD_INPUT", /no regular file/));
+  const nothing = join(folder, "nothing");
+  mkdirSync(nothing);
+  await assert.rejects(addImage({ data, source: nothing }), fails("IMAGE_DAMAGED", /no system/));
+  await assert.rejects(addImage({ data, source: "/dev/null" }), fails("BAD_INPUT", /no regular file/));
   await assert.rejects(addImage({ data, source: "ftp://host/x.img" }), fails("BAD_INPUT", /ftp/));
   for (const name of ["Big:1", "a b", "x:", ":1", "../x:1", "x:../1", ""]) {
     await assert.rejects(addImage({ data, source: card, name }), fails("BAD_INPUT", /no image name/));

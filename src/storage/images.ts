@@ -1,16 +1,18 @@
 import { rm } from "node:fs/promises";
 import { BrambleError } from "../base/errors.ts";
 import { syncFolder } from "./images/durable.ts";
+import { importFolder, isFolder } from "./images/from-folder.ts";
 import { type AddOptions, importImage } from "./images/import.ts";
 import { imagesFolder } from "./images/incoming.ts";
 import { type ImageManifest, imageFile, manifestFile, readManifests } from "./images/manifest.ts";
 
 /**
- * Brings a disk image into the data folder: `source` is a path or an http(s) URL, packed or not. The same bytes again give the
+ * Brings a disk image into the data folder: `source` is a path or an http(s) URL, packed or not; also a system as a tar file, or a folder. The same bytes again give the
  * image that is there, under the new name too if one was asked for. Nothing half is ever listed, whenever the process dies.
  * Throws FILE_UNKNOWN, BAD_INPUT, DOWNLOAD_FAILED, IMAGE_DAMAGED, IMAGE_CHECKSUM, IMAGE_NAME_TAKEN, DISK_FULL, CANCELLED.
  */
-export const addImage = (options: AddOptions): Promise<ImageManifest> => importImage(options);
+export const addImage = async (options: AddOptions): Promise<ImageManifest> =>
+  (await isFolder(options.source)) ? importFolder(options) : importImage(options);
 
 /** All images, newest first. */
 export const listImages = (data: string): Promise<ImageManifest[]> => readManifests(data);

@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
 import { type Command, Option } from "commander";
 import pc from "picocolors";
-import type { CloneView, ExportFormat, PromotedView } from "../../api/contract.ts";
+import type { CloneView, DiffView, ExportFormat, PromotedView } from "../../api/contract.ts";
 import { parseSize } from "../../fleet/disk-settings.ts";
 import { ago, bytes, clock, show, table } from "./print.ts";
 import { long } from "./progress.ts";
@@ -87,6 +87,15 @@ function snapshots(clone: Command): void {
       );
     });
   clone
+    .command("diff <node>")
+    .description("what a node with an NFS root has changed of its image: files, sizes")
+    .option("--snapshot <name>", "as it was then")
+    .action(async (node: string, given: { snapshot?: string }, command: Command) => {
+      const options = globals(command);
+      const diff = await withCommands(options, (commands) => commands.diffClone({ node, ...given }));
+      show(options.output, diff, () => diffLines(diff));
+    });
+  clone
     .command("drop <node> <snapshot>")
     .description("forget a snapshot; the node's disk stays as it is")
     .action(async (node: string, snapshot: string, _, command: Command) => {
@@ -150,12 +159,13 @@ function changing(clone: Command): void {
 function longOnes(clone: Command): void {
   clone
     .command("export <node> <file>")
-    .description("a node's disk as one file, while it runs or not")
+    .description("a node's disk as one file, while it runs or not; of an NFS root a tar file")
     .addOption(
       new Option("--format <format>", "default: by the file's ending, else raw").choices([
         "raw",
         "qcow2",
         "xz",
+        "tar",
       ]),
     )
     .option("--snapshot <name>", "as it was then")
@@ -213,7 +223,7 @@ function longOnes(clone: Command): void {
 }
 
 const formatOf = (file: string): ExportFormat =>
-  file.endsWith(".qcow2") ? "qcow2" : file.endsWith(".xz") ? "xz" : "raw";
+  file.endsWith(".qcow2") ? "qcow2" : file.endsWith(".xz") ? "xz" : file.endsWith(".tar") ? "tar" : "raw";
 
 const quotaWords = ({ quota, ownBytes, sharedBytes }: CloneView): string => {
   if (quota === undefined) return "-";
@@ -226,17 +236,42 @@ function cloneLines(one: CloneView): string {
   const { snapshots: count } = one;
   return [
     `${pc.bold(one.node)} over ${one.image}, made ${ago(one.createdMs)}${one.ephemeral ? ", for one boot" : ""}`,
-    `  ${bytes(one.size)}, of which ${bytes(one.ownBytes)} are its own`,
+    one.kind === "tree"
+      ? `  files over NFS; ${bytes(one.ownBytes)} are its own`
+      : `  ${bytes(one.size)}, of which ${bytes(one.ownBytes)} are its own`,
     ...(count > 0
       ? [`  ${count} ${count === 1 ? "snapshot holds" : "snapshots hold"} ${bytes(one.sharedBytes)}`]
       : []),
     ...(one.quota === undefined ? [] : [`  quota ${quotaWords(one)}`]),
     `  ${one.path}`,
     pc.dim(
-      one.inUse
-        ? "  open now; for a copy: bramble clone export"
-        : "  qemu-img reads it while the node is off; for other tools: bramble clone serve",
+      one.kind === "tree"
+        ? "  what it has changed: bramble clone diff; a copy: bramble clone export NODE FILE.tar"
+        : one.inUse
+          ? "  open now; for a copy: bramble clone export"
+          : "  qemu-img reads it while the node is off; for other tools: bramble clone serve",
     ),
+  ].join("\n");
+}
+
+const SIGNS: Record<DiffView["entries"][number]["what"], string> = {
+  ...{ added: "+", changed: "~", attributes: "=", removed: "-" },
+};
+
+function diffLines({ node, image, entries, totals }: DiffView): string {
+  const { added, changed, attributes, removed } = totals;
+  const all = added + changed + attributes + removed;
+  if (all === 0) return `${node} has changed nothing of ${image}.`;
+  const sizes = ({ what, kind, size, before }: DiffView["entries"][number]) => {
+    if (kind !== "file") return [kind, ""];
+    if (what === "removed") return ["", bytes(before)];
+    return [bytes(size), what === "changed" ? bytes(before) : ""];
+  };
+  const rows = entries.map((one) => [SIGNS[one.what], one.path, ...sizes(one)]);
+  return [
+    table(["", "FILE", "SIZE", "IN THE IMAGE"], rows),
+    ...(all > entries.length ? [pc.yellow(`… and ${all - entries.length} more`)] : []),
+    `${node} over ${image}: ${added} added, ${changed} changed (${bytes(totals.bytes)} in both), ${attributes} with another owner, mode or target, ${removed} removed`,
   ].join("\n");
 }
 

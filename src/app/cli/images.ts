@@ -16,7 +16,9 @@ export function imageCommands(program: Command): void {
 
   image
     .command("add <file-or-url>")
-    .description("import .img, .img.xz, .zst, .gz or .zip; an interrupted download goes on where it stopped")
+    .description(
+      "import .img, .img.xz, .zst, .gz or .zip, or a system as .tar or folder; an interrupted download goes on where it stopped",
+    )
     .option("--name <name:version>", "how to call it; default: from the file's name")
     .option("--sha256 <hash>", "of the file or of the raw image: anything else is refused")
     .action(async (source: string, given: { name?: string; sha256?: string }, command: Command) => {

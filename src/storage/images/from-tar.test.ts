@@ -1,8 +1,10 @@
 // Disk images made of tar files, looked at by e2fsck, debugfs, mtools and our own readers.
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import * as fs from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { gzipSync } from "node:zlib";
 import { scratch } from "../../../test/readers.ts";
 import { needs, run } from "../../../test/tools.ts";
 import { concat } from "../../base/bytes.ts";
@@ -12,6 +14,7 @@ import { openExt4 } from "../../formats/ext4.ts";
 import { readPartitions } from "../../formats/partitions.ts";
 import { slice } from "../../formats/slice.ts";
 import { encodeTarHeader, TAR_END, type TarEntry, tarPadding } from "../../formats/tar.ts";
+import { addImage } from "../images.ts";
 import { diskOfTar } from "./from-tar.ts";
 import { inspectImage } from "./inspect.ts";
 import { RawFile } from "./raw-file.ts";
@@ -119,6 +122,7 @@ test("names may be anything but a line break, in a folder of thousands, with har
   ]);
   const links: [string, Wish][] = Array.from({ length: 200 }, (_, i) => [`many/${"l".repeat(200)}${i}`, { kind: "link", target: "many/file number 7" }]); // biome-ignore format: one entry
   const { ext4, notes } = await made(t, [
+    ["etc", folderOf],
     ...many,
     ...links,
     ...odd.map((name): [string, Wish] => [`odd/${name}`, { bytes: toLatin1(name), uid: 5 }]),
@@ -171,6 +175,31 @@ test("boot files become a FAT partition, and fstab names the partitions of the n
   assert.match(notes.join("\n"), /FAT cannot have 1 files of \/boot\/firmware: link/);
   const facts = await inspectImage(disk);
   assert.deepEqual([facts.bootPartition, facts.rootPartition], [1, 2]);
+});
+
+test("a packed tar file and a folder are added like any image, under their own names, and say what was done", async (t) => {
+  if (!tools(t) || !needs(t, "tar", "tar")) return;
+  const data = scratch(t);
+  const folder = scratch(t);
+  const tar = join(folder, "my-system-1.2.tar.gz");
+  const files: [string, Wish][] = [
+    ["boot/firmware/config.txt", { bytes: toUtf8("arm_64bit=1\n") }],
+    ["etc/os-release", { bytes: toUtf8('ID=debian\nPRETTY_NAME="Mine"\n') }],
+  ];
+  fs.writeFileSync(tar, gzipSync(pack(files)));
+  const added = await addImage({ data, source: tar });
+  assert.deepEqual([added.name, added.version], ["my-system", "1.2"]);
+  assert.deepEqual([added.facts.bootPartition, added.facts.rootPartition], [1, 2]);
+  assert.equal(added.facts.distribution?.prettyName, "Mine");
+  assert.equal(createHash("sha256").update(fs.readFileSync(tar)).digest("hex"), added.sourceSha256);
+  const system = join(folder, "other");
+  fs.mkdirSync(join(system, "etc"), { recursive: true });
+  fs.writeFileSync(join(system, "etc/os-release"), 'ID=debian\nPRETTY_NAME="Of a folder"\n');
+  const other = await addImage({ data, source: system });
+  assert.deepEqual([other.name, other.facts.distribution?.prettyName], ["other", "Of a folder"]);
+  assert.match(other.facts.notes.join("\n"), /there are no boot files in it/);
+  assert.equal(other.source, system);
+  assert.deepEqual(fs.readdirSync(join(data, "images/incoming")), []);
 });
 
 test("a tar file with an entry in what is no folder, or a link to nothing, is refused, and leaves nothing", async (t) => {

@@ -4,6 +4,7 @@ import { closeSync, openSync } from "node:fs";
 import { mkdir, rm, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { ReadableDisk } from "../../base/disk.ts";
+import { BrambleError } from "../../base/errors.ts";
 import { toUtf8, utf8 } from "../../base/text.ts";
 import { isTar, TAR_BLOCK } from "../../formats/tar.ts";
 import { asDiskFull } from "./durable.ts";
@@ -30,6 +31,7 @@ const SECTOR = 512;
 const FIRST = 4 << 20;
 /** What a Pi's firmware looks for. */
 const BOOT_FILE = /^(config\.txt|bootcode\.bin|start.*\.elf|kernel.*\.img|cmdline\.txt)$/i;
+const SYSTEM = ["etc", "usr", "bin", "sbin"];
 const PLACES = ["boot/firmware", "boot"];
 /** What Bramble has put before the lines of a card (fleet/settle.ts). */
 const SETTLED = /^# comes over NFS, or was the card's: /;
@@ -55,7 +57,12 @@ export async function diskOfTar(wish: FromTar): Promise<string[]> {
   const { tar, to, signal } = wish;
   const file = await RawFile.open(tar);
   try {
-    return await make(wish, file, await planTar(file));
+    const root = await planTar(file);
+    if (!SYSTEM.some((name) => root.children.has(name)))
+      throw new BrambleError("IMAGE_DAMAGED", `there is no system in it: none of ${SYSTEM.join(", ")}`, {
+        hint: "what is packed must be the root of a system: tar -C FOLDER -cf FILE.tar .",
+      });
+    return await make(wish, file, root);
   } catch (error) {
     await rm(to, { force: true });
     throw asDiskFull(error, `making a disk image of ${tar}`);

@@ -1,10 +1,12 @@
 import { createHash, type Hash, randomUUID } from "node:crypto";
-import { mkdir, rm } from "node:fs/promises";
+import { createReadStream } from "node:fs";
+import { mkdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { BrambleError } from "../../base/errors.ts";
 import { peek } from "./detect.ts";
 import { Changed } from "./download.ts";
 import { asDiskFull, publish } from "./durable.ts";
+import { diskOfTar, FROM_TAR_WORK, isTarFile } from "./from-tar.ts";
 import { claim, claimed, incomingFolder, sweep } from "./incoming.ts";
 import { inspectImage } from "./inspect.ts";
 import { type ImageManifest, imageFile, readManifests, writeManifest } from "./manifest.ts";
@@ -43,6 +45,8 @@ export interface AddOptions {
 }
 
 const ROUNDS = 3;
+/** Beside the raw file, where a disk is made of a tar file. */
+const TAR_WORKS = [".tar", ".made", `.made${FROM_TAR_WORK}`];
 
 /** See addImage. */
 export async function importImage(options: AddOptions): Promise<ImageManifest> {
@@ -57,7 +61,7 @@ export async function importImage(options: AddOptions): Promise<ImageManifest> {
     });
   }
   const raw = join(incomingFolder(data), `${randomUUID()}.raw`);
-  const release = claim(raw, ...source.works);
+  const release = claim(raw, ...source.works, ...TAR_WORKS.map((ending) => raw + ending));
   try {
     await sweep(data);
     for (let round = 1; ; round++) {
@@ -72,7 +76,7 @@ export async function importImage(options: AddOptions): Promise<ImageManifest> {
         if (again && round < ROUNDS) continue;
         throw error instanceof Changed ? unsteady(source, error) : error;
       } finally {
-        await rm(raw, { force: true });
+        for (const ending of ["", ...TAR_WORKS]) await rm(raw + ending, { recursive: true, force: true });
       }
     }
   } catch (error) {
@@ -133,16 +137,18 @@ class Import {
   }
 
   async run(wanted: ImageName | undefined): Promise<ImageManifest> {
-    const written = await this.#write();
+    const unpacked = await this.#write();
     const sourceSha256 = this.#sourceHash.digest("hex");
     const sum = this.#sum;
-    if (sum !== undefined && sum !== sourceSha256 && sum !== written.sha256) {
+    if (sum !== undefined && sum !== sourceSha256 && sum !== unpacked.sha256) {
       throw new BrambleError(
         "IMAGE_CHECKSUM",
-        `${this.#source.label} is not what was asked for: its SHA-256 is ${sourceSha256}, unpacked ${written.sha256}`,
+        `${this.#source.label} is not what was asked for: its SHA-256 is ${sourceSha256}, unpacked ${unpacked.sha256}`,
         { hint: `asked for was ${sum}: is it the right file, and the right line of the checksum list?` },
       );
     }
+    const made = (await isTarFile(this.#raw)) ? await this.#makeDisk() : undefined;
+    const written = made ?? unpacked;
     const { data } = this.#options;
     const all = await readManifests(data);
     const same = all.find((image) => image.sha256 === written.sha256);
@@ -169,6 +175,7 @@ class Import {
     this.#report("inspect");
     const disk = await RawFile.open(this.#raw);
     const facts = await inspectImage(disk).finally(() => disk.close());
+    if (made) facts.notes.unshift(...made.notes);
     this.#options.signal?.throwIfAborted();
     const manifest: ImageManifest = {
       sha256: written.sha256,
@@ -228,6 +235,31 @@ class Import {
       throw this.#damaged(known);
     } finally {
       await out?.close();
+    }
+  }
+
+  /** A system packed as a tar file becomes a disk, durable when it ends. */
+  async #makeDisk(): Promise<{ sha256: string; allocated: number; notes: string[] }> {
+    const [tar, made] = [`${this.#raw}.tar`, `${this.#raw}.made`];
+    await rename(this.#raw, tar);
+    const signal = this.#options.signal ?? new AbortController().signal;
+    const notes = await diskOfTar({ tar, to: made, signal });
+    await rm(tar, { force: true });
+    const hash = createHash("sha256");
+    const out = await SparseFile.create(this.#raw);
+    try {
+      for await (const bytes of createReadStream(made, {
+        highWaterMark: 1 << 20,
+      }) as AsyncIterable<Uint8Array>) {
+        signal.throwIfAborted();
+        hash.update(bytes);
+        await out.write(bytes);
+      }
+      return { sha256: hash.digest("hex"), allocated: await out.finish(0o444), notes };
+    } catch (error) {
+      throw asDiskFull(error, `importing ${this.#source.label}`);
+    } finally {
+      await out.close();
     }
   }
 

@@ -12,7 +12,7 @@ const FILES: [file: string, name: string, version: string | undefined][] = [
     "24.04.3",
   ],
   ["20231109_raspi_4_bookworm.img.xz", "raspi-4-bookworm", "20231109"],
-  ["debian-13-raspi-arm64-daily.tar.img.zst", "debian-13-raspi-arm64-daily.tar", undefined],
+  ["debian-13-raspi-arm64-daily.tar.img.zst", "debian-13-raspi-arm64-daily", undefined],
   ["haos_rpi5-64-16.2.img.xz", "haos-rpi5-64", "16.2"],
   ["DietPi_RPi234-ARMv8-Trixie.img.xz", "dietpi-rpi234-armv8-trixie", undefined],
   ["archive.zip", "archive", undefined],

@@ -9,7 +9,7 @@ export interface ImageName {
 
 const NAME = /^[a-z0-9][a-z0-9._-]{0,127}$/;
 const VERSION = /^[A-Za-z0-9][A-Za-z0-9._+-]{0,127}$/;
-const PACKED = /\.(img|raw|bin|iso|xz|zst|zstd|gz|zip|part)$/i;
+const PACKED = /\.(img|raw|bin|iso|tar|tgz|txz|xz|zst|zstd|gz|zip|part)$/i;
 
 /** "name" or "name:version" as a user types it; throws BAD_INPUT. */
 export function parseImageName(text: string): ImageName {

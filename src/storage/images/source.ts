@@ -67,7 +67,7 @@ async function sizeOf(file: string, source: string): Promise<number> {
   } catch (error) {
     if (errorCode(error) !== "ENOENT" && errorCode(error) !== "ENOTDIR") throw error;
     throw new BrambleError("FILE_UNKNOWN", `there is no file ${source}`, {
-      hint: "give the path of a disk image (.img, .img.xz, .zst, .gz, .zip) or its http(s) address",
+      hint: "give the path of a disk image (.img, .img.xz, .zst, .gz, .zip), of a system as .tar or folder, or an http(s) address",
     });
   }
   throw new BrambleError("BAD_INPUT", `${source} is no regular file`, {
