@@ -3,8 +3,8 @@ import { type ChildProcess, fork } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { test } from "node:test";
+import { fileURLToPath } from "node:url";
 import type { Credentials } from "../../wire/nfs/tree.ts";
 import { Die, rounds } from "../testing/die.ts";
 import type { Durability } from "./journal.ts";
@@ -61,7 +61,19 @@ function nextOrder(told: Told, die: Die): KillOrder {
   told.number += 1;
   const kind = die.below(40);
   const what =
-    kind < 16 ? "write" : kind < 22 ? "loose" : kind < 28 ? "rename" : kind < 33 ? "truncate" : kind < 37 ? "remove" : kind < 39 ? "snapshot" : "checkpoint";
+    kind < 16
+      ? "write"
+      : kind < 22
+        ? "loose"
+        : kind < 28
+          ? "rename"
+          : kind < 33
+            ? "truncate"
+            : kind < 37
+              ? "remove"
+              : kind < 39
+                ? "snapshot"
+                : "checkpoint";
   const name = what === "snapshot" ? `s${told.number}` : die.pick(NAMES);
   const [first, count] = [die.below(300), 1 + die.below(die.oneIn(4) ? 600 : 5)];
   return { number: told.number, tree: die.pick(IDS), do: what, name, to: die.pick(NAMES), first, count };
@@ -106,12 +118,16 @@ async function look(folder: string, durability: Durability, told: Told, what: st
       const bytes = new Uint8Array(entry.found.size);
       await tree.read(ROOT, entry.found.ino, 0, bytes);
       const words = new Uint32Array(bytes.buffer);
-      found.set(name, Array.from({ length: bytes.length / 512 }, (_, i) => words[i * 128] as number));
+      found.set(
+        name,
+        Array.from({ length: bytes.length / 512 }, (_, i) => words[i * 128] as number),
+      );
     }
     mustBeOneOf(found, states, `${what}: ${id}`);
     told.states.set(id, [found]);
     const names = new Set(trees.snapshots(id).map(({ name }) => name));
-    for (const name of told.snapshots.get(id) ?? []) assert.ok(names.has(name), `${what}: snapshot ${name} of ${id}`);
+    for (const name of told.snapshots.get(id) ?? [])
+      assert.ok(names.has(name), `${what}: snapshot ${name} of ${id}`);
   }
   await trees.close();
 }
@@ -138,14 +154,19 @@ for (const durability of ["durable", "fast"] as const)
     const folder = join(mkdtempSync(join(tmpdir(), "trees-")), "trees");
     const told: Told = { states: new Map(), snapshots: new Map(), number: 0 };
     try {
-      const trees = await openTrees({ folder, durability, openLower: async () => emptyLower(), trouble: () => undefined });
+      const trees = await openTrees({
+        folder,
+        durability,
+        openLower: async () => emptyLower(),
+        trouble: () => undefined,
+      });
       for (const id of IDS) {
         await trees.create({ id, image: "0".repeat(64) });
         told.states.set(id, [new Map()]);
         told.snapshots.set(id, new Set());
       }
       await trees.close();
-      const kills = rounds(5, 100);
+      const kills = rounds(3, 100);
       for (let seed = 1; seed <= kills; seed++) {
         await orderAndKill(folder, durability, told, new Die(seed));
         await look(folder, durability, told, `kill ${seed}`);

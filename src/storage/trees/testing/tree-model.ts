@@ -16,6 +16,10 @@ export class Maybe<V> {
   set(value: V): void {
     if (value !== this.now) this.#values.push(value);
   }
+  /** It is on its way to that, or will never be. */
+  mayBe(value: V): void {
+    this.#values.splice(-1, 0, value);
+  }
   /** How to say later that what it is now, or newer, is there for good. */
   mark(): () => void {
     const count = this.#values.length;
@@ -66,6 +70,10 @@ export class FileModel {
   write(first: number, count: number, value: number): void {
     for (let i = first; i < first + count; i++) this.sector(i).set(value);
     this.size.set(Math.max(this.size.now, (first + count) * SECTOR));
+  }
+  mayWrite(first: number, count: number, value: number): void {
+    for (let i = first; i < first + count; i++) this.sector(i).mayBe(value);
+    this.size.mayBe(Math.max(this.size.now, (first + count) * SECTOR));
   }
   truncate(size: number): void {
     for (const [index, sector] of this.sectors) if (index * SECTOR >= size) sector.set(0);

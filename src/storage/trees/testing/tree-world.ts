@@ -201,6 +201,7 @@ export class World {
         const stable = die.oneIn(2) ? STABLE.fileSync : STABLE.unstable;
         this.told.push(`  write ${first}+${count} = ${value} ${stable}`);
         const answer = tree.write(ROOT, file.ino, first * SECTOR, bytes, stable);
+        file.mayWrite(first, count, value);
         const done = await this.#may(answer);
         if (!done) {
           await this.#lookAgain(tree, file, first, count);
