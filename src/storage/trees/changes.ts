@@ -92,12 +92,10 @@ export function encodeChange(change: TreeChange): Uint8Array<ArrayBuffer> {
     case "data":
       putNumber(change.ino);
       putNumber(change.offset);
-      putBytes(change.bytes);
-      break;
+      return endingIn(change.bytes);
     case "reply":
       putText(change.key);
-      putBytes(change.bytes);
-      break;
+      return endingIn(change.bytes);
     case "next":
       putNumber(change.ino);
       putNumber(change.cookie);
@@ -223,11 +221,13 @@ function putText(text: string): void {
   for (let i = 0; i < text.length; i++) scratch[length++] = text.charCodeAt(i);
 }
 
-function putBytes(bytes: Uint8Array): void {
+/** What was put so far, and these bytes: copied once, for they may be many. */
+function endingIn(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
   putNumber(bytes.length);
-  room(bytes.length);
-  scratch.set(bytes, length);
-  length += bytes.length;
+  const whole = new Uint8Array(length + bytes.length);
+  whole.set(scratch.subarray(0, length));
+  whole.set(bytes, length);
+  return whole;
 }
 
 const damaged = (why: string): BrambleError => new BrambleError("FORMAT_VALUE", `tree journal: ${why}`);
