@@ -250,11 +250,17 @@ export class Desk {
   }
 
   /** The reply is written: what it promises goes into the tree's batch, with what a repeat of it will get. */
-  #finish(w: XdrWriter, { line, scene, at, key }: Call): void {
+  #finish(w: XdrWriter, call: Call): void {
+    const { line, scene, at, key } = call;
+    if (scene.lasting) {
+      try {
+        if (key !== undefined) scene.tree.remember(key, w.bytes.subarray(scene.start, w.at));
+        line.unsettled(scene.tree);
+      } catch (error) {
+        this.#fail(w, call, error);
+      }
+    }
     seal(w, at);
-    if (!scene.lasting) return;
-    if (key !== undefined) scene.tree.remember(key, w.bytes.subarray(scene.start, w.at));
-    line.unsettled(scene.tree);
   }
   /** Others who asked the same meanwhile. */
   #share(w: XdrWriter, { scene, xid }: Call, key: string): void {

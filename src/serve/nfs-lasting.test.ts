@@ -153,6 +153,20 @@ test("a request whose connection broke while it was done is answered to the clie
   assert.equal((await Promise.all(replies))[0]?.[3], 0);
 });
 
+test("an answer that could not be kept is an error, and the connection goes on: at once or later", async (t) => {
+  for (const cold of [false, true]) {
+    const { client, root, tree, event } = await mounted(t, {
+      hooks: { before: () => (cold ? Promise.resolve() : undefined) },
+    });
+    tree.remember = () => {
+      throw Object.assign(new Error("no room"), { code: "DISK_FULL" });
+    };
+    await assert.rejects(client.create(root, "file"), { status: STATUS.NOSPC });
+    assert.equal((await event("error")).why, "no room");
+    await client.getattr(root);
+  }
+});
+
 test("the write verifier is another one after each start, and one within it", async (t) => {
   const verifiers = new Set<string>();
   for (let i = 0; i < 3; i++) {
