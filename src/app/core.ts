@@ -64,6 +64,8 @@ export interface CoreSettings {
   onCounts?(counts: Counts): void;
   /** How long a transaction of the book took. */
   onTransaction?(ms: number): void;
+  /** How long a question to this switch took. */
+  onSnmp?(name: string, ms: number): void;
   /** The disk plane ends again and again: nothing can go on. */
   failed?(error: Error): void;
   warn(words: string): void;
@@ -91,7 +93,7 @@ export async function openCore(settings: CoreSettings): Promise<Core> {
     const tasks = await openTasks(book, news, Date.now);
     const power = await openPowerDesk({
       core: { book, registry, journal, news },
-      open: (wish) => openDriver(wish, Date.now),
+      open: (wish) => openDriver(wish, Date.now, (ms) => settings.onSnmp?.(wish.name, ms)),
       now: Date.now,
       shutdown: shutdownNode.bind(undefined, { book }),
     });

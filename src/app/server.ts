@@ -114,6 +114,7 @@ export async function startServer(
       ...(settings.nfs?.durability && { nfsDurability: settings.nfs.durability }),
       onCounts: (counts) => watch?.counts(counts),
       onTransaction: (ms) => watch?.metrics.databaseSeconds.observe(ms / 1000),
+      onSnmp: (name, ms) => watch?.metrics.snmpSeconds.observe({ switch: name }, ms / 1000),
     });
     closers.push(() => core.close());
     const { observing } = await import("./observe/observing.ts"); // its packages are no other command's to load

@@ -16,6 +16,8 @@ export interface SnmpAccess {
   context?: string;
   /** For one try, ms; default 3000, and there are two. */
   timeoutMs?: number;
+  /** How long a question took, its repetitions included, whatever came of it. */
+  asked?(ms: number): void;
 }
 
 export const AUTH_PROTOCOLS = ["md5", "sha", "sha224", "sha256", "sha384", "sha512"] as const;
@@ -55,8 +57,10 @@ export function openSnmp(access: SnmpAccess): Snmp {
       signal.addEventListener("abort", stop, { once: true });
       const current = session ?? open(access, drop);
       session = current;
+      const began = performance.now();
       question(current, (error, value) => {
         signal.removeEventListener("abort", stop);
+        access.asked?.(performance.now() - began);
         if (!error) return resolve(value);
         if (session === current) drop();
         reject(failure(error, where, access));

@@ -6,6 +6,7 @@ import { bucketHistogram } from "./bucket-histogram.ts";
 const BOOT = [1, 2, 5, 10, 15, 20, 30, 45, 60, 90, 120, 180, 300, 600];
 const SETTLE = [0.5, 1, 2, 5, 10, 20, 30, 60, 120];
 const DATABASE = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1];
+const SNMP = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 3, 6];
 const LAG = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5];
 
 /** Everything that is counted as it happens. What is measured at the moment of asking: gauges.ts. */
@@ -77,6 +78,7 @@ export function makeMetrics(facts: { version: string }) {
       SETTLE,
       "driver",
     ),
+    snmpSeconds: histogram("snmp_request_seconds", "Questions to a switch by SNMP", SNMP, "switch"),
     eventsDropped: counter("events_dropped_total", "What was not kept or not sent on", "what"),
     consoleLines: counter("console_lines_total", "Lines that nodes have printed", "source"),
     webhooks: counter("webhook_deliveries_total", "Attempts to tell webhooks of events", "result"),

@@ -17,18 +17,23 @@ import { unifi } from "../../power/unifi.ts";
 import { maasWebhook, webhook } from "../../power/webhook.ts";
 import type { NewSwitch } from "./devices.ts";
 
-/** Throws BAD_INPUT. */
-export function openDriver(wish: NewSwitch, now: () => number): PowerDriver {
+/** Throws BAD_INPUT. `asked`: how long each SNMP question took. */
+export function openDriver(wish: NewSwitch, now: () => number, asked?: (ms: number) => void): PowerDriver {
   const { driver, secrets } = wish;
   const options = wish.options as PowerSwitchOptions;
   switch (driver) {
     case "snmp": {
       const { vlans, switchBy } = options;
-      const poe = snmpPoe({ ...snmpAccess(wish), now, ...(vlans && { vlans }) });
+      const poe = snmpPoe({ ...snmpAccess(wish), ...(asked && { asked }), now, ...(vlans && { vlans }) });
       return switchBy ? switchedBy(poe, switchBy) : poe;
     }
     case "snmp-pdu":
-      return snmpPdu({ ...snmpAccess(wish), now, ...(options.family && { family: options.family }) });
+      return snmpPdu({
+        ...snmpAccess(wish),
+        ...(asked && { asked }),
+        now,
+        ...(options.family && { family: options.family }),
+      });
     case "routeros":
       return routeros(deviceUrl(wish, "https"), now);
     case "unifi": {
