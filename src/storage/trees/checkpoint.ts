@@ -15,7 +15,7 @@ const HEAD = 4096;
 const nextTurn = () => new Promise<void>((next) => setImmediate(next));
 
 /** What a checkpoint is written from. */
-export interface Dump {
+interface Dump {
   header: CheckpointHeader;
   changes: Iterable<TreeChange>;
   /** Asked between pieces: false ends it, for the dump is no longer of one moment. */

@@ -23,6 +23,8 @@ export const LIMITS: KeepingLimits = {
 
 /** In one round, at most: others want the disk, too. */
 const MOST_LEAVING = 16;
+/** At the end so many leave at once: their syncs share the host's. */
+const AT_ONCE = 8;
 /** A tree that was used in this many rounds does not leave for want of memory. */
 const RECENT_ROUNDS = 5;
 
@@ -136,13 +138,16 @@ export class Housekeeping<T extends HouseTree> {
     this.#isOver = true;
     this.#cancel?.();
     await this.#round;
-    for (const entry of this.#house.entries.values())
-      if (entry.hot)
+    const loaded = [...this.#house.entries.values()].filter(({ hot }) => hot);
+    const work = async () => {
+      for (let entry = loaded.pop(); entry; entry = loaded.pop())
         try {
           await this.#house.putAway(entry);
         } catch (error) {
           this.#house.settings.trouble(hostError(error, `tree of ${entry.id}`));
         }
+    };
+    await Promise.all(Array.from({ length: AT_ONCE }, work));
     this.#house.dropSegments();
   }
 }

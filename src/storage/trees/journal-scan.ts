@@ -39,7 +39,7 @@ export interface Scanned {
 
 export const segmentPath = (folder: string, number: number) => join(folder, `journal.${number}`);
 
-export const segmentNumbers = (host: Host, folder: string): number[] =>
+const segmentNumbers = (host: Host, folder: string): number[] =>
   host
     .list(folder)
     .flatMap((name) => /^journal\.(\d+)$/.exec(name)?.[1] ?? [])

@@ -5,7 +5,7 @@ import { BatchWriter, type EntryKind, type Owner, stampBatch } from "./journal-f
 import { type Scanned, type Segment, scanJournal } from "./journal-scan.ts";
 import { OpenSegment, type SegmentPlace, Spare, STEP } from "./journal-segment.ts";
 
-export interface JournalSettings {
+interface JournalSettings {
   host: Host;
   folder: string;
   durability: Durability;

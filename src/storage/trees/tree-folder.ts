@@ -43,7 +43,7 @@ export const newHeader = (tree: NewTree, generation: number, nowMs: number): Che
 });
 
 /** Never that of another tree of the same id. */
-export const newIncarnation = (): number => randomInt(1, 2 ** 47);
+const newIncarnation = (): number => randomInt(1, 2 ** 47);
 
 /** A tree that has nothing of its own, on the disk when it ends; a kill before that leaves none. */
 export async function makeTreeFolder(host: Host, trees: string, header: CheckpointHeader): Promise<void> {

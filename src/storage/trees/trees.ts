@@ -12,7 +12,7 @@ import { openHouse } from "./open-house.ts";
 import type { TreeSnapshot } from "./snapshots.ts";
 import type { NewTree } from "./tree-folder.ts";
 
-export interface TreesOptions {
+interface TreesOptions {
   /** Of all trees; nobody else may use it: the data folder's lock. Made where there is none. */
   folder: string;
   durability: Durability;

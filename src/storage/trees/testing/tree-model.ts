@@ -5,7 +5,7 @@ export const SECTOR = 512;
 export const NAMES = ["a", "b", "c", "d", "e", "f"];
 
 /** What something may be after a crash: what it was when that was promised, or anything that it became since. The last is what it is. */
-export class Maybe<V> {
+class Maybe<V> {
   #values: V[];
   constructor(value: V) {
     this.#values = [value];
