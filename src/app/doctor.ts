@@ -25,11 +25,14 @@ export interface Ports {
   nbd: number;
   iscsi: number;
   operator: number;
+  /** Where there are roots over NFS. */
+  nfs?: number;
 }
 
 /** Everything that may keep boards from booting and that can be seen from here without changing anything. */
 export async function examine(data: string, ports: Ports): Promise<Finding[]> {
   const running = lockHolder(data);
+  const used = hasTrees(data) ? { ...ports, nfs: NFS_PORT } : ports;
   return [
     node(),
     dataFolderFinding(data, running),
@@ -44,11 +47,18 @@ export async function examine(data: string, ports: Ports): Promise<Finding[]> {
     ),
     ...interfaceFindings(),
     ...programs(),
-    ...wiredInterfaces().flatMap(({ name }) => firewallFindings(ports, name)),
+    ...wiredInterfaces().flatMap(({ name }) => firewallFindings(used, name)),
     await clockFinding(Date.now()),
     await spaceFinding(data),
   ];
 }
+
+/** Its usual one: which other one it may be, the book of a folder in use does not tell. */
+const NFS_PORT = 2049;
+const hasTrees = (data: string): boolean => {
+  const trees = join(data, "trees");
+  return existsSync(trees) && readdirSync(trees, { withFileTypes: true }).some((one) => one.isDirectory());
+};
 
 const node = (): Finding => ({ what: "node", state: "ok", words: `Node.js ${process.version}` });
 

@@ -75,6 +75,11 @@ test("firewallFindings() names the port, the rule and what to write, and says wh
     ["it drops the agent", "it drops NBD"],
   );
   assert.match(found[0]?.hint ?? "", /-A INPUT -i eth0 -p tcp --dport 8441 -j ACCEPT/);
+  const look = { nft: () => undefined, iptables: () => saved };
+  const withTrees = firewallFindings({ ...ports, nfs: 2049 }, "eth0", look).map(
+    ({ words }) => words.split(",")[0],
+  );
+  assert.deepEqual(withTrees, ["it drops the agent", "it drops NBD", "it drops NFS"]);
   const open = firewallFindings(ports, "eth0", { nft: () => undefined, iptables: () => undefined });
   assert.equal(open[0]?.state, "ok");
   const refused = firewallFindings(ports, "eth0", {

@@ -50,6 +50,7 @@ export function firewallFindings(ports: Ports, name: string, read: Firewalls = F
     ["the agent", "tcp", ports.agent],
     ["iSCSI", "tcp", ports.iscsi],
     ["NBD", "tcp", ports.nbd],
+    ...(ports.nfs === undefined ? [] : ([["NFS", "tcp", ports.nfs]] as [string, "tcp", number][])),
   ];
   const hint = (proto: string, port: number) =>
     port === TFTP_REPLIES
