@@ -1,7 +1,7 @@
 // The life of nodes: every change of state goes through here (docs/lifecycle.md).
 import { BrambleError } from "../../base/errors.ts";
 import { type Actor, SYSTEM } from "../../fleet/actor.ts";
-import { asBooted, type BootAnswer, type BootOverride, bootAnswer } from "../../fleet/boot-answer.ts";
+import { asBooted, type BootAnswer, bootAnswer } from "../../fleet/boot-answer.ts";
 import { steps } from "../../fleet/life-actions.ts";
 import { type LifePolicy, parsePolicy } from "../../fleet/life-policy.ts";
 import type { Ask, LifeFacts, StepArgs } from "../../fleet/lifecycle.ts";
@@ -14,6 +14,7 @@ import type { Registry } from "../registry.ts";
 import { lifeOf } from "../registry-rows.ts";
 import { readSetting, writeSetting } from "../settings.ts";
 import { eventView } from "../views.ts";
+import { besideState } from "./beside.ts";
 import { addEvent, type ChangeOptions, changeNode, type Draft } from "./change.ts";
 import { deadlines } from "./deadlines.ts";
 import { type Job, outbox } from "./outbox.ts";
@@ -247,49 +248,7 @@ export async function openLife(parts: LifeParts) {
     answer: (node: Node): BootAnswer => bootAnswer(node.state, node.override, held.has(node.id)),
     /** The node as such a boot sees it. */
     seen: asBooted,
-    /** A boot has used its override: gone with it. The boot's own record must stand in the book already. */
-    async used(node: Node, { onceMs }: BootAnswer, bootId: string): Promise<void> {
-      if (onceMs === undefined || node.override?.atMs !== onceMs) return;
-      delete node.override;
-      await journal.flush();
-      const drop = ({ override, ...life }: NodeLife) =>
-        override?.atMs === onceMs ? life : { ...life, ...(override && { override }) };
-      await amend(
-        node.id,
-        SYSTEM,
-        { event: "override-used", words: `boot ${bootId} used what was set for the next boot` },
-        drop,
-      );
-    },
-    setOverride: (node: Node, by: Actor, override: BootOverride | undefined, version?: number) =>
-      amend(
-        node.id,
-        by,
-        {
-          event: "override",
-          words: override
-            ? `${by.name} has set its ${override.once ? "next boot" : "boots"} to ${override.boot}`
-            : `${by.name}: it boots what its state says`,
-          ...(version !== undefined && { version }),
-        },
-        ({ override: _, ...life }) => ({ ...life, ...(override && { override }) }),
-      ),
-    maintain: (node: Node, by: Actor, why: string | undefined, version?: number) =>
-      amend(
-        node.id,
-        by,
-        {
-          event: "maintenance",
-          words: why === undefined ? `${by.name}: maintenance is over` : `${by.name}: in maintenance: ${why}`,
-          ...(version !== undefined && { version }),
-        },
-        ({ maintenance: _, ...life }) => ({
-          ...life,
-          ...(why !== undefined && { maintenance: why }),
-          // no time has run meanwhile
-          ...(why === undefined && times.until(life.state, node.id)),
-        }),
-      ),
+    ...besideState({ amend, journal, until: times.until }),
     /** The board was heard in a state that waits for it: from now on the time of the state counts. */
     heard(node: Node): void {
       times.heard(node);
