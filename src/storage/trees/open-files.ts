@@ -53,7 +53,7 @@ export class OpenFiles {
     return open;
   }
 
-  #closeOld(newest: OpenFile): void {
+  #closeOld(newest?: OpenFile): void {
     let tooMany = this.#files.size - this.#most;
     if (tooMany <= 0) return;
     for (const open of this.#files.values()) {
@@ -72,6 +72,7 @@ export class OpenFiles {
     } finally {
       open.users -= 1;
       if (open.isForgotten && open.users === 0) open.file.close();
+      this.#closeOld();
     }
   }
 

@@ -113,6 +113,7 @@ export class MemoryFile implements TreeFile {
     this.#host = host;
     this.#path = path;
     this.#contents = contents;
+    host.openFiles += 1;
   }
 
   #mustBeOpen(): void {
@@ -154,6 +155,7 @@ export class MemoryFile implements TreeFile {
     if (!this.#host.lies(this.#path)) covered();
   }
   close(): void {
+    if (!this.#isClosed) this.#host.openFiles -= 1;
     this.#isClosed = true;
   }
 }

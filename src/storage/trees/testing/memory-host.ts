@@ -32,6 +32,8 @@ export class MemoryHost implements Host {
   /** The step that is not done any more, and none after it. */
   dieAt = Number.POSITIVE_INFINITY;
   plan: Plan | undefined;
+  /** Descriptors. */
+  openFiles = 0;
   writes = 0;
   syncs = 0;
   /** Bytes that may be allocated. */
