@@ -86,6 +86,20 @@ test("COMMIT: what is written while the disk works is left to the next one", asy
   assert.equal(upper.pending.size, 0);
 });
 
+test("a small stable write to a file that is being committed is synced, too: its size would not be in the log", async () => {
+  const { tree, keep, ino, write } = withFile();
+  write(0, 4096, "unstable");
+  const disk = gate();
+  keep.syncing = disk.opens;
+  const commit = tree.commit(ino, 0, 0);
+  const stable = write(4096, 10);
+  assert.ok(stable instanceof Promise);
+  disk.open();
+  await Promise.all([commit, stable]);
+  const last = keep.changes.findLast((c) => c.kind === "inode");
+  assert.ok(last?.kind === "inode" && last.inode.size === 4106);
+});
+
 test("COMMIT: of a file that is cut or removed while the disk works nothing is logged that has gone", async () => {
   const { tree, keep, ino, write } = withFile();
   write(0, 12_288, "unstable");

@@ -72,9 +72,8 @@ async function fly(ground: Ground, ino: Ino, pending: Pending, flight: Flight): 
     await keep.data.sync(ino);
     await whenWarm(() => {
       keep.ready();
-      // Removed meanwhile, perhaps: then nothing of it is to be kept.
-      if (upper.pending.get(ino) !== pending) return;
       const inode = upper.inodes.get(ino);
+      // Removed meanwhile: nothing of it is to be kept.
       if (!inode) return;
       land();
       pending.blocks.removeAll(flight.blocks);
