@@ -122,12 +122,12 @@ function commands(
       if (imageSha === sha256) names.push(name);
       else if ((await imagesOf(nodeId)).includes(sha256)) names.push(`${name} (a snapshot)`);
     }
-    for (const { nodeId } of await book
-      .selectFrom("tree")
-      .select("nodeId")
-      .where("imageSha", "=", sha256)
-      .execute())
-      names.push(`${registry.byId(nodeId)?.name ?? nodeId} (an NFS root)`);
+    for (const { nodeId, imageSha } of await book.selectFrom("tree").selectAll().execute()) {
+      const name = registry.byId(nodeId)?.name ?? nodeId;
+      if (imageSha === sha256) names.push(`${name} (an NFS root)`);
+      else if ((await core.trees.call("treeSnapshots", { id: nodeId })).some(({ image }) => image === sha256))
+        names.push(`${name} (a snapshot)`);
+    }
     return names;
   }
   const imagesOf = async (nodeId: string): Promise<string[]> =>
