@@ -180,6 +180,8 @@ export function nodeClones(
     bootSource(node) {
       const { root, ephemeral } = registry.resolve(node);
       if (root === "nfs" && !ephemeral && treeSource) return treeSource(node);
+      // its files are on another server; those that it boots by are the image's
+      if (root === "external") return cloneDisk({ ...node, ephemeral: true });
       return cloneDisk(node);
     },
     cloneDisk,
