@@ -138,8 +138,9 @@ export class XdrWriter {
   }
   /** A whole number up to 2^53. */
   u64(value: number): this {
-    this.#view.setUint32(this.#at, Math.floor(value / WORD));
-    this.#view.setUint32(this.#at + 4, value % WORD);
+    const high = value < WORD ? 0 : Math.floor(value / WORD);
+    this.#view.setUint32(this.#at, high);
+    this.#view.setUint32(this.#at + 4, value - high * WORD);
     this.#at += 8;
     return this;
   }

@@ -35,8 +35,9 @@ const view = new DataView(scratch.buffer);
 function checkOf(exported: number, ino: Ino, generation: number, salt: number): number {
   view.setUint32(0, MAGIC);
   view.setUint32(4, exported);
-  view.setUint32(8, Math.floor(ino / 2 ** 32));
-  view.setUint32(12, ino % 2 ** 32);
+  const high = Math.floor(ino / 2 ** 32);
+  view.setUint32(8, high);
+  view.setUint32(12, ino - high * 2 ** 32);
   view.setUint32(16, generation);
   view.setUint32(20, salt);
   // A second round over its own result: a CRC alone is linear, whoever has two handles could make others of them for other exports.
