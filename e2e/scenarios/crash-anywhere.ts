@@ -2,10 +2,9 @@ import assert from "node:assert/strict";
 import type { Calls, NodeView } from "../../src/api/contract.ts";
 import type { LifeEventView } from "../../src/api/life-contract.ts";
 import { dice } from "../../src/sim/dice.ts";
-import { virtualPoeSwitch } from "../../src/sim/poe-switch.ts";
-import { rack } from "../../src/sim/rack.ts";
 import { fleetOf } from "../../src/sim/run-fleet.ts";
 import { type Loopback, startLoopback, until } from "../bed/loopback.ts";
+import { switchedRack } from "../bed/switched-rack.ts";
 import type { Scenario, Stage } from "../scenario.ts";
 
 const BOARDS = 20;
@@ -40,42 +39,14 @@ export const scenario: Scenario = {
   },
 };
 
-/** Twenty boards on a virtual switch, each up once and bound to its port. Gives back how often power came on in all. */
-async function plugIn(t: Stage, { commands, ports }: Loopback): Promise<() => number> {
-  const poe = await virtualPoeSwitch({
-    ports: BOARDS,
-    communityRo: "public",
-    communityRw: "private",
-    searchMs: 50,
-    budgetW: 1_000,
-  });
-  t.atEnd(() => poe.close());
+/** Gives back how often power came on in all. */
+async function plugIn(t: Stage, bramble: Loopback): Promise<() => number> {
   const pis = fleetOf({ count: BOARDS, models: ["4B"], ...LOOPBACK }).map((pi, i) => ({ port: i + 1, pi }));
-  const shelf = rack({
-    switch: poe,
-    server: { address: "127.0.0.1", dhcpPort: ports.dhcp, tftpPort: ports.tftp },
-    pis,
-    failed: (error) => t.say(`a board's net failed: ${String(error)}`),
+  const powerOns = await switchedRack(t, bramble, pis, {
+    searchMs: 50,
+    states: () => states(bramble.commands),
   });
-  t.atEnd(() => shelf.close());
-  await until(
-    60,
-    async () => {
-      const up = (await commands.nodes({})).filter(({ boot }) => boot?.outcome === "booted");
-      return up.length === BOARDS || undefined;
-    },
-    () => states(commands),
-  );
-  await commands.addSwitch({
-    name: "poe",
-    driver: "snmp",
-    address: `127.0.0.1:${poe.port}`,
-    options: { offSeconds: 0.1, every: 1 },
-    secrets: { community: "private" },
-  });
-  const found = await commands.scanSwitch({ switch: "poe", bind: true });
-  assert.equal(found.filter(({ bound }) => bound).length, BOARDS);
-  return () => pis.reduce((sum, { port }) => sum + shelf.powerOns(port), 0);
+  return () => pis.reduce((sum, { port }) => sum + powerOns(port), 0);
 }
 
 /** The server may be away, or go away while it answers. */

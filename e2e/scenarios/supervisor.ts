@@ -9,10 +9,10 @@ import {
   hangsAt,
 } from "../../src/sim/behaviour.ts";
 import type { VirtualPi } from "../../src/sim/board.ts";
-import { virtualPoeSwitch } from "../../src/sim/poe-switch.ts";
-import { type RackPi, rack } from "../../src/sim/rack.ts";
+import type { RackPi } from "../../src/sim/rack.ts";
 import { fleetOf } from "../../src/sim/run-fleet.ts";
 import { type Loopback, startLoopback, until } from "../bed/loopback.ts";
+import { switchedRack } from "../bed/switched-rack.ts";
 import type { Scenario, Stage } from "../scenario.ts";
 
 /** What each fault must be called. */
@@ -107,20 +107,8 @@ function makePatients(): Patient[] {
   return pis.map((pi, i) => ({ pi, ...(behaviours[i] as Omit<Patient, "pi">) }));
 }
 
-/** A rack on a virtual switch: every board is up once, and bound to the port on which it was found. Then its lives are kept. */
-async function plugIn(
-  t: Stage,
-  { commands, ports }: Loopback,
-  patients: readonly Patient[],
-): Promise<Life[]> {
-  const poe = await virtualPoeSwitch({
-    ports: patients.length,
-    communityRo: "public",
-    communityRw: "private",
-    searchMs: 100,
-    budgetW: 1_000,
-  });
-  t.atEnd(() => poe.close());
+/** Every board is up once; then its lives are kept. */
+async function plugIn(t: Stage, bramble: Loopback, patients: readonly Patient[]): Promise<Life[]> {
   const lives: Life[] = [];
   const pis = patients.map(
     ({ pi, behaviour }, i): RackPi => ({
@@ -133,30 +121,7 @@ async function plugIn(
       },
     }),
   );
-  const shelf = rack({
-    switch: poe,
-    server: { address: "127.0.0.1", dhcpPort: ports.dhcp, tftpPort: ports.tftp },
-    pis,
-    failed: (error) => t.say(`a board's net failed: ${String(error)}`),
-  });
-  t.atEnd(() => shelf.close());
-  await until(
-    60,
-    async () => {
-      const up = (await commands.nodes({})).filter(({ boot }) => boot?.outcome === "booted");
-      return up.length === patients.length ? true : undefined;
-    },
-    () => states(commands),
-  );
-  await commands.addSwitch({
-    name: "poe",
-    driver: "snmp",
-    address: `127.0.0.1:${poe.port}`,
-    options: { offSeconds: 0.1, every: 1 },
-    secrets: { community: "private" },
-  });
-  const found = await commands.scanSwitch({ switch: "poe", bind: true });
-  assert.equal(found.filter(({ bound }) => bound).length, patients.length);
+  await switchedRack(t, bramble, pis, { searchMs: 100, states: () => states(bramble.commands) });
   return lives;
 }
 
