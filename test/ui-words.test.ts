@@ -17,7 +17,6 @@ const sources = readdirSync(folder, { recursive: true, encoding: "utf8" })
 /** Verbs that the page does without, and why. */
 const WITHOUT: Record<string, string> = {
   firmware: "the list has all",
-  group: "the list has all",
   image: "the list has all",
   volume: "the list has all",
   power: "the list is live",
