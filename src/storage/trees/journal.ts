@@ -18,12 +18,10 @@ interface JournalSettings {
 /** durable: settled is on the disk. fast: settled is in the page cache; what a later durable() has ended for is on the disk. */
 export type Durability = "durable" | "fast";
 
-/** A batch that was written and is not known to be on the disk: its bytes are kept, for a disk that fails to take them. */
-interface Written {
+/** A batch that is not known to be on the disk: its bytes are kept, for a disk that fails to take them. */
+interface Sealed {
   sequence: number;
   bytes: Uint8Array;
-  /** Is it in its segment? */
-  isIn: boolean;
 }
 
 interface Waiter {
@@ -60,7 +58,9 @@ export class Journal {
   /** Of the batch under way. */
   #sequence: number;
   #durable: number;
-  #undurable: Written[] = [];
+  #undurable: Sealed[] = [];
+  /** So many of them are in their segment. */
+  #written = 0;
   #undurableBytes = 0;
   #current: OpenSegment | undefined;
   /** Segments before the current one that have batches which are not durable. */
@@ -174,13 +174,12 @@ export class Journal {
   #write(): void {
     if (!this.#open.isEmpty) this.#close();
     try {
-      for (const written of this.#undurable) {
-        if (written.isIn) continue;
+      for (; this.#written < this.#undurable.length; this.#written++) {
+        const written = this.#undurable[this.#written] as Sealed;
         const { sequence, bytes } = written;
         const segment = this.#segment(bytes.length);
         stampBatch(bytes, { segment: segment.number, sequence, durable: this.#durable });
         segment.append(bytes, sequence);
-        written.isIn = true;
       }
       this.#unwritten = undefined;
     } catch (error) {
@@ -194,7 +193,7 @@ export class Journal {
     const sealed = this.#open.seal();
     const isLent = this.#spare !== undefined;
     const bytes = isLent ? sealed : sealed.slice();
-    this.#undurable.push({ sequence: this.#sequence, bytes, isIn: false });
+    this.#undurable.push({ sequence: this.#sequence, bytes });
     this.#undurableBytes += bytes.length;
     this.#sequence += 1;
     const [open, spare] = [this.#open, this.#spare];
@@ -222,7 +221,7 @@ export class Journal {
 
   /** What the kernel still holds of a file whose fdatasync failed cannot be known: what is not durable is written anew, to another segment. */
   #startAgain(): void {
-    for (const written of this.#undurable) written.isIn = false;
+    this.#written = 0;
     for (const segment of this.#behind) segment.close();
     this.#behind = [];
     if (this.#current) {
@@ -236,6 +235,7 @@ export class Journal {
     this.#durable = Math.max(this.#durable, upTo);
     const done = this.#undurable.filter(({ sequence }) => sequence <= upTo);
     this.#undurable = this.#undurable.slice(done.length);
+    this.#written -= done.length;
     for (const { bytes } of done) this.#undurableBytes -= bytes.length;
     if (this.#lent && this.#undurable.length === 0) this.#takeBack(this.#lent);
     const waiters = this.#waiters.filter(({ sequence }) => sequence <= upTo);
