@@ -157,7 +157,6 @@ export function diskCommands(core: Core, running?: Running): CloneCommands {
       const promoted = await promote(core, {
         node: found,
         base,
-        rootPartition: base.facts.rootPartition,
         works: [],
         async copy(to) {
           await core.job(signal, (job) =>
@@ -167,7 +166,7 @@ export function diskCommands(core: Core, running?: Running): CloneCommands {
               (done, total) => progress({ phase: "copy", bytes: done, total }),
             ),
           );
-          return [];
+          return { notes: [], rootPartition: base.facts.rootPartition };
         },
         busy: busy && snapshot === undefined,
         name,

@@ -17,12 +17,10 @@ export interface Promotion {
   node: Node;
   /** The image that its clone stands on. */
   base: ImageManifest;
-  /** Writes the disk as a raw image; what is to be told of that. */
-  copy(raw: string): Promise<string[]>;
+  /** Writes the disk as a raw image; `notes`: what is to be told of that. */
+  copy(raw: string): Promise<{ notes: string[]; rootPartition: number | undefined }>;
   /** Files beside the raw image that copy() works on. */
   works: readonly string[];
-  /** Of the raw image. */
-  rootPartition: number | undefined;
   /** The node runs from it, and no snapshot of before is asked for. */
   busy: boolean;
   /** "name" or "name:version"; else the base's name and its next version. */
@@ -38,7 +36,7 @@ export interface Promotion {
 const WORK = [".part", ".root", ".root.debugfs"];
 
 export async function promote(core: Pick<Core, "data">, wish: Promotion): Promise<PromotedView> {
-  const { node, base, rootPartition, snapshot, keep, progress, signal } = wish;
+  const { node, base, snapshot, keep, progress, signal } = wish;
   if (keep) checkKeep(keep);
   const name = freeName(wish, await listImages(core.data.root));
   const folder = incomingFolder(core.data.root);
@@ -46,7 +44,7 @@ export async function promote(core: Pick<Core, "data">, wish: Promotion): Promis
   const raw = join(folder, `${randomUUID()}.promoted`);
   const release = claim(raw, ...[...WORK, ...wish.works].map((ending) => raw + ending));
   try {
-    const told = await wish.copy(raw);
+    const { notes: told, rootPartition } = await wish.copy(raw);
     signal.throwIfAborted();
     const { cleaned, notes } = keep
       ? await cleanImage(raw, {

@@ -130,12 +130,11 @@ export function treeCommands(
       if (snapshot !== undefined) needSnapshot(found, await list(id), snapshot);
       const base = await findImage(data.root, row.imageSha);
       const told = (phase: string) => (bytes: number, total: number) => progress({ phase, bytes, total });
-      const { diskId, scheme, bootPartition } = base.facts;
+      const { diskId, scheme } = base.facts;
       const promoted = await promote(core, {
         ...{ node: found, base, name, snapshot, progress, signal },
         busy: false, // of one moment, and whole: files, not a disk
         keep: clean ? (keep ?? []) : undefined,
-        rootPartition: bootPartition === undefined ? 1 : 2,
         works: [".tar", FROM_TAR_WORK],
         async copy(raw) {
           const from = `${raw}.tar`;

@@ -39,12 +39,18 @@ async function made(t: TestContext, entries: readonly [string, Wish][], diskId?:
   const folder = scratch(t);
   const [tar, to] = [join(folder, "in.tar"), join(folder, "out.img")];
   fs.writeFileSync(tar, pack(entries));
-  const notes = await diskOfTar({ tar, to, signal, ...(diskId !== undefined && { diskId }) });
+  const { notes, rootPartition } = await diskOfTar({
+    tar,
+    to,
+    signal,
+    ...(diskId !== undefined && { diskId }),
+  });
   assert.deepEqual(fs.readdirSync(folder).sort(), ["in.tar", "out.img"], "nothing lies beside it");
   const disk = await RawFile.open(to);
   t.after(() => disk.close());
   const { partitions, diskId: id } = await readPartitions(disk);
   const last = partitions.at(-1);
+  assert.equal(last?.number, rootPartition);
   assert.ok(last);
   const root = join(folder, "root.ext4");
   run("dd", ["status=none", `if=${to}`, `of=${root}`, "bs=1M", `skip=${last.offset >> 20}`, "conv=sparse"]);

@@ -24,6 +24,12 @@ export interface FromTar {
   onProgress?(done: number, total: number): void;
 }
 
+export interface MadeDisk {
+  /** What was done besides, in words. */
+  notes: string[];
+  rootPartition: number;
+}
+
 /** The ending of the folder that lies beside the image while it is made. */
 export const FROM_TAR_WORK = ".d";
 
@@ -50,10 +56,10 @@ export async function isTarFile(path: string): Promise<boolean> {
 }
 
 /**
- * Gives back what was done besides, in words. Throws FORMAT_VALUE, FORMAT_SHORT and FORMAT_UNSUPPORTED for a tar file that cannot be read,
+ * Throws FORMAT_VALUE, FORMAT_SHORT and FORMAT_UNSUPPORTED for a tar file that cannot be read,
  * TOOL_MISSING without e2fsprogs, DISK_FULL, CANCELLED.
  */
-export async function diskOfTar(wish: FromTar): Promise<string[]> {
+export async function diskOfTar(wish: FromTar): Promise<MadeDisk> {
   const { tar, to, signal } = wish;
   const file = await RawFile.open(tar);
   try {
@@ -77,7 +83,7 @@ async function make(
   { to, diskId, signal, onProgress }: FromTar,
   tar: RawFile,
   root: Planned,
-): Promise<string[]> {
+): Promise<MadeDisk> {
   const id = diskId ?? randomBytes(4).readUInt32LE();
   const boot = takeBoot(root);
   const fstab = await newFstab(root, tar, id, boot?.place);
@@ -112,7 +118,7 @@ async function make(
     { at: rootAt, size, type: 0x83 },
   ];
   await writeFile(to, masterBootRecord(id, parts), { flag: "r+" });
-  return notes;
+  return { notes, rootPartition: parts.length };
 }
 
 /** Its boot files leave the root; the folder that they are mounted on stays, empty. */

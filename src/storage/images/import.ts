@@ -243,7 +243,7 @@ class Import {
     const [tar, made] = [`${this.#raw}.tar`, `${this.#raw}.made`];
     await rename(this.#raw, tar);
     const signal = this.#options.signal ?? new AbortController().signal;
-    const notes = await diskOfTar({ tar, to: made, signal });
+    const { notes } = await diskOfTar({ tar, to: made, signal });
     await rm(tar, { force: true });
     const hash = createHash("sha256");
     const out = await SparseFile.create(this.#raw);
