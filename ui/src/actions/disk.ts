@@ -63,9 +63,14 @@ export const reset = (node: string) =>
     done: () => `${node} begins anew at its next boot`,
   });
 
+/** Why a verb for whole disks is not to be had. */
+const noTree = ({ kind }: Pick<CloneView, "kind">): string | undefined =>
+  kind === "tree" ? "its root is a tree of files over NFS: this is for disks" : undefined;
+
 export const rebase = (clone: CloneView) =>
   action({
     verb: "rebaseClone",
+    why: noTree(clone),
     title: "Put over another image",
     words:
       "What the node wrote stays where the new image agrees; discard its changes to take the image as it is.",
@@ -107,21 +112,29 @@ export const promote = (node: string, names: readonly string[]) =>
     done: ({ image }) => `Image ${image.name}:${image.version} is in`,
   });
 
-export const exportDisk = (node: string, names: readonly string[]) =>
+export const exportDisk = ({ node, kind }: CloneView, names: readonly string[]) =>
   action({
     verb: "exportClone",
     title: "Export to a file",
     words: "Writes the disk to a file of the server's.",
     long: true,
     fields: [
-      { name: "to", label: "File on the server", required: true, placeholder: `/srv/${node}.img` },
+      {
+        name: "to",
+        label: "File on the server",
+        required: true,
+        placeholder: `/srv/${node}.${kind === "tree" ? "tar" : "img"}`,
+      },
       {
         name: "format",
         label: "Format",
         kind: "select",
         required: true,
-        value: "raw",
-        options: ["raw", "qcow2", "xz"].map((one) => ({ value: one, text: one })),
+        value: kind === "tree" ? "tar" : "raw",
+        options: (kind === "tree" ? ["tar"] : ["raw", "qcow2", "xz"]).map((one) => ({
+          value: one,
+          text: one,
+        })),
       },
       { ...SNAPSHOTS(names), label: "From a snapshot", required: false },
       { name: "force", label: "Write over a file that is there", kind: "tick" },
@@ -133,6 +146,7 @@ export const exportDisk = (node: string, names: readonly string[]) =>
 export const resize = (clone: CloneView) =>
   action({
     verb: "resizeClone",
+    why: noTree(clone),
     title: "Make it bigger",
     words: "The root file system grows into it at the next boot. A disk never becomes smaller.",
     fields: [
@@ -169,25 +183,27 @@ export const quota = (clone: CloneView) =>
     done: (next) => `${next.node}: ${next.quota === undefined ? "no quota" : size(next.quota)}`,
   });
 
-export const merge = (node: string) =>
+export const merge = (clone: CloneView) =>
   action({
     verb: "mergeClone",
+    why: noTree(clone),
     title: "Merge dropped snapshots",
     words: "Writes the files of dropped snapshots together now; it also happens by itself.",
     long: true,
     fields: [],
-    fixed: { node },
-    done: () => `${node}: merged`,
+    fixed: { node: clone.node },
+    done: () => `${clone.node}: merged`,
   });
 
-export const serveDisk = (node: string) =>
+export const serveDisk = (clone: CloneView) =>
   action({
     verb: "serveClone",
+    why: noTree(clone),
     title: "Open for tools",
     words:
       "Opens the disk over NBD on the server's loopback, for qemu-io, nbdcopy and the like, while the node is off.",
     fields: [],
-    fixed: { node },
+    fixed: { node: clone.node },
     done: ({ uri }) => uri,
   });
 

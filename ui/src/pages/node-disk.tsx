@@ -5,6 +5,7 @@ import { size, time } from "../format.ts";
 import { Card, Chip, Empty, Facts, List, Loading, Meter, Refusal } from "../parts/basics.tsx";
 import { Actions } from "../parts/menu.tsx";
 import { useResource } from "../resource.ts";
+import { ChangedFiles } from "./changed-files.tsx";
 
 export function NodeDisk({ node }: { node: NodeView }) {
   const about = ["clone", "node", "boot"] as const;
@@ -42,10 +43,14 @@ export function NodeDisk({ node }: { node: NodeView }) {
         <Facts
           rows={[
             ["Image", clone.image],
+            ["Kind", clone.kind === "tree" ? "a tree of files, over NFS" : "a disk"],
             ["Size", size(clone.size)],
             ["Its own", size(clone.ownBytes)],
             ["Snapshots'", size(clone.sharedBytes)],
-            ["File on the server", <code key="path">{clone.path}</code>],
+            [
+              clone.kind === "tree" ? "Folder on the server" : "File on the server",
+              <code key="path">{clone.path}</code>,
+            ],
           ]}
         />
         <p class="row">
@@ -60,9 +65,9 @@ export function NodeDisk({ node }: { node: NodeView }) {
               entry(disk.rebase(clone)),
               entry(disk.resize(clone)),
               entry(disk.quota(clone)),
-              entry(disk.exportDisk(node.name, names)),
-              entry(disk.merge(node.name)),
-              entry(disk.serveDisk(node.name)),
+              entry(disk.exportDisk(clone, names)),
+              entry(disk.merge(clone)),
+              entry(disk.serveDisk(clone)),
             ]}
           />
         </p>
@@ -82,6 +87,7 @@ export function NodeDisk({ node }: { node: NodeView }) {
           </List>
         )}
       </Card>
+      {clone.kind === "tree" && <ChangedFiles node={node} />}
       <Card title="Volumes">
         {mine.length === 0 ? (
           <p class="dim">No extra disk is attached. Volumes are made and attached on the page Disks.</p>
