@@ -13,7 +13,9 @@ export class Contents {
   #bytes: Uint8Array;
   /** As an ended sync left it; undefined: as it is, nothing has happened since. */
   #durable: Uint8Array | undefined;
-  #log: Change[] = [];
+  readonly #log: Change[] = [];
+  /** Changes that are on the disk. */
+  #before = 0;
 
   constructor(bytes: Uint8Array = new Uint8Array(0)) {
     this.#bytes = bytes;
@@ -62,13 +64,14 @@ export class Contents {
 
   /** How to say later that all up to now is on the disk. */
   mark(): () => void {
-    const covered = this.#log.slice();
+    const upTo = this.#before + this.#log.length;
     return () => {
-      if (covered.length === 0 || this.#log[0] !== covered[0]) return; // another sync was faster
+      const covered = this.#log.splice(0, Math.max(0, upTo - this.#before));
+      if (covered.length === 0) return; // a later sync was faster
+      this.#before += covered.length;
       const left = new Contents(this.#durable);
       for (const change of covered) left.#put(change);
       this.#durable = left.now();
-      this.#log = this.#log.slice(covered.length);
     };
   }
 
