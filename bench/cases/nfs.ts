@@ -16,6 +16,7 @@ const OPERATIONS: Operation[] = ["create", "lookup", "readdir", "rename", "unlin
 /** In a turn of all clients together. */
 const FILES = 6000;
 const DATA_BYTES = 256 << 20;
+const WARM_UP = 0.7;
 /** For the image's cells. */
 const [IMAGE_CLIENTS, IMAGE_FILES, IMAGE_DATA] = [8, 500, 16 << 20];
 
@@ -101,10 +102,12 @@ async function measure(ctx: Bench, served: NfsServed, load: Load): Promise<Sampl
   const run = (what: Operation, ...more: (string | number)[]) =>
     storm(ctx, served, ["-o", what, "-c", clients, "-n", files, "-s", bytes, ...more]);
   const large = operation === "write" || operation === "read";
+  const changes = operation === "create" || operation === "rename" || operation === "unlink";
+  if (!image && changes) for (const warm of ["create", "unlink"] as const) await run(warm, "-d", 4);
   if (!image && operation === "read") await run("write", "-d", 4);
   else if (!image && operation !== "create" && operation !== "write") await run("create", "-d", 4);
-  if (operation !== "create" && operation !== "rename" && operation !== "unlink")
-    await run(operation, "-t", 0.3, "-d", large ? 4 : 1); // warm: the code, and what is read
+  // warm: the code, and what is read
+  if (!changes) await run(operation, "-t", WARM_UP, "-d", large ? 4 : 1);
   const before = served.server.cpuSeconds();
   const did = await run(operation, "-t", ctx.seconds, "-d", large ? 4 : 1);
   const cpu = served.server.cpuSeconds() - before;
@@ -122,8 +125,8 @@ async function memory(ctx: Bench, image: string): Promise<Sample> {
   const folder = mkdtempSync(join(ctx.folder, "nfs-"));
   const served = await treesOf(ctx, { folder, durability: "durable", image, nodes: MOUNTED });
   try {
-    await storm(ctx, served, ["-o", "create", "-c", MOUNTED, "-n", 20]);
-    await storm(ctx, served, ["-o", "lookup", "-c", MOUNTED, "-n", 20, "-t", 1]);
+    await storm(ctx, served, ["-o", "write", "-c", MOUNTED, "-s", 256 << 10]);
+    await storm(ctx, served, ["-o", "readdir", "-c", MOUNTED, "-t", 1]);
     const { program, args } = served.storm(["-o", "mount", "-c", String(MOUNTED)]);
     const held = spawn(program, args, { stdio: ["pipe", "pipe", "inherit"] });
     await new Promise<void>((resolve, reject) => {
