@@ -114,6 +114,29 @@ test("what is written behind a cut that is not on the disk yet stays, what was t
     }
 });
 
+test("what is committed after a restart stays at the next one, though the journal still says of before that the file was cut", async () => {
+  for (const durability of ["durable", "fast"] as const)
+    for (const isLost of [false, true]) {
+      const host = new MemoryHost();
+      const { tree } = await open(host, durability);
+      const ino = await make(tree, "f");
+      await tree.write(ROOT, ino, 0, Buffer.from(pattern(9000, "a")), STABLE.fileSync);
+      await tree.settled();
+      await tree.setattr(ROOT, ino, { size: 0 });
+      await tree.write(ROOT, ino, 5000, Buffer.from(pattern(10, "b")), STABLE.unstable);
+      await tree.commit(ino, 0, 0); // the cut waits for the journal
+      await tree.settled();
+      const second = host.afterKill();
+      if (isLost) second.remove(`${FOLDER}/n/data.1/${ino}`); // as a power cut may, in mode fast
+      const { tree: restarted } = await open(second, durability);
+      await restarted.write(ROOT, ino, 0, Buffer.from(pattern(5010, "c")), STABLE.unstable);
+      await restarted.commit(ino, 0, 0);
+      await restarted.settled();
+      const { tree: last } = await open(second.afterKill(), durability);
+      assert.equal(await read(last, ino), pattern(5010, "c"), `${durability}, ${isLost}`);
+    }
+});
+
 test("a checkpoint waits for cuts that take several pieces", async () => {
   const host = new MemoryHost();
   const { tree, house } = await open(host);

@@ -308,14 +308,15 @@ export class DataFiles implements TreeData {
     this.logged(ino, offset, bytes.length);
   }
 
-  async redoCut(ino: Ino, cut: Cut): Promise<void> {
+  /** `loggedAt`: the entry that says it; the next replay does it again, until a later one says that the file is synced. */
+  async redoCut(ino: Ino, cut: Cut, loggedAt = this.#side.entries()): Promise<void> {
+    const state = this.#state(ino);
+    state.loggedAt = Math.max(state.loggedAt, loggedAt);
     if (!this.#known.has(ino)) return;
     await this.own(ino);
-    const state = this.#state(ino);
     const open = this.#forWriting(state);
     while (!cut.perform(open.file)) await new Promise((next) => setImmediate(next));
     state.isDirty = true;
-    state.loggedAt = this.#side.entries();
   }
 
   /** After a replay: what was written and never promised goes, and what may not be on the disk is dirty. `sizes`: undefined: there is no such file any more. */

@@ -33,15 +33,15 @@ export async function replay(
   data: DataFiles,
   apply: (change: TreeChange) => void,
 ): Promise<void> {
-  const synced = new Map<Ino, Synced>();
+  const synced = new Map<Ino, Synced & { number: number }>();
   const { owner } = from;
   const after = owner.entries;
-  for (const { kind, bytes } of entries(from, after))
+  for (const { number, kind, bytes } of entries(from, after))
     if (kind === ENTRY.synced) {
       const one = decodeSynced(bytes);
-      synced.set(one.ino, one);
+      synced.set(one.ino, { ...one, number });
     }
-  for (const { ino, cut } of synced.values()) if (cut) await data.redoCut(ino, cut);
+  for (const { ino, cut, number } of synced.values()) if (cut) await data.redoCut(ino, cut, number);
   const isDue = (ino: Ino, number: number) => number > (synced.get(ino)?.upTo ?? 0);
   for (const { number, kind, bytes } of entries(from, after)) {
     owner.entries = number;
