@@ -137,6 +137,36 @@ test("what is committed after a restart stays at the next one, though the journa
     }
 });
 
+test("COMMIT promises what can be read: also what a killed server left in the page cache, and what somebody else is syncing", async () => {
+  for (const [who, seeds] of [["killed", 10] as const, ["checkpoint", 100] as const])
+    for (let seed = 1; seed <= seeds; seed++) {
+      const die = new Die(seed);
+      let host = new MemoryHost();
+      let { tree, house } = await open(host);
+      const ino = await make(tree, "f");
+      await tree.write(ROOT, ino, 0, Buffer.from(pattern(16, "a")), STABLE.unstable);
+      await tree.commit(ino, 0, 0);
+      await tree.write(ROOT, ino, 0, Buffer.from(pattern(16, "b")), STABLE.unstable);
+      host.die = die;
+      if (who === "killed") {
+        await tree.settled();
+        host = host.afterKill();
+        ({ tree, house } = await open(host));
+        assert.equal(await read(tree, ino), pattern(16, "b"));
+      }
+      host.die = die;
+      const entry = house.entries.get("n");
+      assert.ok(entry);
+      if (who === "checkpoint") void house.checkpoint(entry);
+      for (let turns = die.below(12); turns > 0; turns--) await new Promise((next) => setImmediate(next));
+      await tree.commit(ino, 0, 0);
+      await tree.settled();
+      const left = host.afterPowerCut(die);
+      host.dieAt = 0;
+      assert.equal(await read((await open(left)).tree, ino), pattern(16, "b"), `${who}, seed ${seed}`);
+    }
+});
+
 test("a checkpoint waits for cuts that take several pieces", async () => {
   const host = new MemoryHost();
   const { tree, house } = await open(host);

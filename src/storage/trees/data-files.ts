@@ -3,7 +3,7 @@ import { BrambleError } from "../../base/errors.ts";
 import type { Ino } from "../../wire/nfs/tree.ts";
 import { copyAside, syncSome } from "./data-copy.ts";
 import { Cut } from "./data-cut.ts";
-import { type DataSide, type DataState, newState } from "./data-side.ts";
+import { type DataSide, type DataState, isBusy, isVolatile, newState } from "./data-side.ts";
 import type { TreeData } from "./keep.ts";
 import type { OpenFile } from "./open-files.ts";
 import { Ranges } from "./ranges.ts";
@@ -39,7 +39,7 @@ export class DataFiles implements TreeData {
   }
   /** What the next checkpoint must wait for. */
   get isDirty(): boolean {
-    return this.#newNames > this.#syncedNames || [...this.#states.values()].some(({ isDirty }) => isDirty);
+    return this.#newNames > this.#syncedNames || [...this.#states.values()].some(isVolatile);
   }
   /** An fdatasync failed, and the journal has what may be lost by that: the tree has to be loaded anew. */
   get isSuspect(): boolean {
@@ -178,7 +178,7 @@ export class DataFiles implements TreeData {
 
   async sync(ino: Ino): Promise<void> {
     const state = this.#states.get(ino);
-    if (!state || state.isGone || (!state.isDirty && !this.#isLogged(state))) return;
+    if (!state || state.isGone || (!isVolatile(state) && !this.#isLogged(state))) return;
     const synced = { ino, upTo: this.#side.entries(), cut: state.cut?.copy() };
     const loose = state.loose;
     state.loose = new Ranges();
@@ -194,6 +194,12 @@ export class DataFiles implements TreeData {
     if (synced.cut) state.loggedAt = this.#side.entries(); // that would be done again, too
   }
 
+  lasting(ino: Ino): void | Promise<void> {
+    const state = this.#states.get(ino);
+    if (this.#side.durability === "durable" && state && !state.isGone && isVolatile(state))
+      return this.#syncFile(state);
+  }
+
   #isLogged({ loggedAt, syncedUpTo }: DataState): boolean {
     return loggedAt > Math.max(syncedUpTo, this.#checkpointed);
   }
@@ -201,11 +207,8 @@ export class DataFiles implements TreeData {
   /** Entries up to this one are in a checkpoint that is on the disk. */
   checkpointed(upTo: number): void {
     this.#checkpointed = upTo;
-    for (const [ino, state] of this.#states) {
-      const { isDirty, loose, cut, copying, isGone } = state;
-      const isBusy = isDirty || !loose.isEmpty || cut || copying || isGone || this.#isLogged(state);
-      if (!isBusy) this.#states.delete(ino);
-    }
+    for (const [ino, state] of this.#states)
+      if (!isBusy(state) && !this.#isLogged(state)) this.#states.delete(ino);
   }
 
   async #syncFile(state: DataState): Promise<void> {
@@ -216,12 +219,17 @@ export class DataFiles implements TreeData {
     const names = this.#syncNames();
     const open = state.isDirty ? this.#open(state.ino) : undefined;
     state.isDirty = false;
+    const contents = open && this.#side.files.during(open, (file) => file.sync("contents"));
+    const syncing = Promise.all([state.syncing, contents, names]);
+    state.syncing = syncing;
     try {
-      await Promise.all([open && this.#side.files.during(open, (file) => file.sync("contents")), names]);
+      await syncing;
     } catch (error) {
       state.isDirty = true;
       state.isSuspect = this.#isLogged(state);
       throw error;
+    } finally {
+      if (state.syncing === syncing) state.syncing = undefined;
     }
   }
 
@@ -236,7 +244,7 @@ export class DataFiles implements TreeData {
 
   /** All that was written so far is on the disk when it ends. */
   async syncAll(): Promise<void> {
-    const dirty = [...this.#states.values()].filter(({ isDirty, isGone }) => isDirty && !isGone);
+    const dirty = [...this.#states.values()].filter((state) => isVolatile(state) && !state.isGone);
     await syncSome(dirty, (state) => this.#syncFile(state));
     await this.#syncNames();
   }

@@ -35,6 +35,8 @@ export interface DataState {
   readonly ino: Ino;
   /** Written to since the last fdatasync began. */
   isDirty: boolean;
+  /** Fdatasyncs under way: what was written before them is not on the disk yet. */
+  syncing: Promise<unknown> | undefined;
   /** Written, and neither synced nor logged. */
   loose: Ranges;
   /** The last entry of the journal that a replay would do again to the file, and the one up to which none would be. */
@@ -53,6 +55,7 @@ export interface DataState {
 export const newState = (ino: Ino, ownedAt: number): DataState => ({
   ino,
   isDirty: false,
+  syncing: undefined,
   loose: new Ranges(),
   loggedAt: 0,
   syncedUpTo: 0,
@@ -62,3 +65,12 @@ export const newState = (ino: Ino, ownedAt: number): DataState => ({
   isSuspect: false,
   isGone: false,
 });
+
+/** Is something in the page cache that may not be on the disk? */
+export const isVolatile = ({ isDirty, syncing }: DataState): boolean => isDirty || syncing !== undefined;
+
+/** Is there anything special about it? */
+export const isBusy = (state: DataState): boolean => {
+  const { loose, cut, copying, isGone } = state;
+  return isVolatile(state) || !loose.isEmpty || cut !== undefined || copying !== undefined || isGone;
+};

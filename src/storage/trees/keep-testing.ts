@@ -78,6 +78,7 @@ export class MemoryKeep implements Keep {
         await keep.syncing;
         if (file) keep.durable.set(ino, file);
       },
+      lasting() {},
       unsynced: (ino) => keep.#unsynced.has(ino),
       remove(ino) {
         keep.files.delete(ino);

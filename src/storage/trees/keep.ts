@@ -18,6 +18,8 @@ export interface TreeData {
    * itself, nobody else logs "synced". Log map and size after it has ended, then settled().
    */
   sync(ino: Ino): Promise<void>;
+  /** COMMIT where nothing is to be logged: what can be read of the file is on the disk (mode fast: in the page cache), also what a process that was killed has left in it. */
+  lasting(ino: Ino): void | Promise<void>;
   /** Is there anything written that neither sync() nor a "data" change has made as lasting as promised? Then a small stable write goes by sync(), too. */
   unsynced(ino: Ino): boolean;
   /** Together with the change "gone", or where no data of its own is left. The file goes when the batch is durable; until then it is still there, for the tree as it was. */

@@ -32,7 +32,10 @@ export function commit(ground: Ground, ino: Ino): Soon<Change> {
   const inode = ground.inode(ino);
   if (!inode) return STATUS.STALE;
   if (inode.kind !== FILE_KIND.file) return STATUS.INVAL;
-  if (!ground.upper.pending.has(ino)) return { before: inode, after: inode };
+  if (!ground.upper.pending.has(ino)) {
+    const answer = { before: inode, after: inode };
+    return ground.keep.data.lasting(ino)?.then(() => answer) ?? answer;
+  }
   return flush(ground, ino).then(() => {
     const after = ground.inode(ino);
     return after ? { before: inode, after } : STATUS.STALE;

@@ -65,6 +65,7 @@ const readOnly = (host: Host, data: string): Keep => ({
     write: refuse,
     truncate: refuse,
     sync: async () => refuse(),
+    lasting() {},
     unsynced: () => false,
     remove: refuse,
   },
