@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { type ChildProcess, fork } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { extname, join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import type { Credentials } from "../../wire/nfs/tree.ts";
@@ -12,7 +12,7 @@ import { emptyLower } from "./keep-testing.ts";
 import type { KillOrder } from "./testing/kill-child.ts";
 import { openTrees } from "./trees.ts";
 
-const CHILD = fileURLToPath(new URL("testing/kill-child.ts", import.meta.url));
+const CHILD = fileURLToPath(new URL(`testing/kill-child${extname(import.meta.url)}`, import.meta.url));
 const ROOT: Credentials = { uid: 0, gid: 0, gids: [] };
 const IDS = ["n1", "n2", "n3"];
 const NAMES = ["a", "b", "c", "d"];
