@@ -52,7 +52,8 @@ export class World {
   }
 
   /** Everything that is there, compared; what was not promised may have become one or the other. */
-  async check(open: OpenHouse<NodeTree>, what: string, after: After): Promise<void> {
+  async check(open: OpenHouse<NodeTree>, what: string, how: "alive" | "kill" | "power"): Promise<void> {
+    const after = how === "power" && this.durability === "fast" ? "power in mode fast" : how;
     this.told.push(what);
     for (const [id, model] of this.models) {
       const found = await contents(await open.house.tree(id));
