@@ -185,6 +185,34 @@ test("a checkpoint waits for cuts that take several pieces", async () => {
   assert.match(text, /^a{10}\0+end$/);
 });
 
+test("a checkpoint waits for a cut that a later one holds back: what was cut does not come back when only the later one is lost", async () => {
+  const seen = new Set<number>();
+  for (let seed = 1; seed <= 20; seed++) {
+    const die = new Die(seed);
+    const host = new MemoryHost();
+    const { tree, house } = await open(host);
+    const ino = await make(tree, "f");
+    await tree.write(ROOT, ino, 0, Buffer.from(pattern(4096, "a")), STABLE.unstable);
+    await tree.commit(ino, 0, 0);
+    await tree.settled();
+    await tree.setattr(ROOT, ino, { size: 10 });
+    await tree.setattr(ROOT, ino, { size: 20 });
+    const entry = house.entries.get("n");
+    assert.ok(entry);
+    host.die = die;
+    const written = house.checkpoint(entry);
+    for (let turns = die.below(4); turns > 0; turns--) await new Promise((next) => setImmediate(next));
+    await tree.setattr(ROOT, ino, { size: 15 }); // into the next batch, while the disk is busy with that of before
+    await written;
+    const left = die.oneIn(2) ? host.afterKill() : host.afterPowerCut(die);
+    host.dieAt = 0;
+    const text = await read((await open(left)).tree, ino);
+    assert.equal(text, pattern(10, "a") + pattern(text.length - 10, "\0"), `seed ${seed}`);
+    seen.add(text.length);
+  }
+  assert.ok(seen.has(15), "the later cut was never waited for");
+});
+
 test("a cut of a large file is done in pieces, and holes stay holes", () => {
   const host = new MemoryHost();
   host.makeFolder("/f");
