@@ -53,7 +53,7 @@ interface Life {
 export const scenario: Scenario = {
   name: "supervisor",
   tier: "ci",
-  budgetSeconds: 200,
+  budgetSeconds: 320,
   needs: [],
   assets: [],
   async run(t) {
@@ -78,7 +78,7 @@ export const scenario: Scenario = {
     t.say(`killed ${seconds()} s after their power came, and started again`);
 
     await until(
-      120,
+      240,
       async () => {
         const nodes = await commands.nodes({});
         const over = nodes.filter(
