@@ -35,7 +35,7 @@ const MOST_LONG_TASKS = 25;
 export const scenario: Scenario = {
   name: "ui",
   tier: "ci",
-  budgetSeconds: 300,
+  budgetSeconds: 400,
   needs: [{ tool: "chromium", package: "chromium" }],
   assets: [],
   async run(t) {
