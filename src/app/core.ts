@@ -98,18 +98,21 @@ export async function openCore(settings: CoreSettings): Promise<Core> {
       shutdown: shutdownNode.bind(undefined, { book }),
     });
     life.usePower(power);
+    const telling = {
+      told(words: string) {
+        journal.event("server", undefined, words);
+        settings.warn(words);
+      },
+      failed: (error: Error) => settings.failed?.(error) ?? settings.warn(error.message),
+    };
     const disks = spawnPlane<DiskCalls>("disk", {
+      ...telling,
       handlers: {
         disk: (event: never) => settings.onDisk?.(event),
         counts: (counts: never) => settings.onCounts?.(counts),
       },
       lasting: DISK_LASTING,
       repeatable: DISK_REPEATABLE,
-      told(words) {
-        journal.event("server", undefined, words);
-        settings.warn(words);
-      },
-      failed: (error) => settings.failed?.(error) ?? settings.warn(error.message),
     });
     const given: NfsPlaneGiven = {
       folder: data.trees,
@@ -118,6 +121,7 @@ export async function openCore(settings: CoreSettings): Promise<Core> {
     };
     const trees = lazyPlane<NfsCalls>("nfs", () =>
       spawnPlane<NfsCalls>("nfs", {
+        ...telling,
         given,
         handlers: {
           nfs: (news: never) => settings.onNfs?.(news),
@@ -127,11 +131,6 @@ export async function openCore(settings: CoreSettings): Promise<Core> {
         },
         lasting: NFS_LASTING,
         repeatable: NFS_REPEATABLE,
-        told(words) {
-          journal.event("server", undefined, words);
-          settings.warn(words);
-        },
-        failed: (error) => settings.failed?.(error) ?? settings.warn(error.message),
       }),
     );
     const core = coreOf({

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import type { Boot } from "../fleet/boots.ts";
 import { type Node, type Profile, resolveNode } from "../fleet/node.ts";
+import { NO_TEMPLATES } from "../fleet/profiles.ts";
 import { openBook } from "../storage/book.ts";
 import { sha256 } from "./boot-files.ts";
 import { nfsRoots } from "./nfs-roots.ts";
@@ -57,15 +58,7 @@ async function stand(t: TestContext, settings: Partial<Profile> = {}) {
       all: () => [NODE],
     },
     profiles: {
-      templates: () => ({
-        files: [],
-        packages: [],
-        commands: [],
-        cmdline: [],
-        config: [],
-        values: {},
-        cluster: false,
-      }),
+      templates: () => NO_TEMPLATES,
       version: () => 1,
       secrets: () => new Map(),
       cluster: () => undefined,

@@ -1,6 +1,6 @@
 // What each text of a profile becomes for one board, or the place where it fails: one by one, so that a person sees all of them.
 import type { BrambleError } from "../base/errors.ts";
-import { type ProfileTemplates, renderBootLines, renderSeed } from "./profiles.ts";
+import { NO_TEMPLATES, type ProfileTemplates, renderBootLines, renderSeed } from "./profiles.ts";
 import type { Render, TemplateValues } from "./template-values.ts";
 
 export interface PreviewPart {
@@ -9,16 +9,6 @@ export interface PreviewPart {
   text?: string;
   error?: { line: number; column: number; message: string; hint?: string };
 }
-
-const NOTHING: ProfileTemplates = {
-  files: [],
-  packages: [],
-  commands: [],
-  cmdline: [],
-  config: [],
-  values: {},
-  cluster: false,
-};
 
 /** `bootValues` hold no secret, `seedValues` words where secrets stand. Never throws what a template did. */
 export function previewTemplates(
@@ -30,7 +20,7 @@ export function previewTemplates(
   const boot = (part: string, only: Partial<ProfileTemplates>): void => {
     parts.push(
       tried(part, () => {
-        const { cmdline, config, ipxe } = renderBootLines({ ...NOTHING, ...only }, bootValues, render);
+        const { cmdline, config, ipxe } = renderBootLines({ ...NO_TEMPLATES, ...only }, bootValues, render);
         return ipxe ?? [...cmdline, ...config].join("\n");
       }),
     );
@@ -38,7 +28,7 @@ export function previewTemplates(
   const seed = (part: string, only: Partial<ProfileTemplates>): void => {
     parts.push(
       tried(part, () => {
-        const one = renderSeed({ ...NOTHING, ...only }, seedValues, render);
+        const one = renderSeed({ ...NO_TEMPLATES, ...only }, seedValues, render);
         const { userData, metaData, networkConfig, files, packages, commands } = one;
         return (
           userData ?? metaData ?? networkConfig ?? files[0]?.text ?? [...packages, ...commands].join("\n")

@@ -1,4 +1,5 @@
 import type { Connection } from "./iscsi-connection.ts";
+import { stallsAfter } from "./stalls.ts";
 
 export interface Patience {
   /** After so long without a byte an initiator is asked whether it is there (NOP-In) ... */
@@ -12,15 +13,12 @@ export interface Patience {
 /** Asks those that are silent, and cuts off those that do not answer, finish their PDU, or take their answers. */
 export function watch(connections: () => Iterable<Connection>, patience: Patience): NodeJS.Timeout {
   const { pingMs, pongMs, stallMs } = patience;
-  const seen = new WeakMap<Connection, { progress: number; since: number }>();
+  const cutStalled = stallsAfter(stallMs);
   const look = () => {
     const now = Date.now();
     for (const connection of connections()) {
       if (!connection.open) continue;
-      const last = seen.get(connection);
-      if (!last || last.progress !== connection.progress || !connection.awaitsClient)
-        seen.set(connection, { progress: connection.progress, since: now });
-      else if (now - last.since >= stallMs) connection.end(`nothing moved for ${stallMs} ms`);
+      cutStalled(connection);
       if (connection.pingedAt > 0) {
         if (now - connection.pingedAt >= pongMs) connection.end(`no answer to a ping for ${pongMs} ms`);
       } else if (now - connection.heardAt >= pingMs && !connection.stuck) void connection.ping();

@@ -4,6 +4,7 @@ import { createServer, type Socket } from "node:net";
 import { Allowance, type Limits } from "../wire/nbd/limits.ts";
 import { Connection, clientOf, type House, type NbdClient } from "./nbd-connection.ts";
 import { Slabs } from "./outbox.ts";
+import { watchStalls } from "./stalls.ts";
 import { deferred, throttled } from "./throttle.ts";
 
 /** What happened at an NBD server. Of `refused` and `error`, one a second for each address, with the number of the others. */
@@ -140,19 +141,4 @@ export async function serveNbd(options: NbdOptions): Promise<NbdServer> {
       await closed;
     },
   };
-}
-
-/** Cuts off clients that neither finish their message nor take their replies. */
-function watchStalls(connections: () => Iterable<Connection>, stallMs: number): NodeJS.Timeout {
-  const seen = new WeakMap<Connection, { progress: number; since: number }>();
-  const look = () => {
-    const now = Date.now();
-    for (const connection of connections()) {
-      const last = seen.get(connection);
-      if (!last || last.progress !== connection.progress || !connection.awaitsClient)
-        seen.set(connection, { progress: connection.progress, since: now });
-      else if (now - last.since >= stallMs) connection.end(`nothing moved for ${stallMs} ms`);
-    }
-  };
-  return setInterval(look, Math.min(10_000, Math.ceil(stallMs / 4))).unref();
 }

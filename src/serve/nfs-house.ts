@@ -1,6 +1,6 @@
 import type { RecordPool } from "../wire/rpc/records.ts";
 import type { NfsLimits } from "./nfs.ts";
-import { type Connection, MOST_RECORD, type Neighbour } from "./nfs-connection.ts";
+import { MOST_RECORD, type Neighbour } from "./nfs-connection.ts";
 
 export const LIMITS: NfsLimits = {
   connections: 4096,
@@ -44,19 +44,4 @@ export function recordPools(bytes: number, given: () => void): (neighbour: Neigh
       given();
     },
   });
-}
-
-/** Cuts off clients that neither finish their record nor take their replies. */
-export function watchStalls(connections: () => Iterable<Connection>, stallMs: number): NodeJS.Timeout {
-  const seen = new WeakMap<Connection, { progress: number; since: number }>();
-  const look = () => {
-    const now = performance.now();
-    for (const connection of connections()) {
-      const last = seen.get(connection);
-      if (!last || last.progress !== connection.progress || !connection.awaitsClient)
-        seen.set(connection, { progress: connection.progress, since: now });
-      else if (now - last.since >= stallMs) connection.end(`nothing moved for ${stallMs} ms`);
-    }
-  };
-  return setInterval(look, Math.min(10_000, Math.ceil(stallMs / 4))).unref();
 }

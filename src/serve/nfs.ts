@@ -10,10 +10,11 @@ import type { NfsTree } from "../wire/nfs/tree.ts";
 import type { Mapping } from "../wire/portmap/portmap.ts";
 import { Connection, type House, HUNG_UP, type Neighbour } from "./nfs-connection.ts";
 import { Desk } from "./nfs-desk.ts";
-import { LIMITS, recordPools, watchStalls } from "./nfs-house.ts";
+import { LIMITS, recordPools } from "./nfs-house.ts";
 import { serveRpcbind } from "./nfs-rpcbind.ts";
 import { serveNfsUdp } from "./nfs-udp.ts";
 import { Slabs } from "./outbox.ts";
+import { watchStalls } from "./stalls.ts";
 import { deferred, throttled } from "./throttle.ts";
 
 /** Who asks; the same object for all requests of one connection. */

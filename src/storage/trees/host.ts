@@ -41,6 +41,18 @@ export interface Host {
   space(folder: string): { total: number; free: number };
 }
 
+/** A file's bytes: for those that fit into memory. */
+export function readWhole(host: Host, path: string): Uint8Array {
+  const file = host.open(path, "read");
+  try {
+    const bytes = new Uint8Array(file.size());
+    file.read(bytes, 0);
+    return bytes;
+  } finally {
+    file.close();
+  }
+}
+
 const guard = <T>(what: string, act: () => T): T => {
   try {
     return act();

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { BrambleError } from "../../base/errors.ts";
-import type { Host } from "./host.ts";
+import { type Host, readWhole } from "./host.ts";
 import { type Batch, findBatch, type Run, readBatch, runsOf } from "./journal-format.ts";
 
 /** A run, and where it lies. */
@@ -177,16 +177,5 @@ function collect(runs: Map<string, KeptRun[]>, bytes: Uint8Array, batch: Batch, 
     const known = runs.get(run.id);
     if (known) known.push(kept);
     else runs.set(run.id, [kept]);
-  }
-}
-
-function readWhole(host: Host, path: string): Uint8Array {
-  const file = host.open(path, "read");
-  try {
-    const bytes = new Uint8Array(file.size());
-    file.read(bytes, 0);
-    return bytes;
-  } finally {
-    file.close();
   }
 }

@@ -4,7 +4,7 @@ import { toUtf8, utf8 } from "../../base/text.ts";
 import type { TreeChange } from "./changes.ts";
 import { draftCheckpoint, publishCheckpoint, readCheckpoint, readHeader } from "./checkpoint.ts";
 import type { CheckpointHeader } from "./checkpoint-format.ts";
-import type { Host } from "./host.ts";
+import { type Host, readWhole } from "./host.ts";
 import { checkpointPath, dataFolder, newHeader, removeWhole } from "./tree-folder.ts";
 
 /** A snapshot, as users see it. */
@@ -30,20 +30,9 @@ export function listSnapshots(host: Host, folder: string): TreeSnapshot[] {
     .filter((name) => NAME.test(name))
     .map((name) => {
       const { image, ownBytes } = readHeader(host, checkpointPath(join(parent, name)));
-      return { name, createdMs: Number(utf8(readSmall(host, join(parent, name, FACTS)))), image, ownBytes };
+      return { name, createdMs: Number(utf8(readWhole(host, join(parent, name, FACTS)))), image, ownBytes };
     })
     .sort((a, b) => a.createdMs - b.createdMs);
-}
-
-function readSmall(host: Host, path: string): Uint8Array {
-  const file = host.open(path, "read");
-  try {
-    const bytes = new Uint8Array(file.size());
-    file.read(bytes, 0);
-    return bytes;
-  } finally {
-    file.close();
-  }
 }
 
 /** BAD_INPUT for a name that is taken or none. */
