@@ -13,6 +13,7 @@ import type { Ground } from "./ops-ground.ts";
 import * as moves from "./ops-moves.ts";
 import * as names from "./ops-names.ts";
 import { readdir } from "./ops-readdir.ts";
+import * as posix from "./posix.ts";
 import { OWN_INO } from "./upper.ts";
 
 const ROOT: Credentials = { uid: 0, gid: 0, gids: [] };
@@ -119,6 +120,9 @@ export class Inside {
     await whenWarm(() => must(setattr(this.#ground, ROOT, ino, owner), path));
     if (bytes.length > 0)
       must(await whenWarm(() => write(this.#ground, ROOT, ino, 0, bytes, STABLE.fileSync)), path);
+    // A change of owner takes set-user-id away, also one that was asked for with it; nobody is to have it with half the bytes.
+    const { mode } = owner;
+    if (mode & posix.SETID) await whenWarm(() => must(setattr(this.#ground, ROOT, ino, { mode }), path));
     await flush(this.#ground, ino);
   }
 

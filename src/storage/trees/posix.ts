@@ -8,6 +8,7 @@ export const EXECUTE = 1;
 
 const SETUID = 0o4000;
 export const SETGID = 0o2000;
+export const SETID = SETUID | SETGID;
 const STICKY = 0o1000;
 const GROUP_EXECUTE = 0o010;
 
@@ -46,7 +47,7 @@ export const withoutSetid = (mode: number): number => mode & ~SETUID & (mode & G
 
 /** The mode after somebody other than uid 0 has changed the contents. */
 export const modeAfterWrite = (who: Credentials, mode: number): number =>
-  who.uid === 0 || !(mode & (SETUID | SETGID)) ? mode : withoutSetid(mode);
+  who.uid === 0 || !(mode & SETID) ? mode : withoutSetid(mode);
 
 /** Nobody makes a program run as a group that they are not in. */
 export const modeAllowed = (who: Credentials, mode: number, gid: number): number =>
