@@ -84,7 +84,7 @@ export const addToken = () =>
     title: "Make a token",
     words: "For programs. It is shown once, and cannot do more than you.",
     fields: [
-      { name: "name", label: "Name", required: true, placeholder: "ci" },
+      { name: "name", label: "Name", required: true, example: "ci" },
       { ...ROLES, required: false, hint: "yours unless it is less" },
       {
         name: "scopes",
@@ -135,7 +135,7 @@ export const addWebhook = () =>
     words: "A web server is told of events from now on, signed with a secret that is shown once.",
     fields: [
       { name: "name", label: "Name", required: true },
-      { name: "url", label: "URL", required: true, placeholder: "https://example.org/bramble" },
+      { name: "url", label: "URL", required: true, example: "https://example.org/bramble" },
       { name: "kinds", label: "Kinds of events", kind: "list", hint: "one a line; empty: all" },
     ],
     after: ({ name, secret }) => {

@@ -15,7 +15,8 @@ export interface Field {
   /** `list`: one entry a line. `size`: 10G and the like. `json`: a list or object as it is. */
   kind?: "text" | "number" | "size" | "select" | "tick" | "long" | "secret" | "list" | "json";
   hint?: string;
-  placeholder?: string;
+  /** An input as it may look, shown while the field is empty. */
+  example?: string;
   required?: boolean;
   value?: string | number | boolean;
   options?: readonly Option[] | (() => readonly Option[]);

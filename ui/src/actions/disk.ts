@@ -24,7 +24,7 @@ export const snapshot = (node: string) =>
     verb: "snapshotClone",
     title: "Take a snapshot",
     words: "Keeps the disk as it is now, in an instant, also while the node runs.",
-    fields: [{ name: "name", label: "Name", required: true, placeholder: "before-upgrade" }],
+    fields: [{ name: "name", label: "Name", required: true, example: "before-upgrade" }],
     fixed: { node },
     done: ({ name }) => `Snapshot ${name} is kept`,
   });
@@ -123,7 +123,7 @@ export const exportDisk = ({ node, kind }: CloneView, names: readonly string[]) 
         name: "to",
         label: "File on the server",
         required: true,
-        placeholder: `/srv/${node}.${kind === "tree" ? "tar" : "img"}`,
+        example: `/srv/${node}.${kind === "tree" ? "tar" : "img"}`,
       },
       {
         name: "format",
@@ -155,7 +155,7 @@ export const resize = (clone: CloneView) =>
         label: `Size (now ${size(clone.size)})`,
         kind: "size",
         required: true,
-        placeholder: "32G",
+        example: "32G",
       },
     ],
     fixed: { node: clone.node },
@@ -174,7 +174,7 @@ export const quota = (clone: CloneView) =>
         label: "Quota",
         kind: "size",
         emptyIsNull: true,
-        placeholder: "10G",
+        example: "10G",
         hint: "empty: the profile's",
         ...(clone.quota !== undefined && { value: `${Math.round(clone.quota / 2 ** 20)}M` }),
       },
@@ -213,8 +213,8 @@ export const createVolume = () =>
     title: "Make a volume",
     words: "An extra disk, for example for /var/lib/containers.",
     fields: [
-      { name: "name", label: "Name", required: true, placeholder: "containers" },
-      { name: "size", label: "Size", kind: "size", required: true, placeholder: "20G" },
+      { name: "name", label: "Name", required: true, example: "containers" },
+      { name: "size", label: "Size", kind: "size", required: true, example: "20G" },
       {
         name: "fstype",
         label: "File system",
@@ -226,7 +226,7 @@ export const createVolume = () =>
       {
         name: "mountpoint",
         label: "Mount point",
-        placeholder: "/var/lib/containers",
+        example: "/var/lib/containers",
         hint: "needed for ext4",
       },
     ],

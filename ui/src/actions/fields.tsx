@@ -13,7 +13,7 @@ export function FieldInput({ field }: { field: Field }) {
     name,
     required: required && kind !== "tick",
     ...(hint !== undefined && { "aria-describedby": `${id}-hint` }),
-    ...(field.placeholder !== undefined && { placeholder: field.placeholder }),
+    ...(field.example !== undefined && { placeholder: field.example }),
   };
   const words = hint !== undefined && (
     <span class="hint" id={`${id}-hint`}>

@@ -10,7 +10,7 @@ export const addImage = () =>
       "From a file on the server or a URL: .img, .img.xz, .img.zst, .zip. It is checked and stored once; every node boots its own copy.",
     long: true,
     fields: [
-      { name: "source", label: "File or URL", required: true, placeholder: "https://…/raspios.img.xz" },
+      { name: "source", label: "File or URL", required: true, example: "https://…/raspios.img.xz" },
       { name: "name", label: "Name", hint: "name:version; by default from the file's name" },
       { name: "sha256", label: "SHA-256 of the file", hint: "then anything else is refused" },
     ],

@@ -13,7 +13,7 @@ const LABELS: Field = {
   label: "Labels",
   kind: "list",
   hint: "one key=value a line; a key with a - behind it takes the label away",
-  placeholder: "role=web\nold-label-",
+  example: "role=web\nold-label-",
 };
 
 /** "role=web" and "old-" as a patch. */
@@ -148,7 +148,7 @@ export const addGroup = () =>
     title: "Make a group",
     words: "Nodes of a group share settings that stand before their profile's.",
     fields: [
-      { name: "group", label: "Name", required: true, placeholder: "web" },
+      { name: "group", label: "Name", required: true, example: "web" },
       { ...ABOUT, emptyIsNull: false },
     ],
     args: ({ group, about }) => ({
@@ -192,7 +192,7 @@ const SELECT: Field = {
   name: "select",
   label: "Nodes",
   required: true,
-  placeholder: "rack=3,model in (4B,5) or pi[01-30]",
+  example: "rack=3,model in (4B,5) or pi[01-30]",
 };
 
 export const joinGroup = (group: GroupView) =>
@@ -239,7 +239,7 @@ export const importPlaces = () =>
         label: "CSV",
         kind: "long",
         required: true,
-        placeholder: "node,rack,unit,slot\npi-01,3,7,1",
+        example: "node,rack,unit,slot\npi-01,3,7,1",
       },
       { name: "dryRun", label: "Only say what would change", kind: "tick" },
       { name: "strict", label: "Refuse all if one row is refused", kind: "tick" },
@@ -256,8 +256,8 @@ export const importPlaces = () =>
   });
 
 const RANGE: Field[] = [
-  { name: "from", label: "From", required: true, placeholder: "10.0.3.10" },
-  { name: "to", label: "To", required: true, placeholder: "10.0.3.99" },
+  { name: "from", label: "From", required: true, example: "10.0.3.10" },
+  { name: "to", label: "To", required: true, example: "10.0.3.99" },
   { name: "for", label: "For the nodes", hint: "a selector such as rack=3; empty: all" },
 ];
 

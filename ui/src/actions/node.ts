@@ -67,7 +67,7 @@ export const settingFields = (now: {
     kind: "json",
     emptyIsNull: true,
     hint: "{node} in the path is the node's name",
-    placeholder: '{ "type": "nfs", "server": "10.0.0.9", "path": "/srv/nodes/{node}" }',
+    example: '{ "type": "nfs", "server": "10.0.0.9", "path": "/srv/nodes/{node}" }',
     ...(now.external !== undefined && { value: JSON.stringify(now.external) }),
   },
   {
@@ -89,7 +89,7 @@ export const settingFields = (now: {
     name: "passwordHash",
     label: "Password hash",
     hint: "crypt(3) form, as mkpasswd makes it; empty leaves the present one",
-    placeholder: "$6$…",
+    example: "$6$…",
     kind: "secret",
   },
   { name: "sshKeys", label: "SSH keys", kind: "list", hint: "one a line; empty leaves the present ones" },

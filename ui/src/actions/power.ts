@@ -47,7 +47,7 @@ export const bindPower = (node: NodeView, switches: readonly SwitchView[]) =>
       why: switches.length === 0 ? "there is no switch yet" : undefined,
       fields: [
         { name: "switch", label: "Switch", kind: "select", required: true, options: switchOptions(switches) },
-        { name: "port", label: "Port", required: true, placeholder: "1/0/7" },
+        { name: "port", label: "Port", required: true, example: "1/0/7" },
       ],
       fixed: { node: node.name },
       done: (now) => `${now.node} hangs on ${now.switch} ${now.port}`,
@@ -109,7 +109,7 @@ export const addSwitch = () =>
     title: "Add a switch",
     words: "A PoE switch, a PDU or a plug. It must answer. Fill in what its kind needs and leave the rest.",
     fields: [
-      { name: "name", label: "Name", required: true, placeholder: "sw-1" },
+      { name: "name", label: "Name", required: true, example: "sw-1" },
       {
         name: "driver",
         label: "Kind",
@@ -118,7 +118,7 @@ export const addSwitch = () =>
         value: "snmp",
         options: DRIVERS.map(([value, text]) => ({ value, text })),
       },
-      { name: "address", label: "Address", placeholder: "10.0.0.2 or https://…" },
+      { name: "address", label: "Address", example: "10.0.0.2 or https://…" },
       ...inner("addSwitch", "secrets"),
       { name: "unseen", label: "Also where it does not answer now", kind: "tick" },
       ...inner("addSwitch", "options"),

@@ -13,7 +13,7 @@ export const addProfile = (ready: readonly Option[]) =>
     title: "Make a profile",
     words: "Out of nothing, as a copy of another one, or of one that Bramble ships.",
     fields: [
-      { name: "profile", label: "Name", required: true, placeholder: "web" },
+      { name: "profile", label: "Name", required: true, example: "web" },
       {
         name: "from",
         label: "From",

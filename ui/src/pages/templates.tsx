@@ -127,11 +127,11 @@ export function Templates({ profile }: { profile: ProfileDetail }) {
             field={{
               name: "file-path",
               label: "A file, by its path on the node",
-              placeholder: "/etc/motd",
+              example: "/etc/motd",
               hint: `there are: ${profile.templates.files.map((file) => file.path).join(", ") || "none"}`,
             }}
           />
-          <FieldInput field={{ name: "file-mode", label: "Its mode", placeholder: "644" }} />
+          <FieldInput field={{ name: "file-mode", label: "Its mode", example: "644" }} />
           <FieldInput
             field={{ name: "file-text", label: "Its text", kind: "long", hint: "empty removes the file" }}
           />
