@@ -8,6 +8,7 @@ import fc from "fast-check";
 import { needs, run } from "../../../test/tools.ts";
 import type { ReadableDisk } from "../../base/disk.ts";
 import { makeDemoImage } from "../demo-image.ts";
+import { makeFat32 } from "../demo-image-fat.ts";
 import { addImage } from "../images.ts";
 import { inspectImage } from "./inspect.ts";
 import { kernelVersion } from "./kernel-version.ts";
@@ -114,6 +115,49 @@ test("inspectImage() of a GPT disk without a FAT partition says that no board fi
   assert.equal(facts.bootPartition, undefined);
   assert.equal(facts.rootPartition, 1);
   assert.match(facts.notes.join("; "), /no FAT partition.*no os-release/);
+});
+
+/** A disk with FAT32 partitions of these files, one after the other; no root. */
+async function fatDisk(...partitions: Record<string, string>[]): Promise<Buffer> {
+  const size = 36 << 20;
+  const disk = Buffer.alloc((1 << 20) + partitions.length * size);
+  for (const [i, files] of partitions.entries()) {
+    const at = (1 << 20) + i * size;
+    const bytes = Object.entries(files).map(([name, text]): [string, Uint8Array] => [
+      name,
+      Buffer.from(text),
+    ]);
+    disk.set(await makeFat32({ size, label: `FAT${i}`, volumeId: i, files: new Map(bytes) }), at);
+    disk[446 + i * 16 + 4] = 0x0c;
+    disk.writeUInt32LE(at / 512, 446 + i * 16 + 8);
+    disk.writeUInt32LE(size / 512, 446 + i * 16 + 12);
+  }
+  disk.writeUInt16LE(0xaa55, 510);
+  return disk;
+}
+
+test("inspectImage() knows a boot partition that has only config.txt, and says what each family of boards lacks", async () => {
+  const facts = await inspectImage(
+    diskOf(await fatDisk({ "README.txt": "x" }, { "config.txt": "arm_64bit=1\n" })),
+  );
+  assert.equal(facts.bootPartition, 2);
+  const told = facts.notes.join("\n");
+  assert.match(
+    told,
+    /a Pi 5, .*\(its firmware is in its EEPROM\) lacks one of \(kernel_2712\.img, kernel8\.img\)/,
+  );
+  assert.match(told, /a Pi 4B, .* lacks start4\.elf, fixup4\.dat, kernel8\.img/);
+  assert.doesNotMatch(told, /is taken for the boot partition/);
+  assert.equal(facts.models.find(({ model }) => model === "5")?.lacks.includes("config.txt"), false);
+});
+
+test("inspectImage() says so where it takes a FAT partition without any boot file for the boot partition", async () => {
+  const facts = await inspectImage(diskOf(await fatDisk({ "README.txt": "x" })));
+  assert.equal(facts.bootPartition, 1);
+  assert.match(
+    facts.notes.join("\n"),
+    /partition 1 is taken for the boot partition.* no config\.txt, start\*\.elf or kernel/,
+  );
 });
 
 test("inspectImage() comes to an end with a folder that holds itself", async () => {

@@ -6,6 +6,7 @@ import { cmdlineValue } from "../../formats/cmdline.ts";
 import { openExt4 } from "../../formats/ext4.ts";
 import { openFat } from "../../formats/fat.ts";
 import { identifyFilesystem } from "../../formats/filesystem.ts";
+import { lackNotes } from "../../formats/model-notes.ts";
 import { bootableModels, type ModelFiles } from "../../formats/models.ts";
 import { type Partition, readPartitions } from "../../formats/partitions.ts";
 import { slice } from "../../formats/slice.ts";
@@ -132,8 +133,12 @@ async function findBoot(facts: ImageFacts, disk: ReadableDisk): Promise<Tree | u
     }
     if (names) first ??= { tree, number: partition.number };
   }
-  if (first) facts.bootPartition = first.number;
-  return first?.tree;
+  if (!first) return undefined;
+  facts.bootPartition = first.number;
+  facts.notes.push(
+    `partition ${first.number} is taken for the boot partition, being the first with FAT: it has no config.txt, start*.elf or kernel*.img`,
+  );
+  return first.tree;
 }
 
 async function readBoot(facts: ImageFacts, tree: Tree): Promise<void> {
@@ -162,9 +167,7 @@ async function readBoot(facts: ImageFacts, tree: Tree): Promise<void> {
     });
     facts.kernels.push({ file: path, ...(version ? { version } : {}) });
   }
-  if (facts.models.length > 0 && !facts.models.some(({ boots }) => boots)) {
-    facts.notes.push("no Raspberry Pi model finds all its boot files: a firmware set may fill the gaps");
-  }
+  facts.notes.push(...lackNotes(facts.models));
 }
 
 /** The partition that root= names, else the first ext4 with an os-release, else the first ext4. */
