@@ -15,7 +15,7 @@ import { preparation } from "./boot-prepare.ts";
 import { bootRecord } from "./boot-record.ts";
 import { restoreBoots, serverOf } from "./boot-restore.ts";
 import { diskNews } from "./disk-news.ts";
-import { knownImages, lackedBy } from "./known-images.ts";
+import { knownImages } from "./known-images.ts";
 import { bootAnswers } from "./life/boot-answers.ts";
 import { revokeWhileRunning } from "./life/revoke.ts";
 import { plannedAnswers } from "./model-dhcp.ts";
@@ -87,7 +87,7 @@ export function bootDesk(options: DeskOptions) {
     newId: options.newId,
     say: options.say,
     obey: (orders) => obey(orders),
-    lacks: (node) => lackedBy(images.of(node), node.model),
+    lacks: (node) => images.lacks(node),
     dhcpMode: (node) => options.dhcpMode?.(servers.get(node.id)),
     bootsAtAll: (node) => core.life.answer(node).tree !== "none",
     failed: (node, words) => told(core.hear(node.id, { fact: "gave-up", words })),

@@ -1,5 +1,11 @@
 import assert from "node:assert/strict";
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { test } from "node:test";
+import { makeFat32 } from "../../storage/demo-image-fat.ts";
+import { addFirmware } from "../../storage/firmware.ts";
+import { addImage } from "../../storage/images.ts";
+import { knownImages } from "../known-images.ts";
 import { fakeCore } from "../testing/fake-core.ts";
 import { fleetFindings } from "./findings.ts";
 import { linkFinding } from "./link-findings.ts";
@@ -50,6 +56,53 @@ test("fleetFindings() tells of two nodes with one address, and of conflicts that
     own.map(({ what }) => what),
     ["image", "duplicate address"],
   );
+});
+
+/** A disk of one FAT32 partition that has a config.txt, and nothing else. */
+async function writeBareImage(path: string): Promise<void> {
+  const size = 36 << 20;
+  const files = new Map([["config.txt", Buffer.from("arm_64bit=1\n")]]);
+  const disk = Buffer.alloc((1 << 20) + size);
+  disk.set(await makeFat32({ size, label: "BOOT", volumeId: 1, files }), 1 << 20);
+  disk[446 + 4] = 0x0c;
+  disk.writeUInt32LE(2048, 446 + 8);
+  disk.writeUInt32LE(size / 512, 446 + 12);
+  disk.writeUInt16LE(0xaa55, 510);
+  await writeFile(path, disk);
+}
+
+test("fleetFindings() says what an image lacks for a node's model, and counts what a firmware set lays under it", async (t) => {
+  const { core, node } = await fakeCore(t);
+  const [four, five] = [await node("10000001"), await node("10000002")];
+  const [data, folder] = [core.data.root, join(core.data.root, "boot")];
+  await writeBareImage(join(data, "bare-1.img"));
+  await addImage({ data, source: join(data, "bare-1.img"), name: "bare:1" });
+  for (const [one, model] of [
+    [four, "4B"],
+    [five, "5"],
+  ] as const)
+    await core.registry.patch(Object.assign(one, { model }), { image: "bare:1" });
+  const told = async () =>
+    (await fleetFindings(core)).filter(({ what }) => what === "image").map(({ words }) => words);
+  const [ofFour = "", ofFive = ""] = await told();
+  assert.match(
+    ofFour,
+    /bare:1 lacks what a Pi 4B .* asks for: start4\.elf, fixup4\.dat, kernel8\.img, bcm2711-rpi-4-b\.dtb$/,
+  );
+  assert.match(ofFive, /asks for: kernel_2712\.img \| kernel8\.img, bcm2712-rpi-5-b\.dtb$/);
+
+  await mkdir(folder);
+  for (const name of ["START4.ELF", "fixup4.dat", "kernel8.img", "bcm2711-rpi-4-b.dtb"])
+    await writeFile(join(folder, name), name);
+  const { name, version } = await addFirmware({ data, source: folder, name: "laid:1" });
+  for (const one of [four, five]) await core.registry.patch(one, { firmware: `${name}:${version}` });
+  assert.deepEqual(await told(), [
+    `bare:1 lacks what a Pi 5 (${five.name}) asks for, and laid:1 does not have it either: bcm2712-rpi-5-b.dtb`,
+  ]);
+  const known = knownImages(core);
+  await known.learn();
+  assert.deepEqual(known.lacks(four), [], "nor is a boot of it told to lack them");
+  assert.deepEqual(known.lacks(five), ["bcm2712-rpi-5-b.dtb"]);
 });
 
 test("linkFinding() tells half duplex, damaged frames and slow ports apart, and is silent where the driver is", () => {

@@ -3,6 +3,7 @@ import type { FindingView } from "../../api/observe-contract.ts";
 import type { Node } from "../../fleet/node.ts";
 import { listImages } from "../../storage/images.ts";
 import type { Core } from "../core.ts";
+import { firmwarePaths, lackedBy } from "../known-images.ts";
 
 /** Conflicts that are older do not count. */
 const RECENT_MS = 24 * 3_600_000;
@@ -12,8 +13,14 @@ const MOST = 200;
 export async function fleetFindings(core: Core, only?: Node): Promise<FindingView[]> {
   const nodes = only ? [only] : core.registry.all();
   const images = await listImages(core.data.root);
+  const sets = new Map<string, ReturnType<typeof firmwarePaths>>();
+  const laidBy = (name: string) => {
+    const set = sets.get(name) ?? firmwarePaths(core.data.root, name);
+    sets.set(name, set);
+    return set;
+  };
   const found = [
-    ...nodes.flatMap((node) => imageFinding(core, node, images)),
+    ...(await Promise.all(nodes.map((node) => imageFinding(core, node, { images, laidBy })))).flat(),
     ...duplicates(core.registry.all()).filter(({ node }) => !only || node === only.name),
     ...(await conflicts(core, only)),
     ...(await slowPorts(core, only)),
@@ -23,11 +30,19 @@ export async function fleetFindings(core: Core, only?: Node): Promise<FindingVie
   return [{ what: "nodes", state: "ok", words: `nothing is known that would keep ${whom} from booting` }];
 }
 
-type Images = Awaited<ReturnType<typeof listImages>>;
+interface Files {
+  images: Awaited<ReturnType<typeof listImages>>;
+  /** Paths of a firmware set, in lower case. */
+  laidBy(name: string): Promise<ReadonlySet<string>>;
+}
 
 /** The image must be there, and must have what the model's firmware asks for. */
-function imageFinding({ registry }: Core, node: Node, images: Images): FindingView[] {
-  const { image: reference, root } = registry.resolve(node);
+async function imageFinding(
+  { registry }: Core,
+  node: Node,
+  { images, laidBy }: Files,
+): Promise<FindingView[]> {
+  const { image: reference, root, firmware } = registry.resolve(node);
   const about = { what: "image", node: node.name };
   if (root === "inventory" || root === "shell") return [];
   if (!reference)
@@ -57,15 +72,15 @@ function imageFinding({ registry }: Core, node: Node, images: Images): FindingVi
         hint: "bramble image list",
       },
     ];
-  if (!node.model) return [];
-  const fact = image.facts.models.find(({ model }) => model === node.model);
-  if (!fact || fact.boots) return [];
+  if (lackedBy(image, node.model).length === 0) return [];
+  const lacks = lackedBy(image, node.model, firmware ? await laidBy(firmware) : undefined);
+  if (lacks.length === 0) return [];
   return [
     {
       ...about,
       state: "problem",
-      words: `${reference} lacks what a Pi ${node.model} (${node.name}) asks for: ${fact.missing.join(", ")}`,
-      hint: "another image, or lay firmware under it: bramble firmware add raspberrypi, then bramble node set … --firmware",
+      words: `${reference} lacks what a Pi ${node.model} (${node.name}) asks for${firmware ? `, and ${firmware} does not have it either` : ""}: ${lacks.join(", ")}`,
+      hint: `another image, or lay boot files under it: bramble firmware add FOLDER|ARCHIVE|DEB, then bramble node set ${node.name} --firmware NAME:VERSION`,
     },
   ];
 }
