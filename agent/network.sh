@@ -52,6 +52,8 @@ netconsole_up() {
   host=${server#*://} host=${host%%[:/]*}
   hop=$(ip route get "$host" | sed -n 's/.* via \([0-9.]*\).*/\1/p')
   hop_mac=$(sed -n "s/^${hop:-$host} .* \([0-9a-f:]\{17\}\) .*/\1/p" /proc/net/arp)
+  # quiet keeps the kernel's words, and ours among them, from every console; a loglevel= is somebody's own wish
+  [ -n "$loglevel" ] || dmesg -n 7
   if modprobe -q netconsole "netconsole=6665@/$interface,6666@$host/$hop_mac" 2>/dev/null; then kernel_log=netconsole-up
   else say "this kernel has no netconsole"; fi
 }

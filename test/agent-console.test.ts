@@ -6,8 +6,8 @@ import { needs, which } from "./tools.ts";
 
 const ROOT = process.platform === "linux" && process.getuid?.() === 0;
 
-/** What the agent would load, with the server at `server`. */
-function loaded(server: string, kernelLog: string): string {
+/** What the agent would do, with the server at `server`. */
+function loaded(server: string, kernelLog: string, loglevel = ""): string {
   const busybox = which("busybox");
   const script = `
     set -e
@@ -20,24 +20,30 @@ function loaded(server: string, kernelLog: string): string {
     exec ${busybox} sh -c '
       say() { echo "say $*"; }
       modprobe() { echo "$@"; }
-      interface=eth0 server=${server} kernel_log=${kernelLog}
+      dmesg() { echo "dmesg $@"; }
+      interface=eth0 server=${server} kernel_log=${kernelLog} loglevel=${loglevel}
       . ./agent/network.sh
       netconsole_up
       echo "$kernel_log"'`;
   return execFileSync("unshare", ["-n", "sh", "-c", script], { encoding: "utf8" }).trim();
 }
 
-test("the agent sends the kernel's words to the server's MAC, or to the router's where the server is behind one", {
+test("the agent sends the kernel's words, also of a quiet one, to the server's MAC, or to the router's where the server is behind one", {
   skip: !ROOT && "needs root on Linux",
 }, (t) => {
   if (!needs(t, "busybox", "busybox-static") || !needs(t, "ip", "iproute2")) return;
   assert.equal(
     loaded("http://10.79.0.9:8441", "netconsole"),
-    "-q netconsole netconsole=6665@/eth0,6666@10.79.0.9/aa:bb:cc:00:00:09\nnetconsole-up",
+    "dmesg -n 7\n-q netconsole netconsole=6665@/eth0,6666@10.79.0.9/aa:bb:cc:00:00:09\nnetconsole-up",
   );
   assert.equal(
     loaded("http://192.168.7.7:8441", "netconsole"),
-    "-q netconsole netconsole=6665@/eth0,6666@192.168.7.7/aa:bb:cc:00:00:fe\nnetconsole-up",
+    "dmesg -n 7\n-q netconsole netconsole=6665@/eth0,6666@192.168.7.7/aa:bb:cc:00:00:fe\nnetconsole-up",
+  );
+  assert.equal(
+    loaded("http://10.79.0.9:8441", "netconsole", "4"),
+    "-q netconsole netconsole=6665@/eth0,6666@10.79.0.9/aa:bb:cc:00:00:09\nnetconsole-up",
+    "what a loglevel= leaves out is left out",
   );
   assert.equal(loaded("http://10.79.0.9:8441", ""), "", "nobody asked for it");
 });
