@@ -7,7 +7,7 @@ import { TREES, World } from "./testing/tree-world.ts";
 
 const IDS = ["n1", "n2"];
 
-/** Some lives of a server with two trees, each ended by a kill or a power cut at any step. */
+/** Some lives of a server with two trees, each ended by a kill or a power cut at any step, some closed before it. */
 async function story(seed: number, lies?: (path: string) => boolean): Promise<number> {
   const die = new Die(seed);
   const world = new World(die.oneIn(3) ? "fast" : "durable");
@@ -30,7 +30,8 @@ async function story(seed: number, lies?: (path: string) => boolean): Promise<nu
     const isPower = world.durability === "fast" ? isPowerStory : die.oneIn(2);
     host.dieAt = host.steps + 5 + die.below(die.oneIn(3) ? 600 : 150);
     const what = `seed ${seed} life ${life}`;
-    await Promise.race([live(world, host, { die, what, wasPower, isPower }), host.death]);
+    const ends = new Die(seed * 64 + life);
+    await Promise.race([live(world, host, { die, ends, what, wasPower, isPower }), host.death]);
     wasPower = isPower;
     const next = isPower ? host.afterPowerCut(die) : host.afterKill();
     host.dieAt = 0;
@@ -45,18 +46,29 @@ async function story(seed: number, lies?: (path: string) => boolean): Promise<nu
 
 interface Life {
   die: Die;
+  /** When it ends in good order, if it does before it is killed. */
+  ends: Die;
   what: string;
   /** How the life before has ended, and how this one will. */
   wasPower: boolean;
   isPower: boolean;
 }
 
-async function live(world: World, host: MemoryHost, { die, what, wasPower, isPower }: Life): Promise<void> {
+async function live(
+  world: World,
+  host: MemoryHost,
+  { die, ends, what, wasPower, isPower }: Life,
+): Promise<void> {
   const open = await world.open(host);
   await world.check(open, what, wasPower ? "power" : "kill");
   /** Mode fast: what a power cut may take as long as no round has ended since. */
   let waiting: (() => void)[] = [];
   while (!host.isDead) {
+    if (ends.oneIn(60)) {
+      await open.close();
+      if (!host.isDead) for (const kept of waiting) kept();
+      return;
+    }
     const id = die.pick(IDS);
     if (die.oneIn(12)) {
       const before = waiting;

@@ -3,8 +3,9 @@ import { BrambleError } from "../../base/errors.ts";
 import type { Ino } from "../../wire/nfs/tree.ts";
 import { copyAside, syncSome } from "./data-copy.ts";
 import { Cut } from "./data-cut.ts";
-import { type DataSide, type DataState, isBusy, isVolatile, newState } from "./data-side.ts";
+import { type DataSide, type DataState, isBusy, isVolatile, newState, type Unsettled } from "./data-side.ts";
 import type { TreeData } from "./keep.ts";
+import { NewNames } from "./new-names.ts";
 import type { OpenFile } from "./open-files.ts";
 import { Ranges } from "./ranges.ts";
 
@@ -21,25 +22,22 @@ export class DataFiles implements TreeData {
   readonly #cuts = new Set<DataState>();
   /** Grows with each snapshot: before the next write to a file it is looked at whether a snapshot shares it. */
   #sharedAt = 1;
-  #newNames = 0;
-  #syncedNames = 0;
+  readonly #newNames: NewNames;
   /** Entries up to this one are in a checkpoint. */
   #checkpointed: number;
 
   constructor(side: DataSide) {
     this.#side = side;
+    this.#newNames = new NewNames(side.host, [side.folder, side.treeFolder]);
     this.#checkpointed = side.entries();
     const names = side.host.list(side.folder);
     this.#known = new Set(names.filter((name) => /^\d+$/.test(name)).map(Number));
     for (const name of names) if (!/^\d+$/.test(name)) side.host.remove(join(side.folder, name)); // copies that were not finished
   }
 
-  inodes(): Iterable<Ino> {
-    return this.#known;
-  }
   /** What the next checkpoint must wait for. */
   get isDirty(): boolean {
-    return this.#newNames > this.#syncedNames || [...this.#states.values()].some(isVolatile);
+    return this.#newNames.isDirty || [...this.#states.values()].some(isVolatile);
   }
   /** An fdatasync failed, and the journal has what may be lost by that: the tree has to be loaded anew. */
   get isSuspect(): boolean {
@@ -118,7 +116,7 @@ export class DataFiles implements TreeData {
     if (state.isGone) return host.remove(`${path}.copy`);
     files.forget(path);
     host.rename(`${path}.copy`, path);
-    this.#newNames += 1;
+    this.#newNames.made();
     state.ownedAt = since;
   }
 
@@ -141,7 +139,7 @@ export class DataFiles implements TreeData {
       if (this.#known.size === 0) host.makeFolder(folder);
       const made = files.make(this.path(ino));
       this.#known.add(ino);
-      this.#newNames += 1;
+      this.#newNames.made();
       state.ownedAt = this.#sharedAt;
       return made;
     }
@@ -216,7 +214,7 @@ export class DataFiles implements TreeData {
       throw new BrambleError("DISK_IO", `${this.path(state.ino)} could not be made durable before`, {
         hint: "look after the disk; nothing that was promised is lost, the journal has it",
       });
-    const names = this.#syncNames();
+    const names = this.#newNames.sync();
     const open = state.isDirty ? this.#open(state.ino) : undefined;
     state.isDirty = false;
     const contents = open && this.#side.files.during(open, (file) => file.sync("contents"));
@@ -233,20 +231,10 @@ export class DataFiles implements TreeData {
     }
   }
 
-  #syncNames(): Promise<void> | undefined {
-    const names = this.#newNames;
-    if (names === this.#syncedNames) return undefined;
-    const { host, folder, treeFolder } = this.#side;
-    return Promise.all([host.syncNames(folder), host.syncNames(treeFolder)]).then(() => {
-      this.#syncedNames = Math.max(this.#syncedNames, names);
-    });
-  }
-
   /** All that was written so far is on the disk when it ends. */
   async syncAll(): Promise<void> {
-    const dirty = [...this.#states.values()].filter((state) => isVolatile(state) && !state.isGone);
-    await syncSome(dirty, (state) => this.#syncFile(state));
-    await this.#syncNames();
+    await syncSome(this.#volatile, (state) => this.#syncFile(state));
+    await this.#newNames.sync();
   }
 
   remove(ino: Ino): void {
@@ -329,7 +317,7 @@ export class DataFiles implements TreeData {
 
   /** After a replay: what was written and never promised goes, and what may not be on the disk is dirty. `sizes`: undefined: there is no such file any more. */
   async settleAll(sizes: (ino: Ino) => number | undefined): Promise<void> {
-    this.#newNames += 1;
+    this.#newNames.made();
     for (const ino of [...this.#known]) {
       const size = sizes(ino);
       if (size === undefined) {
@@ -340,6 +328,19 @@ export class DataFiles implements TreeData {
       if (open.file.size() > size) await this.redoCut(ino, new Cut(size, 0));
       this.#state(ino).isDirty = true;
     }
+  }
+
+  /** What may not be on the disk of files that are otherwise as the journal says: for the one that opens them next. */
+  get unsettled(): Unsettled {
+    return { hasNewNames: this.#newNames.isDirty, inos: this.#volatile.map(({ ino }) => ino) };
+  }
+  get #volatile(): DataState[] {
+    return [...this.#states.values()].filter((state) => isVolatile(state) && !state.isGone);
+  }
+  /** After a replay, in the place of settleAll(): nothing is there that was never promised. */
+  restore({ hasNewNames, inos }: Unsettled): void {
+    if (hasNewNames) this.#newNames.made();
+    for (const ino of inos) if (this.#known.has(ino)) this.#state(ino).isDirty = true;
   }
 
   /** Nobody uses it any more. */

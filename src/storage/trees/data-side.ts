@@ -30,6 +30,12 @@ export interface Synced {
   cut: Cut | undefined;
 }
 
+/** Data that is in the page cache and may not be on the disk: inodes, and names of their files. */
+export interface Unsettled {
+  hasNewNames: boolean;
+  inos: Ino[];
+}
+
 /** What is special about a data file at the moment. */
 export interface DataState {
   readonly ino: Ino;

@@ -1,8 +1,12 @@
 import type { BrambleError } from "../../base/errors.ts";
+import { readHeader } from "./checkpoint.ts";
 import type { Host } from "./host.ts";
 import type { Durability } from "./journal.ts";
 import type { KeptRun } from "./journal-scan.ts";
+import { closedBy } from "./replay.ts";
+import { checkpointPath, treeFolder } from "./tree-folder.ts";
 import type { Hot, HouseTree, TreeStand } from "./tree-hot.ts";
+import type { Closed } from "./tree-keep.ts";
 
 export interface HouseSettings<T extends HouseTree> {
   host: Host;
@@ -45,6 +49,8 @@ export interface Entry<T extends HouseTree> {
   isRemoved: boolean;
   /** What the journal had of it when the house was opened, and nobody has read yet. */
   runs: readonly KeptRun[];
+  /** How it was closed before the house was opened; undefined: nobody has looked. */
+  closed: Closed | "not" | undefined;
   usedAt: number;
 }
 
@@ -61,5 +67,33 @@ export const newEntry = <T extends HouseTree>(id: string): Entry<T> => ({
   isChanging: false,
   isRemoved: false,
   runs: NO_RUNS,
+  closed: undefined,
   usedAt: 0,
 });
+
+/** What is known of a tree, also of one that is not in memory: as it was when it left, or (after a kill) when it was written down last. */
+export function factsOf<T extends HouseTree>(
+  { host, trees }: { host: Host; trees: string },
+  entry: Entry<T>,
+): TreeFacts {
+  const { id, hot, runs } = entry;
+  const header = hot?.header ?? readHeader(host, checkpointPath(treeFolder(trees, id)));
+  if (!hot && runs.length > 0) {
+    const own = runs.filter(({ incarnation }) => incarnation === header.incarnation);
+    entry.closed ??= closedBy(host, trees, own) ?? "not";
+  }
+  const closed = hot || runs.length === 0 || entry.closed === "not" ? undefined : entry.closed;
+  const { image, quota, generation } = header;
+  const { inodes, ownBytes } = hot
+    ? { inodes: hot.upper.inodes.size, ownBytes: hot.upper.ownBytes }
+    : (closed ?? header);
+  return {
+    id,
+    image,
+    ...(quota === undefined ? {} : { quota }),
+    ownBytes,
+    inodes,
+    generation,
+    isInMemory: hot !== undefined,
+  };
+}

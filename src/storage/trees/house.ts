@@ -3,6 +3,7 @@ import { hostError } from "../clones/host-file.ts";
 import { readHeader } from "./checkpoint.ts";
 import {
   type Entry,
+  factsOf,
   type HouseSettings,
   NO_RUNS,
   newEntry,
@@ -32,7 +33,7 @@ import {
   treeFolder,
   treeIds,
 } from "./tree-folder.ts";
-import { checkpointTree, type Hot, type HouseTree, loadTree } from "./tree-hot.ts";
+import { checkpointTree, closeTree, type Hot, type HouseTree, loadTree } from "./tree-hot.ts";
 import type { KeepGround, TreeKeep } from "./tree-keep.ts";
 
 /** All trees of a server. Those that are used are in memory; what the others cost is a name. */
@@ -44,6 +45,7 @@ export class House<T extends HouseTree> {
   readonly cut: CutTail | undefined;
   readonly #waiting = new Set<TreeKeep>();
   #clock = 0;
+  #isOver = false;
 
   constructor(settings: HouseSettings<T>, journal: Journal, scanned: Scanned) {
     this.settings = settings;
@@ -156,6 +158,7 @@ export class House<T extends HouseTree> {
   /** In a verb only. */
   async load(entry: Entry<T>): Promise<Hot<T>> {
     if (entry.hot) return entry.hot;
+    if (this.#isOver) throw new BrambleError("INTERNAL", `the tree of ${entry.id} is asked for at the end`);
     const hot = await loadTree(
       this.ground,
       { folder: this.folder(entry), runs: entry.runs },
@@ -203,6 +206,20 @@ export class House<T extends HouseTree> {
         this.#forget(entry);
       });
       return true;
+    });
+  }
+
+  /** Out of memory for good: nobody can use any tree once this was asked. What is in no checkpoint stays in the journal, which must become durable. */
+  leave(entry: Entry<T>): Promise<void> {
+    this.#isOver = true;
+    return this.#verb(entry, async () => {
+      const { hot } = entry;
+      if (!hot) return;
+      await hot.tree.flush();
+      await this.#still(entry, { isLeaving: true }, async () => {
+        await closeTree(this.ground, hot);
+        this.#forget(entry);
+      });
     });
   }
 
@@ -302,21 +319,7 @@ export class House<T extends HouseTree> {
   }
 
   facts(id: string): TreeFacts {
-    const { hot } = this.#entry(id);
-    const header = hot?.header ?? readHeader(this.ground.host, checkpointPath(this.folder({ id })));
-    const { image, quota, generation } = header;
-    const { inodes, ownBytes } = hot
-      ? { inodes: hot.upper.inodes.size, ownBytes: hot.upper.ownBytes }
-      : header;
-    return {
-      id,
-      image,
-      ...(quota === undefined ? {} : { quota }),
-      ownBytes,
-      inodes,
-      generation,
-      isInMemory: hot !== undefined,
-    };
+    return factsOf(this.ground, this.#entry(id));
   }
 
   /** Bytes that the tree may have of its own from now on; undefined: as many as the disk has. */

@@ -23,7 +23,7 @@ export const LIMITS: KeepingLimits = {
 
 /** In one round, at most: others want the disk, too. */
 const MOST_LEAVING = 16;
-/** At the end so many leave at once: their syncs share the host's. */
+/** At the end so many leave at once: where they have data to sync that shares the host's syncs. */
 const AT_ONCE = 8;
 /** A tree that was used in this many rounds does not leave for want of memory. */
 const RECENT_ROUNDS = 5;
@@ -133,7 +133,7 @@ export class Housekeeping<T extends HouseTree> {
     }
   }
 
-  /** Ends it: all trees leave memory; what cannot be written down stays in the journal. */
+  /** Ends it: all trees leave memory, and nobody can use one any more. What they have of their own is in the journal, for the next one who opens the house. */
   async close(): Promise<void> {
     this.#isOver = true;
     this.#cancel?.();
@@ -142,13 +142,12 @@ export class Housekeeping<T extends HouseTree> {
     const work = async () => {
       for (let entry = loaded.pop(); entry; entry = loaded.pop())
         try {
-          await this.#house.putAway(entry);
+          await this.#house.leave(entry);
         } catch (error) {
           this.#house.settings.trouble(hostError(error, `tree of ${entry.id}`));
         }
     };
     await Promise.all(Array.from({ length: AT_ONCE }, work));
-    this.#house.dropSegments();
   }
 }
 

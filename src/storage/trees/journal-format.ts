@@ -12,9 +12,9 @@ const ALIGN = 8;
 const CRC_FROM = 12;
 
 /** What an entry of the journal is: a TreeChange, or what the keep of a tree tells itself. */
-export const ENTRY = { change: 1, synced: 2, cut: 3, opened: 4 } as const;
+export const ENTRY = { change: 1, synced: 2, cut: 3, opened: 4, closed: 5 } as const;
 export type EntryKind = (typeof ENTRY)[keyof typeof ENTRY];
-const MOST_KIND = ENTRY.opened;
+const MOST_KIND = ENTRY.closed;
 
 /** Whose entries they are. */
 export interface Owner {

@@ -6,7 +6,7 @@ import type { Synced } from "./data-side.ts";
 import type { Host, TreeFile } from "./host.ts";
 import { ENTRY, type EntryKind, entriesOf, type Owner } from "./journal-format.ts";
 import { type KeptRun, segmentPath } from "./journal-scan.ts";
-import { decodeCut, decodeSynced } from "./tree-keep.ts";
+import { type Closed, decodeClosed, decodeCut, decodeSynced } from "./tree-keep.ts";
 
 /** Where the entries of one tree are, and from where on they count. */
 export interface Replay {
@@ -27,12 +27,16 @@ interface Entry {
   bytes: Uint8Array;
 }
 
-/** Does again what the journal has of a tree and its checkpoint has not. TREE_DAMAGED where entries are missing in between. */
+/**
+ * Does again what the journal has of a tree and its checkpoint has not. TREE_DAMAGED where entries are missing in between. Gives how the tree was
+ * closed, if that was the last thing that happened to it.
+ */
 export async function replay(
   from: Replay,
   data: DataFiles,
   apply: (change: TreeChange) => void,
-): Promise<void> {
+): Promise<Closed | undefined> {
+  let closed: Closed | undefined;
   const synced = new Map<Ino, Synced & { number: number }>();
   const { owner } = from;
   const after = owner.entries;
@@ -45,6 +49,7 @@ export async function replay(
   const isDue = (ino: Ino, number: number) => number > (synced.get(ino)?.upTo ?? 0);
   for (const { number, kind, bytes } of entries(from, after)) {
     owner.entries = number;
+    closed = kind === ENTRY.closed ? decodeClosed(bytes) : undefined;
     if (number % MOST_AT_ONCE === 0) await new Promise((next) => setImmediate(next));
     if (kind === ENTRY.cut) {
       const { ino, cut } = decodeCut(bytes);
@@ -54,6 +59,22 @@ export async function replay(
       if (change.kind !== "data") apply(change);
       else if (isDue(change.ino, number)) await data.redoWrite(change.ino, change.bytes, change.offset);
     }
+  }
+  return closed;
+}
+
+/** How a tree that nobody has opened since was closed; undefined: it was not. `runs`: what the journal has of it. */
+export function closedBy(host: Host, folder: string, runs: readonly KeptRun[]): Closed | undefined {
+  const run = runs.at(-1);
+  if (!run) return undefined;
+  const reader = new RunReader(host, folder);
+  try {
+    let closed: Closed | undefined;
+    for (const { kind, bytes } of entriesOf(reader.read(run), { from: 0, to: run.to - run.from }))
+      closed = kind === ENTRY.closed ? decodeClosed(bytes) : undefined;
+    return closed;
+  } finally {
+    reader.close();
   }
 }
 

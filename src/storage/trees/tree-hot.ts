@@ -59,12 +59,17 @@ export async function loadTree<T extends HouseTree>(
   const hot: { header: CheckpointHeader } = { header };
   try {
     for (const [key, bytes] of replies) keep.duplicates.remember(key, bytes);
-    await replay({ host, folder: ground.trees, owner: keep.owner, runs }, keep.data, (change) => {
-      if (change.kind === "reply") keep.duplicates.remember(change.key, change.bytes);
-      else upper.apply(change);
-    });
+    const closed = await replay(
+      { host, folder: ground.trees, owner: keep.owner, runs },
+      keep.data,
+      (change) => {
+        if (change.kind === "reply") keep.duplicates.remember(change.key, change.bytes);
+        else upper.apply(change);
+      },
+    );
     keep.replayed(runs[0]?.sequence);
-    if (keep.owner.entries > after || !header.isClean)
+    if (closed) keep.data.restore(closed);
+    else if (keep.owner.entries > after || !header.isClean)
       await keep.data.settleAll((ino) => upper.inodes.get(ino)?.size);
     await keep.logOpened();
     const { image, generation } = header;
@@ -120,4 +125,19 @@ export async function checkpointTree<T extends HouseTree>(
     keep.dumpEnded(entries);
     return;
   }
+}
+
+/**
+ * Leaves it to the journal, in which everything is that the checkpoint has not: one sync of the journal for all trees that are closed. Nobody changes the tree any more.
+ * It lasts when the journal is on the disk.
+ */
+export async function closeTree<T extends HouseTree>(
+  { journal, durability }: KeepGround,
+  { keep, upper }: Hot<T>,
+): Promise<void> {
+  if (durability === "fast") await keep.data.syncAll(); // data first: what the journal says of it must be true
+  await keep.durable();
+  await keep.data.cutUpTo(0, () => journal.durableSequence);
+  if (keep.data.isLoose || keep.data.isSuspect) return; // whoever opens it looks at each file
+  keep.logClosed({ inodes: upper.inodes.size, ownBytes: upper.ownBytes, ...keep.data.unsettled });
 }

@@ -4,7 +4,7 @@ import { encodeChange, type TreeChange } from "./changes.ts";
 import { Cold } from "./cold.ts";
 import { Cut } from "./data-cut.ts";
 import { DataFiles } from "./data-files.ts";
-import type { Synced } from "./data-side.ts";
+import type { Synced, Unsettled } from "./data-side.ts";
 import { Duplicates } from "./duplicates.ts";
 import type { Host } from "./host.ts";
 import type { Durability, Journal } from "./journal.ts";
@@ -96,6 +96,11 @@ export class TreeKeep implements Keep {
     await this.durable();
   }
 
+  /** And leaves it in good order: until it is opened again its data files are as checkpoint and journal say. */
+  logClosed(closed: Closed): void {
+    this.#log(ENTRY.closed, encodeClosed(closed));
+  }
+
   settled(): void | Promise<void> {
     return this.#journal.settled(this.#last);
   }
@@ -127,6 +132,12 @@ export class TreeKeep implements Keep {
   }
 }
 
+/** How a tree left memory when the server ended. */
+export interface Closed extends Unsettled {
+  inodes: number;
+  ownBytes: number;
+}
+
 // Entries of the keep's own: few, so their form is simple.
 
 const encode = (value: unknown): Uint8Array => Buffer.from(JSON.stringify(value));
@@ -147,4 +158,11 @@ export function decodeSynced(bytes: Uint8Array): Synced {
   const fresh = new Ranges();
   for (let i = 0; list && i < list.length; i += 2) fresh.add(list[i] as number, list[i + 1] as number);
   return { ino, upTo, cut: new Cut(at, 0, fresh) };
+}
+
+const encodeClosed = ({ inodes, ownBytes, hasNewNames, inos }: Closed) =>
+  encode([inodes, ownBytes, hasNewNames, ...inos]);
+export function decodeClosed(bytes: Uint8Array): Closed {
+  const [inodes, ownBytes, hasNewNames, ...inos] = decode(bytes) as [number, number, boolean, ...number[]];
+  return { inodes, ownBytes, hasNewNames, inos };
 }

@@ -25,6 +25,8 @@ export interface Plan {
 export class MemoryHost implements Host {
   #names = new Map<string, Contents>();
   #folders = new Set<string>();
+  /** Folders that came by a rename: as lasting as the names in them. */
+  readonly #moved = new Set<string>();
   #durableNames = new Map<string, Contents>();
   #nameLog: NameChange[] = [];
   /** Changes of names that are on the disk. */
@@ -141,6 +143,7 @@ export class MemoryHost implements Host {
       if (folder === from || folder.startsWith(`${from}/`)) {
         this.#folders.delete(folder);
         this.#folders.add(to + folder.slice(from.length));
+        this.#moved.add(to + folder.slice(from.length));
       }
   }
   remove(path: string): void {
@@ -194,7 +197,7 @@ export class MemoryHost implements Host {
       host.#durableNames.set(path, copy);
       host.makeFolder(folderOf(path));
     }
-    for (const folder of this.#folders) host.makeFolder(folder);
+    for (const folder of this.#folders) if (!this.#moved.has(folder)) host.makeFolder(folder);
     return host;
   }
 }
