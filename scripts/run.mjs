@@ -51,7 +51,7 @@ const FOLDERS = ["src", "e2e", "bench", "test"];
 
 /** What the packages and the build should be made of; a mark beside each says what it was made of. */
 const lockWanted = () => text("package-lock.json");
-const buildWanted = () => `${Math.max(...FOLDERS.map(newest))} ${text("tsconfig.json")}`;
+const buildWanted = () => `${Math.max(...FOLDERS.map((folder) => newest(folder)))} ${text("tsconfig.json")}`;
 /** The page is made of its own sources and of the contract's routes. */
 const pageWanted = () => `${newest("ui", "")} ${newest("src/api")} ${lockWanted()}`;
 const isReady = () =>
