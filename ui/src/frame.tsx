@@ -53,7 +53,7 @@ export function Frame({ children }: { children: ComponentChildren }) {
         Skip to the page
       </button>
       <div class="frame">
-        <div class="topbar">
+        <header class="topbar">
           <a class="brand" href={link("/")}>
             <Berry />
             Bramble
@@ -67,7 +67,7 @@ export function Frame({ children }: { children: ComponentChildren }) {
           >
             <Icon name={railOpen.value ? "close" : "menu"} />
           </Button>
-        </div>
+        </header>
         {railOpen.value && (
           <button
             type="button"

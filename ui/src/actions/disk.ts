@@ -11,6 +11,16 @@ const FORCE: Field = {
   kind: "tick",
   hint: "it loses its disk at once, as when a card is pulled out",
 };
+/** As with FORCE: "runs" is what has used its root of late. */
+const forceOf = ({ kind }: Pick<CloneView, "kind">): Field =>
+  kind === "tree"
+    ? {
+        ...FORCE,
+        hint: "running is what has used its root in the last five minutes; it loses its files at once",
+      }
+    : FORCE;
+/** What it is called on buttons and in sentences. */
+const nounOf = ({ kind }: Pick<CloneView, "kind">): string => (kind === "tree" ? "root" : "disk");
 const SNAPSHOTS = (names: readonly string[]): Field => ({
   name: "snapshot",
   label: "Snapshot",
@@ -19,29 +29,29 @@ const SNAPSHOTS = (names: readonly string[]): Field => ({
   options: names.map((name) => ({ value: name, text: name })),
 });
 
-export const snapshot = (node: string) =>
+export const snapshot = (clone: CloneView) =>
   action({
     verb: "snapshotClone",
     title: "Take a snapshot",
-    words: "Keeps the disk as it is now, in an instant, also while the node runs.",
+    words: `Keeps the ${nounOf(clone)} as it is now, in an instant, also while the node runs.`,
     fields: [{ name: "name", label: "Name", required: true, example: "before-upgrade" }],
-    fixed: { node },
+    fixed: { node: clone.node },
     done: ({ name }) => `Snapshot ${name} is kept`,
   });
 
-export const rollback = (node: string, names: readonly string[]) =>
+export const rollback = (clone: CloneView, names: readonly string[]) =>
   action({
     verb: "rollbackClone",
     title: "Roll back",
-    words: "The disk becomes what the snapshot holds; what was written since is lost.",
+    words: `The ${nounOf(clone)} becomes what the snapshot holds; what was written since is lost.`,
     danger: true,
     why: names.length === 0 ? "it has no snapshot" : undefined,
-    fields: [SNAPSHOTS(names), FORCE],
-    fixed: { node },
-    done: () => `${node} is back where the snapshot was`,
+    fields: [SNAPSHOTS(names), forceOf(clone)],
+    fixed: { node: clone.node },
+    done: () => `${clone.node} is back where the snapshot was`,
   });
 
-export const dropSnapshot = (node: string, names: readonly string[]) =>
+export const dropSnapshot = ({ node }: CloneView, names: readonly string[]) =>
   action({
     verb: "dropSnapshot",
     title: "Drop a snapshot",
@@ -52,25 +62,25 @@ export const dropSnapshot = (node: string, names: readonly string[]) =>
     done: ({ name }) => `Snapshot ${name} is dropped`,
   });
 
-export const reset = (node: string) =>
+export const reset = (clone: CloneView) =>
   action({
     verb: "resetClone",
-    title: "Reset the disk",
+    title: `Reset the ${nounOf(clone)}`,
     words: "The next boot begins with the image as it is. All that the node wrote is lost.",
     danger: true,
-    fields: [{ name: "dropSnapshots", label: "Drop its snapshots, too", kind: "tick" }, FORCE],
-    fixed: { node },
-    done: () => `${node} begins anew at its next boot`,
+    fields: [{ name: "dropSnapshots", label: "Drop its snapshots, too", kind: "tick" }, forceOf(clone)],
+    fixed: { node: clone.node },
+    done: () => `${clone.node} begins anew at its next boot`,
   });
 
-/** Why a verb for whole disks is not to be had. */
-const noTree = ({ kind }: Pick<CloneView, "kind">): string | undefined =>
-  kind === "tree" ? "its root is a tree of files over NFS: this is for disks" : undefined;
+/** Why a verb for whole disks is not to be had of files over NFS, and what is instead. */
+const noTree = ({ kind }: Pick<CloneView, "kind">, instead: string): string | undefined =>
+  kind === "tree" ? `its root is files over NFS, no disk: ${instead}` : undefined;
 
 export const rebase = (clone: CloneView) =>
   action({
     verb: "rebaseClone",
-    why: noTree(clone),
+    why: noTree(clone, "set another image (More, Change settings), then reset the root"),
     title: "Put over another image",
     words:
       "What the node wrote stays where the new image agrees; discard its changes to take the image as it is.",
@@ -91,12 +101,11 @@ export const rebase = (clone: CloneView) =>
     done: ({ image }) => `${clone.node} stands on ${image}`,
   });
 
-export const promote = (node: string, names: readonly string[]) =>
+export const promote = (clone: CloneView, names: readonly string[]) =>
   action({
     verb: "promoteClone",
     title: "Make an image of it",
-    words:
-      "The disk becomes a new image that other nodes can boot. Host keys, machine id and logs are cleaned out of it.",
+    words: `The ${nounOf(clone)} becomes a new image that other nodes can boot. Host keys, machine id and logs are cleaned out of it.`,
     long: true,
     fields: [
       { name: "name", label: "Name", hint: "name:version; by default the image's name and the date" },
@@ -104,11 +113,11 @@ export const promote = (node: string, names: readonly string[]) =>
         ...SNAPSHOTS(names),
         label: "From a snapshot",
         required: false,
-        hint: "by default as the disk is now",
+        hint: `by default as the ${nounOf(clone)} is now`,
       },
       { name: "keep", label: "Paths that must not be cleaned", kind: "list", hint: "one a line" },
     ],
-    fixed: { node },
+    fixed: { node: clone.node },
     done: ({ image }) => `Image ${image.name}:${image.version} is in`,
   });
 
@@ -116,7 +125,10 @@ export const exportDisk = ({ node, kind }: CloneView, names: readonly string[]) 
   action({
     verb: "exportClone",
     title: "Export to a file",
-    words: "Writes the disk to a file of the server's.",
+    words:
+      kind === "tree"
+        ? "Packs its files into a tar file of the server's: owners, times, links and extended attributes, too."
+        : "Writes the disk to a file of the server's.",
     long: true,
     fields: [
       {
@@ -146,7 +158,7 @@ export const exportDisk = ({ node, kind }: CloneView, names: readonly string[]) 
 export const resize = (clone: CloneView) =>
   action({
     verb: "resizeClone",
-    why: noTree(clone),
+    why: noTree(clone, "it has the room that its quota says"),
     title: "Make it bigger",
     words: "The root file system grows into it at the next boot. A disk never becomes smaller.",
     fields: [
@@ -167,7 +179,9 @@ export const quota = (clone: CloneView) =>
     verb: "setCloneQuota",
     title: "Set a quota",
     words:
-      "How much it may take on the server, its snapshots included. A full quota answers the node with ENOSPC.",
+      clone.kind === "tree"
+        ? "How much its own files may take on the server, snapshots not counted. Beyond it the node is told: disk quota exceeded (EDQUOT)."
+        : "How much it may take on the server, its snapshots included. A full quota answers the node with ENOSPC.",
     fields: [
       {
         name: "quota",
@@ -186,7 +200,7 @@ export const quota = (clone: CloneView) =>
 export const merge = (clone: CloneView) =>
   action({
     verb: "mergeClone",
-    why: noTree(clone),
+    why: noTree(clone, "a snapshot that is dropped gives its space back"),
     title: "Merge dropped snapshots",
     words: "Writes the files of dropped snapshots together now; it also happens by itself.",
     long: true,
@@ -198,7 +212,7 @@ export const merge = (clone: CloneView) =>
 export const serveDisk = (clone: CloneView) =>
   action({
     verb: "serveClone",
-    why: noTree(clone),
+    why: noTree(clone, "export its files instead"),
     title: "Open for tools",
     words:
       "Opens the disk over NBD on the server's loopback, for qemu-io, nbdcopy and the like, while the node is off.",

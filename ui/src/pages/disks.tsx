@@ -41,7 +41,8 @@ function Clones() {
       {sorted && sorted.length > 0 && (
         <>
           <p>
-            {count(sorted.length, "disk")} take {size(total)} beside the images
+            {count(sorted.length, "disk")} {sorted.length === 1 ? "takes" : "take"} {size(total)} beside the
+            images
             {sorted.length > MOST && `; the ${MOST} that take most`}.
           </p>
           <List label="Disks" head={["Node", "Image", "Written", "In snapshots", "Size", "State"]}>
@@ -53,7 +54,7 @@ function Clones() {
                 <td>{clone.image}</td>
                 <td class="num">{size(clone.ownBytes)}</td>
                 <td class="num">{size(clone.sharedBytes)}</td>
-                <td class="num">{size(clone.size)}</td>
+                <td class="num">{clone.kind === "tree" ? "files, over NFS" : size(clone.size)}</td>
                 <td>{clone.inUse ? <Chip tone="ok">open</Chip> : <Chip>closed</Chip>}</td>
               </tr>
             ))}

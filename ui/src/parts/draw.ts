@@ -5,6 +5,11 @@ const colour = (name: string): string =>
   getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 const HEIGHT = 150;
 
+/** Steps of an axis that counts: there are no half boots. */
+const WHOLE = [1, 2, 5]
+  .flatMap((n) => [1, 10, 100, 1_000, 10_000].map((times) => n * times))
+  .sort((a, b) => a - b);
+
 function axes(values?: (self: uPlot, ticks: number[]) => string[]): uPlot.Axis[] {
   const common = {
     stroke: colour("--dim"),
@@ -13,7 +18,7 @@ function axes(values?: (self: uPlot, ticks: number[]) => string[]): uPlot.Axis[]
   };
   return [
     { ...common, grid: { show: false } },
-    { ...common, size: 46, ...(values && { values }) },
+    { ...common, size: 46, ...(values ? { values } : { incrs: WHOLE }) },
   ];
 }
 

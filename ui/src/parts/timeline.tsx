@@ -140,9 +140,11 @@ export const Steps = ({ boot }: { boot: BootDetail }) => (
           {step.path === undefined ? step.words : <code>{step.path}</code>}
           {step.result !== undefined && step.result !== "sent" && <span class="dim"> {step.result}</span>}
         </td>
-        <td class="num nowrap">{step.bytes === undefined ? "" : size(step.bytes)}</td>
+        <td class="num nowrap">
+          {step.bytes === undefined || step.result === "probed" ? "" : size(step.bytes)}
+        </td>
         <td class="num nowrap">{step.tookMs === undefined ? "" : duration(step.tookMs)}</td>
-        <td class="dim">{step.origin ?? ""}</td>
+        <td class="words dim">{step.origin ?? ""}</td>
       </tr>
     ))}
   </List>
