@@ -18,7 +18,7 @@ export interface NfsGuestOptions {
   network: Network;
   /** Its own address is host(number) of the network. */
   number: number;
-  /** For mount -t nfs; the address of the server and the protocol's version are added. */
+  /** For mount -t nfs, behind the address of the server and version 3 over TCP. */
   options: string;
   server: string;
   path: string;
@@ -40,7 +40,7 @@ for name in virtio_pci virtio_net nfs nfsv3; do modprobe -q $name; done
 hostname guest-${number}
 ip link set lo up; ip link set eth0 up; ip addr add ${address}/24 dev eth0
 tries=0
-until mount -t nfs -o ${options},vers=3,proto=tcp,mountproto=tcp,nolock,addr=${server} ${server}:${path} /mnt; do
+until mount -t nfs -o vers=3,proto=tcp,mountproto=tcp,nolock,addr=${server},${options} ${server}:${path} /mnt; do
   tries=$((tries + 1)); [ $tries -lt 20 ] || { echo GUEST no mount; poweroff -f; }
   sleep 1
 done

@@ -1,4 +1,5 @@
-// Trees over NFS as a process of its own: nfs-trees-main JSON. With a disk in memory, a line of standard input cuts its power for so many seconds.
+// Trees over NFS as a process of its own: nfs-trees-main JSON. With a disk in memory, a line of standard input cuts its power for so many seconds, or
+// names what its syncs lie about from then on.
 import { statSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { setTimeout } from "node:timers/promises";
@@ -10,7 +11,7 @@ import { NodeTree } from "../../src/storage/trees/node-tree.ts";
 import { openHouse } from "../../src/storage/trees/open-house.ts";
 import { MemoryHost } from "../../src/storage/trees/testing/memory-host.ts";
 import { STATUS } from "../../src/wire/nfs/status.ts";
-import { type TreesOrder, treePath } from "./nfs-trees.ts";
+import { type Lie, type TreesOrder, treePath } from "./nfs-trees.ts";
 
 const order = JSON.parse(process.argv[2] ?? "") as TreesOrder;
 const { folder, image, host: address, port, nodes, durability } = order;
@@ -69,11 +70,19 @@ async function serve(host: Host): Promise<() => Promise<void>> {
 let disk = order.memory ? new MemoryHost() : undefined;
 let end = await serve(disk ?? theHost);
 console.log("READY");
+/** docs/trees.md has the names of the files. */
+const LIES: Record<Lie, RegExp> = { journal: /\/journal\.\d+$/, data: /\/data\.\d+\// };
 let cuts = 0;
 const luck = new Die(20_261);
 for await (const line of createInterface({ input: process.stdin })) {
   if (!disk) continue;
+  if (line === "journal" || line === "data") {
+    disk.lies = (path) => LIES[line].test(path);
+    console.log(`LIES ABOUT ${line}`);
+    continue;
+  }
   const after = disk.afterPowerCut(luck);
+  after.lies = disk.lies;
   disk.afterKill(); // the old process does nothing any more
   disk = after;
   await end();

@@ -25,11 +25,16 @@ export interface NfsTrees {
   /** Of the node with this number. */
   path(node: number): string;
   server(): Running;
-  /** kill -9, and after so many seconds a new start. */
-  killed(downSeconds: number): Promise<void>;
+  /** kill -9, and after so many seconds a new start. `meanwhile` is given the folder of the trees. */
+  killed(downSeconds: number, meanwhile?: (folder: string) => Promise<void>): Promise<void>;
   /** With `memory`: what was not synced is lost, in any part; every connection breaks off. */
   powerCut(downSeconds: number): Promise<void>;
+  /** With `memory`: from now on syncs of this do nothing and say that they are done. For tests of the test. */
+  lie(about: Lie): Promise<void>;
 }
+
+/** What of a house of trees: the journal, or the files' data. */
+export type Lie = "journal" | "data";
 
 const MAIN = fileURLToPath(new URL(`./nfs-trees-main${import.meta.url.slice(-3)}`, import.meta.url));
 /** Its MOUNT paths are told in docs/nfs.md: /nodes/<id>/<token>. */
@@ -63,8 +68,9 @@ export async function startTrees(
     port: order.port,
     path: treePath,
     server: () => now,
-    async killed(downSeconds) {
+    async killed(downSeconds, meanwhile) {
       await now.stop("SIGKILL");
+      await meanwhile?.(order.folder);
       await new Promise((resolve) => setTimeout(resolve, downSeconds * 1000));
       now = await launch();
     },
@@ -72,6 +78,10 @@ export async function startTrees(
       now.process.stdin?.write(`${downSeconds}\n`);
       cuts += 1;
       await now.saw(new RegExp(`^UP AGAIN ${cuts}$`, "m"), 60);
+    },
+    async lie(about) {
+      now.process.stdin?.write(`${about}\n`);
+      await now.saw(new RegExp(`^LIES ABOUT ${about}$`, "m"), 10);
     },
   };
 }

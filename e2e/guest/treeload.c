@@ -1,8 +1,8 @@
 /* treeload - turns of work on a file tree, each checked; nothing may fail, whatever becomes of the server.
  *
- * usage: treeload FOLDER TURNS     ends before TURNS when a line is typed
- * Each turn makes a folder of files, renames, links, cuts, removes and reads all back. Prints "TURN n", at the end, with the kernel's caches
- * dropped, "LOAD n turns, m wrong". An error is told as "ERR what: why".
+ * usage: treeload FOLDER TURNS     "check" typed: reads all back from the server; any other line ends it before TURNS
+ * Each turn makes a folder of files, renames, links, cuts, removes and reads all back. Prints "TURN n", for each check, with the kernel's caches
+ * dropped, "CHECK n of FOLDER, m wrong", at the end the same and "LOAD n turns, m wrong". An error is told as "ERR what: why".
  *
  * SPDX-License-Identifier: Apache-2.0     aarch64-linux-gnu-gcc -static -O2 -Wall -o treeload treeload.c
  */
@@ -83,14 +83,29 @@ static void removal(int n) {
     closedir(d);
     snprintf(path, sizeof path, "t%d", n); must(rmdir(path), path);
 }
-static int typed(void) { struct pollfd p = {0, POLLIN, 0}; return poll(&p, 1, 0) > 0 && p.revents & POLLIN; }
-int main(int argc, char **argv) {
-    int turns = argc > 2 ? atoi(argv[2]) : 0, n = 0, fd;
-    if (turns < 1 || chdir(argv[1])) { perror("treeload: which folder, how many turns?"); return 2; }
-    while (n < turns && !typed()) { turn(++n); if (n > KEPT) removal(n - KEPT); }
+/* What lies on the server, not what the kernel has of it. */
+static void again(const char *folder, int n) {
+    static int checks; int fd;
     sync();
     if ((fd = open("/proc/sys/vm/drop_caches", O_WRONLY)) >= 0) { must((int)write(fd, "3", 1), "drop_caches"); close(fd); }
     for (int k = n > KEPT ? n - KEPT + 1 : 1; k <= n; k++) verify(k);
+    printf("CHECK %d of %s, %d wrong\n", ++checks, folder, wrong); fflush(stdout);
+}
+/* The first letter of a line that was typed; 0: none was. */
+static int typed(void) {
+    struct pollfd p = {0, POLLIN, 0}; char line[80];
+    return poll(&p, 1, 0) > 0 && p.revents & POLLIN && read(0, line, sizeof line) > 0 ? *line : 0;
+}
+int main(int argc, char **argv) {
+    int turns = argc > 2 ? atoi(argv[2]) : 0, n = 0;
+    if (turns < 1 || chdir(argv[1])) { perror("treeload: which folder, how many turns?"); return 2; }
+    while (n < turns) {
+        int line = typed();
+        if (line == 'c') again(argv[1], n);
+        else if (line) break;
+        turn(++n); if (n > KEPT) removal(n - KEPT);
+    }
+    again(argv[1], n);
     printf("LOAD %d turns, %d wrong\n", n, wrong);
     return wrong > 0;
 }
