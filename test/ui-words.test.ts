@@ -75,5 +75,11 @@ test("every command that the page teaches is one", () => {
     ]);
     const unknown = found.rest.filter((word) => word.startsWith("-") && !options.includes(word));
     assert.deepEqual(unknown, [], `./bramble ${line}`);
+    const { registeredArguments } = found.command;
+    if (registeredArguments.some(({ variadic }) => variadic)) continue;
+    const words = found.rest.filter(
+      (word, i) => !word.startsWith("-") && !found.rest[i - 1]?.startsWith("-"),
+    );
+    assert.ok(words.length <= registeredArguments.length, `./bramble ${line}: too many words`);
   }
 });

@@ -222,7 +222,7 @@ const FirstNode = () => (
     </p>
     <Command text="./bramble doctor" />
     <p>No board at hand? A virtual one boots from this very server:</p>
-    <Command text="./bramble sim boot" />
+    <Command text="./bramble sim" />
   </Empty>
 );
 
