@@ -197,14 +197,16 @@ test("a stranger's name for our address reads nothing; whoever opens the socket 
 test("If-Match: a change on top of somebody else's is refused, and of two at once one wins", async (t) => {
   const { ask, tokenOf, node } = await apiBed(t);
   const token = await tokenOf("operator");
-  const { name } = await node("10000001");
+  const { name, id } = await node("10000001");
   const read = await ask("GET", `/nodes/${name}`, { token });
   const etag = read.headers.get("etag") ?? "";
   assert.match(etag, /^"[\w-]{22}"$/);
-  const change = (user: string, tag: string) =>
-    ask("PATCH", `/nodes/${name}`, { token, body: { patch: { user } }, headers: { "if-match": tag } });
-  const both = await Promise.all([change("one", etag), change("two", etag)]);
-  assert.deepEqual(both.map(({ status }) => status).sort(), [200, 412]);
+  const change = (user: string, tag: string, called = name) =>
+    ask("PATCH", `/nodes/${called}`, { token, body: { patch: { user } }, headers: { "if-match": tag } });
+  const both = await Promise.all(
+    [name, id, name.slice(0, -1)].map((called, i) => change(`one-${i}`, etag, called)),
+  );
+  assert.deepEqual(both.map(({ status }) => status).sort(), [200, 412, 412], "by whatever name");
   const won = both.find(({ status }) => status === 200);
   assert.notEqual(won?.headers.get("etag"), etag);
   assert.equal((await change("three", etag)).body.code, "STALE");
@@ -214,6 +216,22 @@ test("If-Match: a change on top of somebody else's is refused, and of two at onc
     "the answer's own tag goes on",
   );
   assert.equal((await change("five", "*")).status, 200);
+});
+
+test("If-Match holds between verbs: a change and a deletion at once, of what both have read, and one is done", async (t) => {
+  const { ask, tokenOf } = await apiBed(t);
+  const token = await tokenOf("admin");
+  await ask("POST", "/groups", { token, body: { group: "rack-3" } });
+  const etag = (await ask("GET", "/groups/rack-3", { token })).headers.get("etag") ?? "";
+  const headers = { "if-match": etag };
+  const [changed, removed] = await Promise.all([
+    ask("PATCH", "/groups/rack-3", { token, body: { patch: { user: "ada" } }, headers }),
+    ask("DELETE", "/groups/rack-3", { token, headers }),
+  ]);
+  const { status } = await ask("GET", "/groups/rack-3", { token });
+  const [first, late] = status === 200 ? [changed, removed] : [removed, changed];
+  assert.equal(first.status, 200);
+  assert.ok([404, 412].includes(late.status), `${late.status}: what it has read is no more`);
 });
 
 test("Idempotency-Key: done once, answered the same, also after a restart; never for another request or in the middle", async (t) => {

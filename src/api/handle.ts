@@ -6,7 +6,7 @@ import type { Actor } from "../fleet/actor.ts";
 import type { Caller } from "./callers.ts";
 import { checkArgs, fromText } from "./check.ts";
 import { type Calls, ROUTES } from "./contract.ts";
-import { etagOf, mustMatch, oneAtATime } from "./etag.ts";
+import { etagOf, mustMatch, type oneAtATime } from "./etag.ts";
 import { pathNames, resourceOf } from "./resource.ts";
 import { API, type Context, type DescribedRoute, type RouteFacts } from "./route.ts";
 import type { TaskView } from "./task-contract.ts";
@@ -34,6 +34,8 @@ export interface Handling {
     work: (context: Pick<Context, "progress" | "signal">) => Promise<unknown>,
   ): Promise<TaskView>;
   once: Once;
+  /** The node that a reference means: it has many names, and one line of changes. */
+  nodeId(reference: string): string | undefined;
 }
 
 /** Lists without a limit come in pages of so many over HTTP. */
@@ -55,7 +57,11 @@ export function argsOf(route: RouteFacts | DescribedRoute, request: FastifyReque
   return args;
 }
 
-export function handler(verb: Verb, { calls, mayCall, startTask, once }: Handling, locked = oneAtATime()) {
+export function handler(
+  verb: Verb,
+  { calls, mayCall, startTask, once, nodeId }: Handling,
+  locked: ReturnType<typeof oneAtATime>,
+) {
   const route: RouteFacts & Partial<DescribedRoute> = ROUTES[verb];
   const shows = resourceOf(ROUTES, route.path);
   const call = calls[verb] as unknown as Call;
@@ -98,7 +104,8 @@ export function handler(verb: Verb, { calls, mayCall, startTask, once }: Handlin
     if (!isEdit || !shows) return answer(request, reply, caller, args);
     const names = pathNames(ROUTES[shows].path);
     const only = Object.fromEntries(names.map((name) => [name, args[name]]));
-    return locked(`${shows} ${JSON.stringify(only)}`, async () => {
+    const one = names[0] === "node" ? nodeId(String(args["node"])) : undefined;
+    return locked(`${shows} ${one ?? JSON.stringify(only)}`, async () => {
       if (wanted !== undefined) {
         mayCall(verb, args, caller.by);
         mustMatch(wanted, await (calls[shows] as unknown as Call)(only, { by: caller.by }));

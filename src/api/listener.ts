@@ -8,6 +8,7 @@ import fastify, { type FastifyError, type FastifyInstance, type FastifyRequest }
 import { BrambleError } from "../base/errors.ts";
 import { type Caller, callerOf, refuseForeignOrigin } from "./callers.ts";
 import { type Calls, ROUTES } from "./contract.ts";
+import { oneAtATime } from "./etag.ts";
 import { type Handling, handler } from "./handle.ts";
 import { addPages, type Pages } from "./pages.ts";
 import { problemOf } from "./problem.ts";
@@ -90,9 +91,10 @@ export async function apiListener(options: ListenerOptions) {
       .send(JSON.stringify({ ...problem, status }));
   });
 
+  const locked = oneAtATime();
   for (const verb of Object.keys(ROUTES) as (keyof Calls)[]) {
     const { method, path, bodyBytes = BODY_BYTES }: RouteFacts = ROUTES[verb];
-    const handle = handler(verb, options);
+    const handle = handler(verb, options, locked);
     app.route({
       method,
       url: API + path,

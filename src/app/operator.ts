@@ -33,6 +33,15 @@ const ownName = (name: string): boolean =>
 
 const fine = () => ({ body: '{"status":"ok"}\n' });
 
+/** What nobody is called is refused where it is looked for. */
+function nodeId({ registry }: Pick<Core, "registry">, reference: string): string | undefined {
+  try {
+    return registry.need(reference).id;
+  } catch {
+    return undefined;
+  }
+}
+
 /** The operator's page and API on the network, and the same API on the Unix socket in the data folder. */
 export async function openOperator(
   core: Core,
@@ -45,6 +54,7 @@ export async function openOperator(
     mayCall,
     startTask: core.tasks.start,
     once: onceOf(core.book, Date.now),
+    nodeId: (reference) => nodeId(core, reference),
     auth: authOf(core),
     version: VERSION,
     cookie: `bramble_${digest(core.data.root).slice(0, 8)}`,
