@@ -7,6 +7,8 @@ export interface BookDriverOptions {
   sync(): Promise<void>;
   /** How long a transaction took, from `begin` until it is on the disk. */
   onTransaction?(ms: number): void;
+  /** Before the database is closed. */
+  closing?(): Promise<void>;
 }
 
 /**
@@ -15,12 +17,25 @@ export interface BookDriverOptions {
  */
 export class BookDialect extends SqliteDialect {
   readonly #options: BookDriverOptions;
+  #driver: SqliteDriver | undefined;
   constructor(config: ConstructorParameters<typeof SqliteDialect>[0], options: BookDriverOptions) {
     super(config);
     this.#options = options;
   }
   override createDriver(): Driver {
-    return bookDriver(super.createDriver() as SqliteDriver, this.#options);
+    this.#driver = super.createDriver() as SqliteDriver;
+    return bookDriver(this.#driver, this.#options);
+  }
+  /** Does something while nobody has the connection; who wants it waits in line. */
+  async alone<T>(work: () => Promise<T>): Promise<T> {
+    const driver = this.#driver;
+    if (!driver) throw new BrambleError("INTERNAL", "the book is not open yet");
+    await driver.acquireConnection();
+    try {
+      return await work();
+    } finally {
+      await driver.releaseConnection();
+    }
   }
 }
 
@@ -58,7 +73,7 @@ class Turn implements DatabaseConnection {
 const isRead = ({ query, sql }: CompiledQuery): boolean =>
   query.kind === "SelectQueryNode" || /^\s*(select|pragma)\b/i.test(sql);
 
-function bookDriver(inner: SqliteDriver, { sync, onTransaction }: BookDriverOptions): Driver {
+function bookDriver(inner: SqliteDriver, { sync, onTransaction, closing }: BookDriverOptions): Driver {
   return {
     init: () => inner.init(),
     async acquireConnection() {
@@ -87,7 +102,10 @@ function bookDriver(inner: SqliteDriver, { sync, onTransaction }: BookDriverOpti
       });
     },
     releaseConnection: (turn: Turn) => turn.end(),
-    destroy: () => inner.destroy(),
+    async destroy() {
+      await closing?.();
+      await inner.destroy();
+    },
   } as Driver;
 }
 

@@ -5,6 +5,7 @@ import { Kysely, type MigrationProvider, Migrator } from "kysely";
 import Libsql from "libsql";
 import { BrambleError } from "../base/errors.ts";
 import type { AccessTables } from "./access-tables.ts";
+import { type Checkpoints, checkpointsOf } from "./book-checkpoints.ts";
 import { BookDialect, failingForGood, shared } from "./book-driver.ts";
 import { migrations } from "./book-migrations.ts";
 import { keepingStatements } from "./book-statements.ts";
@@ -137,8 +138,13 @@ export interface Tables
 
 export type Book = Kysely<Tables>;
 
+const MEMORY = ":memory:";
+
 /** What SQLite does by itself, past the query builder: its statements end at the first row where there is none to read. */
 const databases = new WeakMap<Book, Libsql.Database>();
+const logs = new WeakMap<Book, Checkpoints>();
+/** Where nobody else empties the log, SQLite does so at a commit of this many pages: 64 MB. */
+const AT_LAST_PAGES = 16_384;
 
 /**
  * Opens (and makes or migrates) the book. What was said to be saved survives a power cut: each transaction waits for an fdatasync, which it
@@ -154,7 +160,7 @@ export async function openBook(path: string, onTransaction?: (ms: number) => voi
   try {
     giveSpaceBack(database);
     database.exec(
-      "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON; PRAGMA busy_timeout=5000;",
+      `PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA wal_autocheckpoint=${AT_LAST_PAGES}; PRAGMA foreign_keys=ON; PRAGMA busy_timeout=5000;`,
     );
   } catch (error) {
     database.close();
@@ -162,6 +168,7 @@ export async function openBook(path: string, onTransaction?: (ms: number) => voi
   }
   const log = logOnDisk(path);
   const statements = keepingStatements(database);
+  const checkpoints: Checkpoints = checkpointsOf(path, { alone: (work) => dialect.alone(work) });
   const dialect = new BookDialect(
     {
       database: {
@@ -172,10 +179,18 @@ export async function openBook(path: string, onTransaction?: (ms: number) => voi
         },
       },
     },
-    { sync: log.sync, ...(onTransaction && { onTransaction }) },
+    {
+      async sync() {
+        await log.sync();
+        if (path !== MEMORY) checkpoints.written();
+      },
+      closing: checkpoints.close,
+      ...(onTransaction && { onTransaction }),
+    },
   );
   const book = new Kysely<Tables>({ dialect });
   databases.set(book, database);
+  if (path !== MEMORY) logs.set(book, checkpoints);
   const provider: MigrationProvider = { getMigrations: async () => migrations };
   const { error } = await new Migrator({
     db: book,
@@ -192,7 +207,7 @@ export async function openBook(path: string, onTransaction?: (ms: number) => voi
  * before it copies from it, and whenever it begins it anew (sqlite.org/pragma.html#pragma_synchronous, NORMAL).
  */
 function logOnDisk(path: string): { sync(): Promise<void>; close(): void } {
-  if (path === ":memory:") return { sync: async () => {}, close() {} };
+  if (path === MEMORY) return { sync: async () => {}, close() {} };
   let fd: number | undefined;
   let under: Promise<unknown> = Promise.resolve();
   const onDisk = failingForGood(async () => {
@@ -232,6 +247,6 @@ export function shrinkBook(book: Book, pages: number): void {
 }
 
 /** Writes what stands in the log of changes into the book's file, and empties the log. */
-export function emptyLog(book: Book): void {
-  databases.get(book)?.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+export async function emptyLog(book: Book): Promise<void> {
+  await logs.get(book)?.empty();
 }

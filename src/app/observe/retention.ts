@@ -117,7 +117,7 @@ async function giveBack(book: Book): Promise<void> {
     if ((await pages(book)).free === free) break; // a book of before, which cannot
     await pause();
   }
-  emptyLog(book);
+  await emptyLog(book);
 }
 
 /** Prunes soon after a start, then every hour. */
