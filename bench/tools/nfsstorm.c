@@ -2,8 +2,9 @@
  *
  * usage: nfsstorm -p NFS-PORT [-m MOUNT-PORT] -e EXPORT [-H HOST] -o create|lookup|readdir|rename|unlink|write|read|mount
  *                 [-c CLIENTS] [-d REQUESTS IN FLIGHT EACH] [-n FILES EACH] [-b BYTES A REQUEST] [-s BYTES OF A FILE] [-t SECONDS]
+ *                 [-f FIRST LETTERS OF NAMES]
  * A %d in EXPORT is the client's number. Client i works in the folder c<i>: create makes it and f0, f1, ... in it; lookup and readdir ask for
- * them again and again for -t seconds; rename makes g<n> of f<n>; unlink takes f<n> away; write fills "data" and ends with COMMIT; read reads it
+ * them again and again for -t seconds; rename makes g<n> of f<n>; unlink takes f<n> away (-f w: w0, w1, ...); write fills "data" and ends with COMMIT; read reads it
  * for -t seconds. mount: only connects, makes one file and asks for the root's attributes. Prints one line of JSON.
  *
  * SPDX-License-Identifier: Apache-2.0      cc -O2 -Wall -o nfsstorm nfsstorm.c -lnfs
@@ -33,7 +34,7 @@ struct slot { struct client *c; uint64_t count; char name[NAME], other[NAME]; };
 
 static enum op op; static const char *host = "127.0.0.1", *export;
 static int port, mount_port, depth = 1, clients = 1; static long files = 1000, chunk = 1 << 20; static uint64_t file_bytes = 64 << 20;
-static double seconds = 1; static int64_t last; static char *payload;
+static const char *first = "f"; static double seconds = 1; static int64_t last; static char *payload;
 static uint64_t done, moved; static int open_now;
 
 static int64_t now(void) { struct timespec t; clock_gettime(CLOCK_MONOTONIC, &t); return t.tv_sec * 1000000000LL + t.tv_nsec; }
@@ -166,7 +167,7 @@ static void issue(struct slot *s) {
     if ((op == LOOKUP || op == READDIR || op == READ) && now() >= last) { c->done = 1; return; }
     if ((op == CREATE || op == RENAME || op == UNLINK) && n >= (uint64_t)files) { c->done = 1; return; }
     if (op == READDIR && c->in_flight) return; /* a list goes on where its last answer ended */
-    snprintf(s->name, NAME, "f%lu", (unsigned long)(n % files));
+    snprintf(s->name, NAME, "%s%lu", first, (unsigned long)(n % files));
     switch (op) {
     case CREATE: {
         CREATE3args args = {{c->folder.fh, s->name}};
@@ -216,14 +217,14 @@ static void issue(struct slot *s) {
 int main(int argc, char **argv) {
     int c;
     op = MOUNT;
-    while ((c = getopt(argc, argv, "p:m:e:H:o:c:d:n:b:s:t:")) > 0) switch (c) {
+    while ((c = getopt(argc, argv, "p:m:e:H:o:c:d:n:b:s:t:f:")) > 0) switch (c) {
         case 'p': port = atoi(optarg); break; case 'm': mount_port = atoi(optarg); break; case 'e': export = optarg; break; case 'H': host = optarg; break;
         case 'o': for (op = CREATE; WORDS[op] && strcmp(WORDS[op], optarg); op++) {} break;
         case 'c': clients = atoi(optarg); break; case 'd': depth = atoi(optarg); break; case 'n': files = atol(optarg); break; case 'b': chunk = atol(optarg); break;
-        case 's': file_bytes = atoll(optarg); break; case 't': seconds = atof(optarg); break; default: return 2;
+        case 's': file_bytes = atoll(optarg); break; case 't': seconds = atof(optarg); break; case 'f': first = optarg; break; default: return 2;
     }
     if (!mount_port) mount_port = port;
-    if (!port || !export || !WORDS[op] || clients < 1 || clients > MOSTCLIENTS || depth < 1 || files < 1 || chunk < 1) {
+    if (!port || !export || !WORDS[op] || clients < 1 || clients > MOSTCLIENTS || depth < 1 || files < 1 || chunk < 1 || strlen(first) > 3) {
         fprintf(stderr, "nfsstorm: bad port, export, operation, clients, depth, files or bytes\n");
         return 2;
     }

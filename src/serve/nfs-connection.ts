@@ -11,6 +11,9 @@ import { receiveInto } from "./receive.ts";
 /** Longest call: a WRITE of 1 MiB with its head. */
 export const MOST_RECORD = (1 << 20) + (64 << 10);
 
+/** So many bytes of replies do not wait for the other calls of their turn. */
+const ENOUGH = 64 << 10;
+
 /** Why a connection ended that its client has ended. */
 export const HUNG_UP = "client hung up";
 
@@ -166,13 +169,19 @@ export class Connection implements Line {
     const records = this.#records;
     records.feed(chunk);
     try {
-      while (this.#hungry && records.next()) desk.answer(this, records.bytes, records.from, records.to);
+      while (this.#hungry && records.next()) {
+        desk.answer(this, records.bytes, records.from, records.to);
+        if (this.now.gathered >= ENOUGH) this.#flush();
+      }
     } catch (error) {
       this.end(error instanceof Error ? error.message : String(error));
       return;
     }
     this.#pause(records.rest());
-    if (!this.#gone) this.#endTurn();
+    if (this.#gone) return;
+    if (this.#dirty.length > 0)
+      this.#soon(); // together with what other connections bring in this turn of the loop
+    else this.#endTurn();
   }
   #pause(rest: Uint8Array): void {
     if (rest.length > 0) {

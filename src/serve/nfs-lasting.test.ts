@@ -52,6 +52,30 @@ test("all changes of a turn are settled once, and their answers leave together",
   assert.ok(writes <= 3, `${writes} writes for 50 replies`);
 });
 
+test("changes that come over several connections at once are in one batch", async (t) => {
+  const batches: number[] = [];
+  let changes = 0;
+  const hooks = {
+    before: (what: string) => void (what === "create" && changes++),
+    settled: () => {
+      if (changes > 0) batches.push(changes);
+      changes = 0;
+    },
+  };
+  const { client, root, connect } = await mounted(t, { hooks });
+  const others = await Promise.all(Array.from({ length: 7 }, () => connect()));
+  const all = [client, ...others];
+  for (const one of all) await one.null(); // accepted, too
+  await Promise.all(
+    all.flatMap((one, i) => together(one, [i + 1], createOf(i + 1, root, `file of client ${i}`))),
+  );
+  assert.equal(
+    batches.reduce((sum, size) => sum + size, 0),
+    all.length,
+  );
+  assert.ok(batches.length <= 2, `batches of ${batches}`);
+});
+
 test("what only looks, is refused or was written unstably asks for no commit", async (t) => {
   const { client, root, tree } = await mounted(t);
   const { fh } = await client.create(root, "file");

@@ -37,11 +37,14 @@ export class LowerCache<V> {
     this.#held = 0;
   }
 
-  /** Throws Cold where the value has to be loaded first. */
-  need(key: number, load: (key: number) => Promise<V>): V {
+  /** Throws Cold where the value has to be loaded first. `now` gives it where that takes no waiting. */
+  need(key: number, load: (key: number) => Promise<V>, now?: (key: number) => V | undefined): V {
     const value = this.get(key);
     if (value !== undefined) return value;
-    throw new Cold(this.load(key, load));
+    const made = now?.(key);
+    if (made === undefined) throw new Cold(this.load(key, load));
+    this.#keep(key, made);
+    return made;
   }
 
   /** Whoever asks for the same meanwhile waits for the same. */

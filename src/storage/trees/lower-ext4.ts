@@ -3,7 +3,7 @@ import type { ReadableDisk } from "../../base/disk.ts";
 import { latin1 } from "../../base/text.ts";
 import type { EntryKind } from "../../base/tree.ts";
 import { openFile, readDirectory, readLink, readXattrs } from "../../formats/ext4/files.ts";
-import { EA_INODE, type Inode as Ext4Inode, INLINE_DATA } from "../../formats/ext4/inode.ts";
+import { decodeInode, EA_INODE, type Inode as Ext4Inode, INLINE_DATA } from "../../formats/ext4/inode.ts";
 import { openVolume } from "../../formats/ext4/open.ts";
 import type { Volume } from "../../formats/ext4/volume.ts";
 import { u32 } from "../../formats/fields.ts";
@@ -62,7 +62,7 @@ export class Ext4Lower implements Lower {
   }
 
   inode(ino: Ino): Inode | undefined {
-    const found = this.#inodes.need(ino, this.#loadInode);
+    const found = this.#inodes.need(ino, this.#loadInode, this.#decodeInode);
     return found === "none" ? undefined : found;
   }
 
@@ -100,11 +100,30 @@ export class Ext4Lower implements Lower {
     return readXattrs(this.#volume, await this.#volume.inode(ino));
   }
 
+  #isKnown(ino: Ino): boolean {
+    return ino === ROOT || (ino >= FIRST_FREE && ino <= this.#volume.superblock.inodes);
+  }
+
+  /** Where its block is in memory: no promise, and nobody waits. */
+  readonly #decodeInode = (ino: Ino): Found | undefined => {
+    if (!this.#isKnown(ino)) return "none";
+    const { superblock } = this.#volume;
+    const { blockSize, inodeSize, inodesPerGroup } = superblock;
+    const index = (ino - 1) % inodesPerGroup;
+    const group = held(this.#volume.group((ino - 1 - index) / inodesPerGroup));
+    const at = index * inodeSize;
+    const block = group && held(this.#volume.block(group.inodeTable + Math.floor(at / blockSize)));
+    if (!block) return undefined;
+    const from = at % blockSize;
+    const inode = decodeInode(block.subarray(from, from + inodeSize), ino, superblock);
+    if (!isThere(inode)) return "none";
+    return inode.kind === "symlink" ? undefined : record(inode, "");
+  };
+
   readonly #loadInode = async (ino: Ino): Promise<Found> => {
-    const known = ino === ROOT || (ino >= FIRST_FREE && ino <= this.#volume.superblock.inodes);
-    if (!known) return "none";
+    if (!this.#isKnown(ino)) return "none";
     const inode = await this.#volume.inode(ino);
-    if (inode.nlink === 0 || inode.flags & EA_INODE) return "none";
+    if (!isThere(inode)) return "none";
     const target = inode.kind === "symlink" ? latin1(await readLink(this.#volume, inode)) : "";
     return record(inode, target);
   };
@@ -142,6 +161,15 @@ export class Ext4Lower implements Lower {
     await (await openFile(this.#volume, inode)).read(bytes, 0);
     return new Extents([], [], bytes);
   };
+}
+
+const isThere = ({ nlink, flags }: Ext4Inode): boolean => nlink !== 0 && (flags & EA_INODE) === 0;
+
+/** What is in memory; what is not is on its way, and whoever asks again hears of its failure. */
+function held<T>(soon: T | Promise<T>): T | undefined {
+  if (!(soon instanceof Promise)) return soon;
+  soon.catch(() => {});
+  return undefined;
 }
 
 function record(inode: Ext4Inode, target: string): Inode {

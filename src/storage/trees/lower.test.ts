@@ -2,11 +2,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { bytesOnDisk } from "../../../test/readers.ts";
-import { layers, pattern } from "../../../test/tree-image.ts";
+import { layers, pattern, rootImage } from "../../../test/tree-image.ts";
 import { BrambleError } from "../../base/errors.ts";
 import { readAll } from "../../base/tree.ts";
 import { STATUS } from "../../wire/nfs/status.ts";
 import { type Attributes, type Credentials, FILE_KIND, STABLE } from "../../wire/nfs/tree.ts";
+import type { Inode } from "./changes.ts";
 import { Cold, whenWarm } from "./cold.ts";
 import { MemoryKeep, memoryTree } from "./keep-testing.ts";
 import { openExt4Lower } from "./lower-ext4.ts";
@@ -56,6 +57,32 @@ test("what is in memory is answered at once, what is not by a promise, with the 
   const cold = memoryTree(image.cold).tree.lookup(root, etc, "big");
   assert.ok(cold instanceof Promise);
   assert.deepEqual(await cold, warm);
+});
+
+test("inodes whose block is in memory need no promise, and are the same as those that come by one", async (t) => {
+  const bytes = rootImage(t);
+  if (!bytes) return;
+  const read = (into: Uint8Array, at: number) => into.set(bytes.subarray(at, at + into.length));
+  const [now, later] = await Promise.all(
+    [1, 2].map(() => openExt4Lower({ size: bytes.length, read }, 1 << 24)),
+  );
+  assert.ok(now && later);
+  const deep = (await memoryTree(later).tree.inside.look("etc/deep"))?.ino as number;
+  const { inos, names } = await whenWarm(() => later.directory(deep));
+  await later.warm([...inos, 1, 9]);
+  const cold: string[] = [];
+  for (const [i, ino] of [...inos, 1, 9].entries()) {
+    const found: Inode | undefined = await whenWarm((): Inode | undefined => {
+      try {
+        return now.inode(ino);
+      } catch (error) {
+        if (error instanceof Cold) cold.push(names[i] ?? `inode ${ino}`);
+        throw error;
+      }
+    });
+    assert.deepEqual(found, later.inode(ino));
+  }
+  assert.deepEqual(cold, ["link"], "targets of symlinks are read in peace");
 });
 
 test("an operation that meets something cold has changed nothing yet, and is done once", async (t) => {

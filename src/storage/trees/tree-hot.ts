@@ -132,12 +132,11 @@ export async function checkpointTree<T extends HouseTree>(
  * It lasts when the journal is on the disk.
  */
 export async function closeTree<T extends HouseTree>(
-  { journal, durability }: KeepGround,
+  { durability }: KeepGround,
   { keep, upper }: Hot<T>,
 ): Promise<void> {
   if (durability === "fast") await keep.data.syncAll(); // data first: what the journal says of it must be true
   await keep.durable();
-  await keep.data.cutUpTo(0, () => journal.durableSequence);
   if (keep.data.isLoose || keep.data.isSuspect) return; // whoever opens it looks at each file
   keep.logClosed({ inodes: upper.inodes.size, ownBytes: upper.ownBytes, ...keep.data.unsettled });
 }
