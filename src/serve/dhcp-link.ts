@@ -14,6 +14,7 @@ import { HeldDiscovers } from "./dhcp-held.ts";
 import { Recent, type Telling } from "./dhcp-limits.ts";
 import { DhcpOut } from "./dhcp-out.ts";
 import { ConflictProbe } from "./dhcp-probe.ts";
+import { isScan } from "./dhcp-scan.ts";
 import type { DhcpSocket } from "./dhcp-socket.ts";
 import type { Raw } from "./raw.ts";
 
@@ -77,6 +78,8 @@ export class DhcpLink {
     try {
       const packet = decode(bytes);
       if (packet.op === 2) this.#teller.server(packet, from.address);
+      else if (from.address === this.#on.address && isScan(packet))
+        return; // bramble doctor, here: no board
       else this.#hearClient(packet, from, bootServer);
     } catch (error) {
       this.#teller.broken(error as Error, from.address);

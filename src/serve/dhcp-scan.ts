@@ -5,7 +5,7 @@ import { formatMac } from "../base/addresses.ts";
 import { latin1, toLatin1 } from "../base/text.ts";
 import { BLANK } from "../wire/dhcp/blank.ts";
 import { messageType, OPTION, optionAddress } from "../wire/dhcp/options.ts";
-import { decode, encode, MESSAGE } from "../wire/dhcp/packet.ts";
+import { type DhcpPacket, decode, encode, MESSAGE } from "../wire/dhcp/packet.ts";
 import { openDhcpSocket } from "./dhcp-socket.ts";
 import { openRaw } from "./raw.ts";
 
@@ -66,8 +66,17 @@ export async function listenForServers(options: ScanOptions): Promise<FoundServe
   return [...found.values()];
 }
 
+/** No board has this serial, four times over in the GUID. */
+const SERIAL = [0x7f, 0, 0, 0x7f];
+const GUID = Uint8Array.of(0, ...SERIAL, ...SERIAL, ...SERIAL, ...SERIAL);
+
+/** Is it a question of `listenForServers`? What this machine asks, its own server hears, too. */
+export function isScan({ options }: DhcpPacket): boolean {
+  const guid = options.get(OPTION.GUID);
+  return guid?.length === GUID.length && guid.every((byte, i) => byte === GUID[i]);
+}
+
 function discover(mac: string, xid: number): Uint8Array {
-  const serial = Uint8Array.of(0x7f, 0, 0, 0x7f);
   return encode({
     ...BLANK,
     xid,
@@ -77,7 +86,7 @@ function discover(mac: string, xid: number): Uint8Array {
       [OPTION.MESSAGE_TYPE, Uint8Array.of(MESSAGE.DISCOVER)],
       [OPTION.ASKED_FOR, Uint8Array.of(1, 3, 43, 60, 66, 67)],
       [OPTION.ARCHITECTURE, Uint8Array.of(0, 0)],
-      [OPTION.GUID, Uint8Array.of(0, ...serial, ...serial, ...serial, ...serial)],
+      [OPTION.GUID, GUID],
       [OPTION.VENDOR_CLASS, toLatin1("PXEClient:Arch:00000:UNDI:002001")],
     ]),
   });
