@@ -62,6 +62,10 @@ const CASES: { [C in Cause]: [evidence: Evidence, says: RegExp][] } = {
   stp: [
     [{ boot: ended("dhcp", [], { reached: { power: 0, dhcp: 31_000 } }) }, /31 s after its power/],
     [
+      { boot: ended("dhcp", [], { reached: { power: 0, dhcp: 32_000 } }), link: "down" },
+      /32 s after its power/, // a link that was seen down before it spoke
+    ],
+    [
       {
         boot: ended("power", [], started),
         model: "3B",

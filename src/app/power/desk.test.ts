@@ -2,6 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { BrambleError } from "../../base/errors.ts";
+import type { PowerDeskOptions } from "./desk.ts";
+import { openDriver } from "./open-driver.ts";
 import { BY, eventually, powerBed, QUICK } from "./testing.ts";
 
 const failure = async (promise: Promise<unknown>): Promise<BrambleError> =>
@@ -174,6 +176,30 @@ test("a node that has halted by itself is brought up by off and on: its port del
   await desk().set(id, "on", BY);
   assert.deepEqual(states, [], "its port came on a moment ago: its link may still come");
 });
+
+test("a node that was asked to shut down may have halted, its link up or not: the next on is off and on", async (t) => {
+  const bed = await aBoard(t, {}, {}, { timings: { ...QUICK, shutdownMs: 5_000 } });
+  const { desk, id, states, shutDown } = bed;
+  const off = failure(desk().set(id, "off", { ...BY, soft: true }));
+  await eventually(() => shutDown.length === 1);
+  assert.equal((await desk().set(id, "on", BY)).actual, "on");
+  assert.equal((await off).code, "POWER_SUPERSEDED");
+  assert.deepEqual(states, ["disabled", "searching", "deliveringPower"]);
+  states.length = 0;
+  await desk().set(id, "on", BY);
+  assert.deepEqual(states, [], "it was brought up");
+});
+
+for (const [what, link] of [
+  ["does not tell of links", async () => undefined],
+  ["cannot be asked for its link", () => Promise.reject(new Error("no such table"))],
+] as const)
+  test(`a board that is on is left alone where its switch ${what}`, async (t) => {
+    const open: PowerDeskOptions["open"] = (wish) => Object.assign(openDriver(wish, Date.now), { link });
+    const { desk, id, states } = await aBoard(t, {}, {}, { open });
+    assert.equal((await desk().set(id, "on", BY)).actual, "on");
+    assert.deepEqual(states, []);
+  });
 
 test("four questions at a time for one switch, and no board waits for ever", async (t) => {
   const bed = await powerBed(t);
