@@ -42,6 +42,7 @@ export function simCommand(program: Command): void {
       if (!Number.isInteger(count) || count < 1 || count > 10_000) {
         throw new BrambleError("BAD_INPUT", `${given.count} is no number of boards`, { hint: "1 to 10000" });
       }
+      if (output === "table") console.error(pc.dim(asking(count, place.server)));
       const { boots: ended, booted: good } = await runFleet({
         count,
         models,
@@ -88,6 +89,10 @@ export function simCommand(program: Command): void {
       if (good < count) process.exitCode = 1;
     });
 }
+
+/** A board that gets no answer asks for minutes: what to look at meanwhile. */
+const asking = (count: number, server: string): string =>
+  `${count === 1 ? "A virtual Pi asks" : `${count} virtual Pis ask`} ${server} for an address, then for files. Bramble answers who may boot (bramble node list, node enrol) and where it gives the addresses (up --mode full, npm start); Ctrl-C ends it.`;
 
 /** Ports as given, else those that the server running on this data folder tells. */
 async function serverPlace(given: SimOptions, command: Command) {

@@ -221,7 +221,10 @@ const FirstNode = () => (
       need its boot order set once; this says how, and checks your network:
     </p>
     <Command text="./bramble doctor" />
-    <p>No board at hand? A virtual one boots from this very server:</p>
+    <p>
+      No board at hand? A virtual one asks this server just as a board does, and appears here. It boots where
+      Bramble gives the addresses (<code>up --mode full</code>); beside a router it is only heard:
+    </p>
     <Command text="./bramble sim" />
   </Empty>
 );
