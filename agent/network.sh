@@ -55,5 +55,8 @@ netconsole_up() {
   # quiet keeps the kernel's words, and ours among them, from every console; a loglevel= is somebody's own wish
   [ -n "$loglevel" ] || dmesg -n 7
   if modprobe -q netconsole "netconsole=6665@/$interface,6666@$host/$hop_mac" 2>/dev/null; then kernel_log=netconsole-up
-  else say "this kernel has no netconsole"; fi
+  else
+    why=$(dmesg | grep netpoll | tail -n 1)
+    report unheard "${why:-it has no netconsole}"
+  fi
 }

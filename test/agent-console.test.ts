@@ -7,7 +7,11 @@ import { needs, which } from "./tools.ts";
 const ROOT = process.platform === "linux" && process.getuid?.() === 0;
 
 /** What the agent would do, with the server at `server`. */
-function loaded(server: string, kernelLog: string, loglevel = ""): string {
+function loaded(
+  server: string,
+  kernelLog: string,
+  { loglevel = "", modprobe = 'echo "$@"' }: { loglevel?: string; modprobe?: string } = {},
+): string {
   const busybox = which("busybox");
   const script = `
     set -e
@@ -19,8 +23,9 @@ function loaded(server: string, kernelLog: string, loglevel = ""): string {
     ip neigh add 10.79.0.254 lladdr aa:bb:cc:00:00:fe dev eth0 nud permanent
     exec ${busybox} sh -c '
       say() { echo "say $*"; }
-      modprobe() { echo "$@"; }
-      dmesg() { echo "dmesg $@"; }
+      report() { echo "report $*"; }
+      modprobe() { ${modprobe}; }
+      dmesg() { [ $# = 0 ] || echo "dmesg $@"; }
       interface=eth0 server=${server} kernel_log=${kernelLog} loglevel=${loglevel}
       . ./agent/network.sh
       netconsole_up
@@ -41,9 +46,14 @@ test("the agent sends the kernel's words, also of a quiet one, to the server's M
     "dmesg -n 7\n-q netconsole netconsole=6665@/eth0,6666@192.168.7.7/aa:bb:cc:00:00:fe\nnetconsole-up",
   );
   assert.equal(
-    loaded("http://10.79.0.9:8441", "netconsole", "4"),
+    loaded("http://10.79.0.9:8441", "netconsole", { loglevel: "4" }),
     "-q netconsole netconsole=6665@/eth0,6666@10.79.0.9/aa:bb:cc:00:00:09\nnetconsole-up",
     "what a loglevel= leaves out is left out",
+  );
+  assert.equal(
+    loaded("http://10.79.0.9:8441", "netconsole", { loglevel: "4", modprobe: "false" }),
+    "report unheard it has no netconsole\nnetconsole",
+    "what it says goes to its own console, as before",
   );
   assert.equal(loaded("http://10.79.0.9:8441", ""), "", "nobody asked for it");
 });

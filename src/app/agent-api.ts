@@ -38,6 +38,7 @@ const WORDS: Record<string, string> = {
   "network-kept": "the agent keeps the system's network programs from the root's interface",
   network: "the agent has the network",
   inventory: "the agent told what the board is",
+  unheard: "the kernel cannot send what it prints",
   "root-attached": "the agent attached the root",
   volume: "the agent mounted a volume",
   seeded: "the agent wrote hostname, user and keys into the root",
