@@ -286,7 +286,7 @@ export class Connection implements Line {
     if (this.#writing || this.#gone || this.now.empty) return;
     this.#writing = true;
     this.#sending = this.now.bytes;
-    this.now.writeTo(this.#socket, () => {
+    this.now.writeAtOnceTo(this.#socket, () => {
       this.#writing = false;
       this.#sending = 0;
       this.progress += 1;

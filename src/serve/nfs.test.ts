@@ -4,6 +4,8 @@ import { STATUS } from "../wire/nfs/status.ts";
 import { FILE_KIND } from "../wire/nfs/tree.ts";
 import { mounted, PATH } from "./nfs-testing.ts";
 
+/** Bytes of a reply that does not wait for others. */
+const LONG = 128 << 10;
 const status = (code: number) => ({ status: code });
 
 test("a client mounts, makes, writes, reads, lists, renames and removes: all 22 procedures", async (t) => {
@@ -114,4 +116,23 @@ test("a long directory comes in many replies, each within what was asked for", a
   assert.ok(few.entries.length >= 2 && few.entries.length <= 4, "dircount bounds the names");
   for (const list of [client.readdir(root, 0, 100), client.readdirplus(root, 0, 100)])
     await assert.rejects(list, status(STATUS.TOOSMALL));
+});
+
+test("a long reply leaves before the next one is read: all lie in the same place, one after the other", async (t) => {
+  const { client, root, tree } = await mounted(t);
+  const { fh } = await client.create(root, "file");
+  const bytes = Buffer.from(Uint8Array.from({ length: 4 * LONG }, (_, i) => i % 251));
+  await client.write(fh, 0, bytes, 2);
+  const places: [ArrayBufferLike, number][] = [];
+  const { read } = tree;
+  tree.read = (who, ino, offset, into) => {
+    places.push([into.buffer, into.byteOffset]);
+    return read.call(tree, who, ino, offset, into);
+  };
+  const parts = await Promise.all([0, 1, 2, 3].map((i) => client.read(fh, i * LONG, LONG)));
+  assert.ok(Buffer.concat(parts.map(({ data }) => data)).equals(bytes));
+  assert.deepEqual(
+    places.map(([buffer, at]) => buffer === places[0]?.[0] && at === places[0]?.[1]),
+    [true, true, true, true],
+  );
 });

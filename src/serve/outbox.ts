@@ -112,8 +112,19 @@ export class Outbox {
   }
   /** Writes all that can leave now as one batch; `sent`: the socket holds nothing of it any more, and never will. */
   writeTo(socket: Socket, sent: () => void): void {
+    this.#write(socket, sent);
+  }
+  /** The same, where `sent` may be called before this returns: the next long reply then gets the slab of this one, which the processor still has in its cache. */
+  writeAtOnceTo(socket: Socket, sent: () => void): void {
+    const left = this.#write(socket, sent);
+    if (socket.writableLength === 0) left();
+  }
+  #write(socket: Socket, sent: () => void): () => void {
     const pieces = this.take();
+    let isOver = false;
     const left = () => {
+      if (isOver) return;
+      isOver = true;
       this.free(pieces);
       sent();
     };
@@ -124,6 +135,7 @@ export class Outbox {
       else socket.write(bytes);
     });
     if (pieces.length > 1) socket.uncork();
+    return left;
   }
   /** They have left, or will never. */
   free(pieces: readonly Piece[]): void {
