@@ -227,7 +227,7 @@ function commands(
     },
     boot: async ({ boot }) => bootDetail(book, bootView(await bootRow(boot), registry)),
     async events({ node, limit, after, before }, { by }) {
-      await journal.flush();
+      await journal.flushEvents();
       const forward = after !== undefined;
       let query = book
         .selectFrom("event")

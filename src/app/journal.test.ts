@@ -91,6 +91,30 @@ test("flush() of many readers at once costs few commits, and each finds what was
   assert.ok(commits <= 20, `${commits} commits`);
 });
 
+test("flushEvents() waits for events that were told, also for those that are being written, and causes no commit for steps alone", async (t) => {
+  const { book, journal } = await bench(t);
+  let commits = 0;
+  const transaction = book.transaction.bind(book);
+  book.transaction = () => {
+    commits += 1;
+    return transaction();
+  };
+  const events = async () => (await book.selectFrom("event").selectAll().execute()).length;
+  journal.step(step("b1", 1));
+  await journal.flushEvents();
+  assert.equal(commits, 0, "steps alone are nobody's who reads events");
+  journal.event("test", undefined, "one");
+  await journal.flushEvents();
+  assert.deepEqual([commits, await events()], [1, 1]);
+  journal.event("test", undefined, "two");
+  void journal.flush();
+  journal.step(step("b1", 2));
+  await journal.flushEvents();
+  assert.deepEqual([commits, await events()], [2, 2], "that commit was under way");
+  await journal.flush();
+  assert.equal((await book.selectFrom("step").selectAll().execute()).length, 2);
+});
+
 test("a commit that fails is told, ends who waits for it, and the next one goes on", async (t) => {
   const { book, journal, failures } = await bench(t);
   journal.step(step("b1", 1));

@@ -23,6 +23,8 @@ export interface Journal {
   step(row: NewStep): void;
   /** Everything told before is in the book when this ends. */
   flush(): Promise<void>;
+  /** The same of events alone: steps of boots may still wait. Most readers of events find none that does, and cause no commit. */
+  flushEvents(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -62,6 +64,8 @@ export function openJournal(book: Book, failed: (error: unknown) => void, writte
   let due = Number.POSITIVE_INFINITY;
   let waiting: (() => void)[] = [];
   let writing: Promise<void> = Promise.resolve();
+  /** The last commit with events. */
+  let writingEvents: Promise<void> = Promise.resolve();
   let lastMs = -APART_MS;
   let closed = false;
   let events = 0;
@@ -93,7 +97,17 @@ export function openJournal(book: Book, failed: (error: unknown) => void, writte
         lastMs = performance.now();
         for (const resolve of heard) resolve();
       });
+    if (now.events.length > 0) writingEvents = writing;
     return writing;
+  }
+  function flush(): Promise<void> {
+    if (isEmpty(batch)) return writing;
+    const at = lastMs + APART_MS;
+    if (at <= performance.now() || closed) return commit();
+    return new Promise((resolve) => {
+      waiting.push(resolve);
+      writeBy(at);
+    });
   }
   async function put(now: Batch): Promise<void> {
     if (isEmpty(now)) return;
@@ -130,15 +144,8 @@ export function openJournal(book: Book, failed: (error: unknown) => void, writte
       batch.steps.push(row);
       told(row.bootId);
     },
-    flush() {
-      if (isEmpty(batch)) return writing;
-      const at = lastMs + APART_MS;
-      if (at <= performance.now() || closed) return commit();
-      return new Promise((resolve) => {
-        waiting.push(resolve);
-        writeBy(at);
-      });
-    },
+    flush,
+    flushEvents: () => (batch.events.length === 0 ? writingEvents : flush()),
     close() {
       closed = true; // the book goes next: what is still told has nowhere to stand
       return commit();
