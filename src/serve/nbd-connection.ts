@@ -5,6 +5,7 @@ import { type Order, Session } from "../wire/nbd/session.ts";
 import { Work } from "./nbd-work.ts";
 import { Outbox, type Slabs } from "./outbox.ts";
 import { receiveInto } from "./receive.ts";
+import { ReceiveBuffers } from "./receive-buffers.ts";
 
 /** What find() answers: a disk for one client. */
 export interface NbdExport {
@@ -42,8 +43,6 @@ export interface House {
   error(connection: Connection, error: unknown): void;
 }
 
-const RECEIVE = 256 << 10;
-
 /** One client: gives bytes to its session, does what that orders, and sends the replies of a batch together. */
 export class Connection {
   readonly client: NbdClient;
@@ -51,11 +50,10 @@ export class Connection {
   readonly #session: Session;
   readonly #outbox: Outbox;
   readonly #socket: Socket;
-  #buffer: Uint8Array = Buffer.allocUnsafeSlow(RECEIVE);
+  readonly #buffers = new ReceiveBuffers();
   #found: NbdExport | undefined;
   #taken: NbdExport | undefined;
   #work: Work | undefined;
-  #borrowed = false; // do orders point into #buffer?
   #writing = false;
   #scheduled = false;
   #paused = false;
@@ -71,7 +69,7 @@ export class Connection {
     this.#session = new Session(house.limits, house.allowance);
     this.#outbox = new Outbox(house.slabs);
     this.#socket = receiveInto(accepted, {
-      buffer: () => this.#buffer,
+      buffer: () => this.#buffers.next(),
       bytes: (chunk) => this.#receive(chunk),
       ended: (why) => this.end(why ?? "client hung up"),
     });
@@ -107,9 +105,7 @@ export class Connection {
   #receive(chunk: Uint8Array): boolean {
     if (this.#gone || this.#closing !== undefined) return false;
     this.progress += 1;
-    this.#borrowed = true;
     this.#act(this.#session.receive(chunk));
-    this.#borrowed = false;
     this.#flush();
     this.#paused = !this.#session.hungry;
     return !this.#paused;
@@ -129,7 +125,7 @@ export class Connection {
       else if (order.do === "list") this.#list();
       else if (order.do === "attach") this.#attach();
       else if (order.do === "close") this.#closing = order.why;
-      else this.#work?.perform(order, this.#borrowed);
+      else this.#work?.perform(order);
     }
     if (this.#session.blocked) this.#house.waiting.add(this);
   }
@@ -155,9 +151,7 @@ export class Connection {
     this.#work = new Work(taken.disk, this.#outbox, this.#session.structured, {
       replied: () => (this.#gone ? this.#finish() : this.#soon()),
       failed: (error) => this.#house.error(this, error),
-      keeps: () => {
-        this.#buffer = Buffer.allocUnsafeSlow(RECEIVE);
-      },
+      buffers: this.#buffers,
     });
     taken.session.opened();
     this.#house.attached(this, taken);
@@ -167,7 +161,6 @@ export class Connection {
   #ask<T>(question: () => T | Promise<T>, otherwise: T, answer: (value: T) => void): void {
     const goOn = (value: T) => {
       if (this.#gone) return;
-      this.#borrowed = false; // what follows is the session's own copy
       answer(value);
       this.#soon();
       this.#read();

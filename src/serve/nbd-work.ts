@@ -3,14 +3,18 @@ import { ERRNO } from "../wire/nbd/protocol.ts";
 import { putReadHead, putReply, readHead, replyLength, statusReply } from "../wire/nbd/replies.ts";
 import type { Request } from "../wire/nbd/requests.ts";
 import type { Outbox } from "./outbox.ts";
+import type { ReceiveBuffers } from "./receive-buffers.ts";
+
+/** Bytes. A write of so many keeps the buffer that it came in; smaller ones would keep too much for too little. */
+const KEPT = 65_536;
 
 /** What the work of a connection says to it. */
 export interface WorkEvents {
   /** Replies that came later than their request lie in the outbox. */
   replied(): void;
   failed(error: unknown): void;
-  /** The disk still reads from the receive buffer: no more may be received into it. */
-  keeps(): void;
+  /** What writes lie in that came whole. */
+  buffers: ReceiveBuffers;
 }
 
 /**
@@ -22,7 +26,7 @@ export class Work {
   readonly #outbox: Outbox;
   readonly #structured: boolean;
   readonly #events: WorkEvents;
-  #copies = false; // did the last write not end at once?
+  #copies = false; // did the last small write not end at once?
   #changed = false; // is a change among the replies that have not left?
   #requests = 0; // replies in the outbox
   #cost = 0;
@@ -37,14 +41,13 @@ export class Work {
     this.#events = events;
   }
 
-  /** @param borrowed the data of a write lies in a buffer that the next receive overwrites */
-  perform(request: Request, borrowed: boolean): void {
+  perform(request: Request): void {
     switch (request.do) {
       case "read":
         this.#read(request);
         break;
       case "write":
-        this.#write(request, borrowed);
+        this.#write(request);
         break;
       case "zero":
         this.#change(request, (disk) => disk.zero(request.offset, request.length, request.keep));
@@ -107,13 +110,16 @@ export class Work {
     this.#await(result, done, failed);
   }
 
-  #write(order: Request & { do: "write" }, borrowed: boolean): void {
-    const copied = borrowed && this.#copies;
+  #write(order: Request & { do: "write" }): void {
+    const { buffers } = this.#events;
+    const borrowed = buffers.holds(order.bytes);
+    const small = order.bytes.length < KEPT;
+    const copied = borrowed && small && this.#copies;
     const bytes = copied ? order.bytes.slice() : order.bytes;
     this.#change(order, (disk) => {
       const result = disk.write(bytes, order.offset);
-      if (result && borrowed && !copied) this.#events.keeps();
-      this.#copies = result !== undefined;
+      if (result && borrowed && !copied) buffers.keep(result);
+      if (small) this.#copies = result !== undefined;
       return result;
     });
   }

@@ -1,5 +1,6 @@
 import type { Extent } from "../../base/disk.ts";
 import { BrambleError } from "../../base/errors.ts";
+import { Apart } from "./apart.ts";
 import type { Chain } from "./chain.ts";
 import { hostError } from "./host-file.ts";
 import type { Journal } from "./journal.ts";
@@ -11,6 +12,12 @@ import type { Writing } from "./writing.ts";
 
 /** With this many changes waiting, writes wait for a commit; with half of it, one begins. */
 const MOST_CHANGES = 65_536;
+
+/**
+ * Bytes. While a commit runs the host's file system is busy writing out and lets a write wait for long; from this size on another
+ * thread waits then, not all other nodes. Without a commit that would cost more than it gives.
+ */
+const APART = 65_536;
 
 /** Calls `act` once, later; what comes back takes it back. */
 export type Timer = (afterMs: number, act: () => void) => () => void;
@@ -54,6 +61,7 @@ export class OpenClone {
   #reading: QcowLayer;
   readonly #side: WriteSide | undefined;
   readonly #readers = new Readers();
+  readonly #apart = new Apart();
   #cancelTimer: (() => void) | undefined;
   #closed: Promise<void> | undefined;
   /** While it is there, no write begins. */
@@ -86,31 +94,42 @@ export class OpenClone {
     const { writer } = this.#writable();
     checkRange(this.size, offset, from.length);
     if (
-      this.#canWrite(writer) &&
+      !this.#hindrance(writer, offset, from.length) &&
       ((offset | from.length) % this.blockSize === 0 || !isCold(writer.writing, offset, from.length))
-    ) {
-      this.generation += 1;
-      writer.writing.write(from, offset);
-      if (writer.pending.any) this.#metadataWaits(writer);
-      return;
-    }
+    )
+      return this.#writeNow(writer, from, offset);
     return this.#writeLater(from, offset);
+  }
+
+  #writeNow(writer: Writer, from: Uint8Array, offset: number): void | Promise<void> {
+    if (from.length >= APART && writer.commits.isRunning)
+      return this.#apart.add(offset, from.length, this.#writeApart(writer, from, offset));
+    this.generation += 1;
+    writer.writing.write(from, offset);
+    if (writer.pending.any) this.#metadataWaits(writer);
+  }
+
+  async #writeApart(writer: Writer, from: Uint8Array, offset: number): Promise<void> {
+    this.generation += 1;
+    try {
+      await writer.writing.writeApart(from, offset);
+    } finally {
+      this.generation += 1;
+      if (writer.pending.any) this.#metadataWaits(writer);
+    }
+    if (writer.commits.failed) throw writer.commits.failed;
   }
 
   async #writeLater(from: Uint8Array, offset: number): Promise<void> {
     for (let warmed = false; ; ) {
       const { writer } = this.#writable();
-      if (!this.#canWrite(writer)) {
-        await this.wait();
+      const hindrance = this.#hindrance(writer, offset, from.length);
+      if (hindrance) {
+        await hindrance();
         continue;
       }
       const cold = warmed ? [] : writer.writing.coldEdges(offset, from.length);
-      if (cold.length === 0) {
-        this.generation += 1;
-        writer.writing.write(from, offset);
-        if (writer.pending.any) this.#metadataWaits(writer);
-        return;
-      }
+      if (cold.length === 0) return this.#writeNow(writer, from, offset);
       await this.#warm(cold);
       warmed = true;
     }
@@ -131,7 +150,7 @@ export class OpenClone {
     const { writer } = this.#writable();
     checkRange(this.size, offset, length);
     if (length === 0) return;
-    if (!this.#canWrite(writer) || (!how.trim && isCold(writer.writing, offset, length)))
+    if (this.#hindrance(writer, offset, length) || (!how.trim && isCold(writer.writing, offset, length)))
       return this.#clearLater(offset, offset + length, how);
     this.generation += 1;
     const end = offset + length;
@@ -144,8 +163,9 @@ export class OpenClone {
   async #clearLater(from: number, end: number, how: { keep: boolean; trim: boolean }): Promise<void> {
     for (let at = from, warmed = how.trim; at < end; ) {
       const { writer } = this.#writable();
-      if (!this.#canWrite(writer)) {
-        await this.wait();
+      const hindrance = this.#hindrance(writer, at, end - at);
+      if (hindrance) {
+        await hindrance();
         continue;
       }
       const cold = warmed ? [] : writer.writing.coldEdges(at, end - at);
@@ -164,6 +184,13 @@ export class OpenClone {
 
   #canWrite(writer: Writer): boolean {
     return this.#gate === undefined && writer.pending.changes < MOST_CHANGES;
+  }
+
+  /** What to wait for, and then to ask again, before these bytes are changed. */
+  #hindrance(writer: Writer, offset: number, length: number): (() => Promise<unknown>) | undefined {
+    if (!this.#canWrite(writer)) return () => this.wait();
+    const other = this.#apart.before(offset, length);
+    return other && (() => other);
   }
 
   /** Until writes may go on: somebody works on the files, or too many changes wait. */
@@ -191,6 +218,7 @@ export class OpenClone {
       open = resolve;
     });
     try {
+      await this.#apart.idle();
       const next = await act({ reading: this.#reading, writer: side.writer });
       if (!next) return;
       this.#cancelTimer?.();
@@ -276,6 +304,7 @@ export class OpenClone {
   async #close(): Promise<void> {
     await this.chain?.stop();
     while (this.#gate) await this.#gate;
+    await this.#apart.idle();
     const side = this.#side;
     this.#cancelTimer?.();
     let sealed = false;

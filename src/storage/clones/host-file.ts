@@ -10,8 +10,10 @@ import {
   readSync,
   unlinkSync,
   writeSync,
+  writev,
 } from "node:fs";
 import { BrambleError } from "../../base/errors.ts";
+import { PutQueue } from "./put-queue.ts";
 
 const MODES = {
   read: constants.O_RDONLY,
@@ -44,6 +46,7 @@ export function hostError(cause: unknown, what: string): BrambleError {
 export class HostFile {
   readonly path: string;
   readonly #fd: number;
+  readonly #puts = new PutQueue((from, offset) => this.#writeAll(from, offset));
 
   constructor(path: string, mode: HostMode) {
     this.path = path;
@@ -116,6 +119,23 @@ export class HostFile {
     }
   }
 
+  /** As write(), and not on this thread; calls that come meanwhile wait. `from` must stay untouched until it ends. */
+  writeApart(from: Uint8Array, offset: number): Promise<void> {
+    return this.#puts.put(from, offset);
+  }
+
+  async #writeAll(from: Uint8Array[], offset: number): Promise<void> {
+    for (let at = offset; from.length > 0; ) {
+      const count = await new Promise<number>((resolve, reject) =>
+        writev(this.#fd, from, at, (error, written) =>
+          error ? reject(hostError(error, `write ${this.path}`)) : resolve(written),
+        ),
+      );
+      at += count;
+      from = rest(from, count);
+    }
+  }
+
   /** fdatasync, never on this thread. `what` says what it makes durable: stand-ins for this class look at it. */
   sync(_what: "contents" | "mapping"): Promise<void> {
     return new Promise((resolve, reject) =>
@@ -152,6 +172,16 @@ export class HostFile {
   remove(): void {
     guard(`remove ${this.path}`, () => unlinkSync(this.path));
   }
+}
+
+/** What is left of these buffers behind so many bytes. */
+function rest(buffers: Uint8Array[], count: number): Uint8Array[] {
+  let skip = count;
+  for (const [i, buffer] of buffers.entries()) {
+    if (skip < buffer.length) return [buffer.subarray(skip), ...buffers.slice(i + 1)];
+    skip -= buffer.length;
+  }
+  return [];
 }
 
 function guard<T>(what: string, act: () => T): T {

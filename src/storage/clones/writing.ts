@@ -6,6 +6,13 @@ import type { Quota } from "./quota.ts";
 import type { Reading } from "./reading.ts";
 import type { Refcounts } from "./refcounts.ts";
 
+/** New clusters of the file, one behind the other, for clusters of the disk within one table. */
+interface Fresh {
+  cluster: number;
+  host: number;
+  count: number;
+}
+
 /**
  * Writes, zeros and trims. Data goes to the host file first, then the mapping changes in memory, then the journal is told:
  * a write that fails half way has changed no mapping.
@@ -71,6 +78,57 @@ export class Writing {
     }
   }
 
+  /**
+   * As write(), with what is large put into the file on other threads; `from` must stay untouched until it ends. Until then
+   * nothing else may change these bytes: what they replace is where it was, and whole new clusters have no mapping yet.
+   */
+  async writeApart(from: Uint8Array, offset: number): Promise<void> {
+    const { clusterSize } = this.#mapping.geometry;
+    const end = offset + from.length;
+    this.#pending.data = true;
+    const puts: Promise<void>[] = [];
+    const fresh: Fresh[] = [];
+    try {
+      for (let at = offset; at < end; ) {
+        const rest = from.subarray(at - offset);
+        const known = this.#mapping.run(at, end);
+        const cluster = Math.floor(at / clusterSize);
+        const count =
+          at % clusterSize === 0 ? this.#freshClusters(cluster, Math.floor((end - at) / clusterSize)) : 0;
+        if (this.#mapping.kind === DATA) {
+          puts.push(this.#putApart(rest.subarray(0, known), this.#mapping.at));
+          at += known;
+        } else if (count > 0) {
+          const bytes = rest.subarray(0, count * clusterSize);
+          this.#quota?.take(bytes.length);
+          const host = this.#refcounts.allocate(count);
+          fresh.push({ cluster, host, count });
+          puts.push(this.#putApart(bytes, host * clusterSize));
+          at += bytes.length;
+        } else {
+          const part = rest.subarray(0, (cluster + 1) * clusterSize - at);
+          this.#writePart(part, cluster, at - cluster * clusterSize);
+          at += part.length;
+        }
+      }
+      await Promise.all(puts);
+      this.#pending.data = true; // a commit in between did not sync these bytes
+      for (let piece = fresh[0]; piece; piece = fresh[0]) {
+        this.#publish(piece);
+        fresh.shift();
+      }
+    } catch (error) {
+      await Promise.allSettled(puts); // a cluster must not be used again while somebody writes to it
+      for (const piece of fresh) this.#release(piece);
+      throw error;
+    }
+  }
+
+  async #putApart(from: Uint8Array, at: number): Promise<void> {
+    await this.#own.file.writeApart(from, at);
+    this.#own.written(at, from.length);
+  }
+
   #put(from: Uint8Array, at: number): void {
     this.#own.file.write(from, at);
     this.#own.written(at, from.length);
@@ -100,19 +158,30 @@ export class Writing {
   }
 
   #writeClusters(from: Uint8Array, cluster: number, count: number): void {
-    const { clusterSize, entries, all } = this.#mapping.geometry;
     this.#quota?.take(from.length);
-    this.#pending.reserve(count);
-    const table = this.#table(cluster);
-    const host = this.#refcounts.allocate(count);
+    const fresh = { cluster, host: this.#refcounts.allocate(count), count };
     try {
-      this.#put(from, host * clusterSize);
+      this.#put(from, fresh.host * this.#mapping.geometry.clusterSize);
+      this.#publish(fresh);
     } catch (error) {
-      for (let k = count - 1; k >= 0; k--) this.#refcounts.release(host + k);
+      this.#release(fresh);
       throw error;
     }
+  }
+
+  #release({ host, count }: Fresh): void {
+    for (let k = count - 1; k >= 0; k--) this.#refcounts.release(host + k);
+  }
+
+  /** Whole clusters whose data is in the file: from now on they are what is read. DISK_FULL, from the journal: nothing has changed. */
+  #publish({ cluster, host, count }: Fresh): void {
+    const { entries, all } = this.#mapping.geometry;
+    this.#pending.reserve(count);
+    const table = this.#table(cluster);
     for (let k = 0; k < count; k++) {
       const i = (cluster + k) % entries;
+      const before = table.host[i] as number;
+      if (before) this.#pending.freed(before); // a merge has copied there what this replaces
       table.host[i] = host + k;
       table.alloc[i] = all;
       table.zero[i] = 0;

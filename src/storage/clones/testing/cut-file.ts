@@ -31,11 +31,21 @@ export class CutFile extends HostFile {
     this.#log.push({ offset, bytes: from.slice() });
   }
 
+  override async writeApart(from: Uint8Array, offset: number): Promise<void> {
+    await this.#pass();
+    this.write(from, offset);
+  }
+
   override async sync(what: "contents" | "mapping"): Promise<void> {
     const covered = this.#log.length;
-    for (let turns = this.#die.below(6); turns > 0; turns--) await new Promise((next) => setImmediate(next));
-    if (this.#broken) return new Promise(() => undefined); // the power is off: this never ends
+    await this.#pass();
     if (!this.#lies(what)) this.#durable = covered;
+  }
+
+  /** The disk takes its time; when the power is off it never ends. */
+  async #pass(): Promise<void> {
+    for (let turns = this.#die.below(6); turns > 0; turns--) await new Promise((next) => setImmediate(next));
+    if (this.#broken) await new Promise(() => undefined);
   }
 
   /** As the disk punches: zeros, and no promise when they are there. */

@@ -213,6 +213,10 @@ class WorldFile extends HostFile {
     super.write(from, offset);
     this.#contents.log.push({ offset, bytes: from.slice() });
   }
+  override async writeApart(from: Uint8Array, offset: number): Promise<void> {
+    await this.#world.pass();
+    this.write(from, offset);
+  }
   override truncate(size: number): void {
     if (this.#world.isOff) return;
     super.truncate(size);

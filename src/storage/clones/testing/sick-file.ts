@@ -31,6 +31,10 @@ export class SickFile extends HostFile {
     this.#risk("write");
     super.write(from, offset);
   }
+  override async writeApart(from: Uint8Array, offset: number): Promise<void> {
+    this.#risk("write");
+    await super.writeApart(from, offset);
+  }
   override async sync(what: "contents" | "mapping"): Promise<void> {
     this.#risk("sync");
     await super.sync(what);
