@@ -7,8 +7,8 @@ import type { Bench, BenchCase, Cell, Sample } from "../harness/case.ts";
 import { type Image, makeClones, makeImage, makeOverlay, nbdOf, type Served } from "../harness/disks.ts";
 import { freePort, type Server } from "../harness/server.ts";
 
-const IMAGE_BYTES = 1 << 30;
-/** What a cell works on. The upper half of the image serves to get warm without touching it. */
+const IMAGE_BYTES = 2 ** 31;
+/** What a cell works on, unless it says more. The upper half of the image serves to get warm without touching it. */
 const REGION_BYTES = 256 << 20;
 const UPPER_HALF = IMAGE_BYTES / 2;
 const WARM_UP = 0.4;
@@ -21,6 +21,8 @@ interface Load {
   /** The region is written (then writes are rewrites) or read (then its blocks are known to be in memory) before. */
   before?: "write" | "read";
   flushEach?: number;
+  /** Bytes, where REGION_BYTES would be done before a second is over. */
+  region?: number;
 }
 /** Megabytes (10^6) a second for large requests, requests a second for small ones. */
 const CELLS: Record<string, Load> = {
@@ -28,7 +30,7 @@ const CELLS: Record<string, Load> = {
   "rewrite-4k-d32": { operation: "write", block: 4096, depth: 32, before: "write" },
   "first-write-4k-d32": { operation: "write", block: 4096, depth: 32 },
   "read-64k-d8": { operation: "read", block: 65536, depth: 8, sequential: true, before: "read" },
-  "first-write-64k-d8": { operation: "write", block: 65536, depth: 8, sequential: true },
+  "first-write-64k-d8": { operation: "write", block: 65536, depth: 8, sequential: true, region: UPPER_HALF },
   "rewrite-4k-d32-flush16": { operation: "write", block: 4096, depth: 32, before: "write", flushEach: 16 },
 };
 
@@ -104,27 +106,15 @@ interface Measurement {
 async function measure({ storm, server, port, load, seconds }: Measurement): Promise<Sample> {
   const run = async (args: (string | number)[]) =>
     JSON.parse((await promisify(execFile)(storm, ["-p", String(port), ...args.map(String)])).stdout);
-  const region = ["-r", REGION_BYTES];
+  const bytes = load.region ?? REGION_BYTES;
+  const region = ["-r", bytes];
   if (load.before)
-    await run([
-      "-o",
-      load.before,
-      "-b",
-      65536,
-      "-d",
-      8,
-      "-s",
-      ...region,
-      "-n",
-      REGION_BYTES / 65536,
-      "-t",
-      20,
-    ]);
+    await run(["-o", load.before, "-b", 65536, "-d", 8, "-s", ...region, "-n", bytes / 65536, "-t", 20]);
   const what = ["-o", load.operation, "-b", load.block, "-d", load.depth, "-f", load.flushEach ?? 0];
   if (load.sequential) what.push("-s");
   await run([...what, ...region, "-O", UPPER_HALF, "-t", WARM_UP]);
   const before = server.cpuSeconds();
-  const once = load.operation === "write" && !load.before ? ["-n", REGION_BYTES / load.block] : [];
+  const once = load.operation === "write" && !load.before ? ["-n", bytes / load.block] : [];
   const did = await run([...what, ...region, "-t", seconds, ...once]);
   return {
     value: load.block > 4096 ? (did.iops * load.block) / 1e6 : did.iops,
