@@ -67,7 +67,7 @@ export async function replay(
 export function closedBy(host: Host, folder: string, runs: readonly KeptRun[]): Closed | undefined {
   const run = runs.at(-1);
   if (!run) return undefined;
-  const reader = new RunReader(host, folder);
+  const reader = new RunReader(host, folder, [run]);
   try {
     let closed: Closed | undefined;
     for (const { kind, bytes } of entriesOf(reader.read(run), { from: 0, to: run.to - run.from }))
@@ -80,7 +80,7 @@ export function closedBy(host: Host, folder: string, runs: readonly KeptRun[]): 
 
 function* entries({ host, folder, owner, runs }: Replay, after: number): Generator<Entry> {
   const { id, incarnation } = owner;
-  const reader = new RunReader(host, folder);
+  const reader = new RunReader(host, folder, runs);
   let expected = after + 1;
   try {
     for (const run of runs) {
@@ -107,16 +107,18 @@ function* entries({ host, folder, owner, runs }: Replay, after: number): Generat
 
 const WINDOW = 256 * 1024;
 
-/** Reads runs in order: neighbours come with one read. */
+/** Reads runs in order: neighbours come with one read, and nothing behind the last one of their segment. */
 class RunReader {
   readonly #host: Host;
   readonly #folder: string;
+  readonly #ends: ReadonlyMap<number, number>;
   #file: { segment: number; file: TreeFile } | undefined;
   #window = { from: 0, bytes: new Uint8Array(0) };
 
-  constructor(host: Host, folder: string) {
+  constructor(host: Host, folder: string, runs: readonly KeptRun[]) {
     this.#host = host;
     this.#folder = folder;
+    this.#ends = new Map(runs.map(({ segment, to }) => [segment, to]));
   }
 
   read({ segment, from, to }: KeptRun): Uint8Array {
@@ -125,7 +127,8 @@ class RunReader {
       this.#file = { segment, file: this.#host.open(segmentPath(this.#folder, segment), "read") };
     }
     if (from < this.#window.from || to > this.#window.from + this.#window.bytes.length) {
-      this.#window = { from, bytes: new Uint8Array(Math.max(WINDOW, to - from)) };
+      const end = Math.max(to, Math.min(from + WINDOW, this.#ends.get(segment) ?? to));
+      this.#window = { from, bytes: new Uint8Array(end - from) };
       this.#file.file.read(this.#window.bytes, from);
     }
     return this.#window.bytes.subarray(from - this.#window.from, to - this.#window.from);
