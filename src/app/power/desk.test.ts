@@ -1,6 +1,7 @@
 // The power desk over SNMP to virtual switches.
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { sql } from "kysely";
 import type { BrambleError } from "../../base/errors.ts";
 import type { PowerDeskOptions } from "./desk.ts";
 import { openDriver } from "./open-driver.ts";
@@ -155,6 +156,43 @@ test("a stuck alarm lasts over our end, and is worked on", async (t) => {
   desk.resume();
   bed.sw.lie(undefined);
   await eventually(() => desk.view(bed.id).actual === "on" && desk.view(bed.id).alarm === undefined);
+});
+
+test("a kill between any two writes of the book leaves no board dark, and no alarm that nobody works on", async (t) => {
+  const bed = await aBoard(t, {}, {}, { timings: { ...QUICK, reachMs: 20 } });
+  const { book, sw, id } = bed;
+  await sql`create table seen as select * from "powerWant" where 0`.execute(book);
+  for (const what of ["insert", "update"])
+    await sql
+      .raw(
+        `create trigger seen_${what} after ${what} on "powerWant" begin insert into seen select * from "powerWant" where "nodeId" = new."nodeId"; end`,
+      )
+      .execute(book);
+  // the first half fails, then the second one does and an `on` takes over
+  sw.lie("ignores");
+  await failure(bed.desk().set(id, "cycle", BY));
+  sw.lie("stays-off");
+  await failure(bed.desk().set(id, "cycle", BY));
+  await failure(bed.desk().set(id, "on", BY));
+  sw.lie(undefined);
+  await eventually(() => bed.desk().view(id).alarm === undefined && !bed.desk().view(id).busy);
+  const { rows } = await sql<Record<string, string | number | null>>`select * from seen`.execute(book);
+  for (const what of ["insert", "update"]) await sql.raw(`drop trigger seen_${what}`).execute(book);
+  assert.ok(rows.some(({ alarm }) => alarm !== null) && rows.some(({ doing }) => doing === "off-half"));
+  for (const [n, row] of rows.entries()) {
+    const isDark = row["doing"] === "on-half" || row["alarm"] !== null;
+    await bed.desk().set(id, isDark ? "off" : "on", BY);
+    await book.updateTable("powerWant").set(row).where("nodeId", "=", id).execute();
+    const desk = await bed.again();
+    desk.resume();
+    await eventually(
+      () =>
+        !desk.view(id).busy &&
+        desk.view(id).alarm === undefined &&
+        sw.read(3).detection === "deliveringPower",
+      3,
+    ).catch(() => assert.fail(`after write ${n + 1} of ${rows.length}: ${JSON.stringify(row)}`));
+  }
 });
 
 test("soft: its system is asked first, and its power is cut when its link is down", async (t) => {

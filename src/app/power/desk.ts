@@ -173,8 +173,7 @@ export async function openPowerDesk(options: PowerDeskOptions) {
         changed(nodeId);
         await perform(at, want, how.soft ?? false, half, op, signal);
         if (wants.of(nodeId)?.alarm) event(nodeId, "the alarm is over: it is on");
-        await wants.alarm(nodeId, null);
-        await wants.doing(nodeId, null);
+        await wants.over(nodeId);
         event(nodeId, `it was seen to be ${desired}`);
       };
       const line = { stop, tail: Promise.resolve() };
@@ -199,8 +198,7 @@ export async function openPowerDesk(options: PowerDeskOptions) {
             if (!signal.aborted) {
               seen.failed(nodeId, error);
               event(nodeId, `${want} failed: ${failedBy(error)}`);
-              await wants.doing(nodeId, null);
-              await wants.alarm(nodeId, null);
+              await wants.over(nodeId);
             }
             over();
             throw signal.aborted ? signal.reason : error;
