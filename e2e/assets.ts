@@ -4,6 +4,7 @@ import { NOT_NEEDED, PACKAGES } from "../src/storage/agent-programs.ts";
 import { cached } from "./cache.ts";
 import { dockerImage } from "./image/docker.ts";
 import { growpartTar } from "./image/growpart.ts";
+import { loadImage } from "./image/load.ts";
 import { miniImage } from "./image/mini.ts";
 import { nfsKernelImage } from "./image/nfs-kernel.ts";
 import { KEYS } from "./image/packages.ts";
@@ -30,6 +31,7 @@ export const ASSET_NEEDS: Record<AssetName, Need[]> = {
     { tool: "tar", package: "tar" },
   ],
   "docker-image": [...CARD, { tool: "xz", package: "xz-utils" }, { tool: "tar", package: "tar" }],
+  "load-image": [...CARD, { tool: "xz", package: "xz-utils" }],
   "pi-image": [
     ...CARD,
     { tool: "mmdebstrap", package: "mmdebstrap" },
@@ -47,6 +49,7 @@ const MAKE: Record<AssetName, () => Promise<string>> = {
   "mini-image": miniImage,
   "nfs-kernel-image": nfsKernelImage,
   "docker-image": dockerImage,
+  "load-image": loadImage,
   "pi-image": piImage,
   "agent-packages": agentPackages,
   growpart: growpartTar,

@@ -9,6 +9,7 @@ export type AssetName =
   | "mini-image"
   | "nfs-kernel-image"
   | "docker-image"
+  | "load-image"
   | "pi-image"
   | "agent-packages"
   | "growpart";

@@ -9,8 +9,8 @@ import { QEMU, type Scenario } from "../scenario.ts";
 const KILLS = 20;
 const DOWN_SECONDS = [0, 0.7, 0.2];
 const UP_MS = [50, 900, 300, 1500];
-/** What a server that answered too early would not have written yet. */
-const LOST_BYTES = 16 * 1024;
+/** What a server that answered too early would not have written yet: more than the request under way, which comes again. */
+const LOST_BYTES = 128 * 1024;
 
 /**
  * The server of trees is killed again and again under a kernel's client at work: no call fails, and all files hold what was written; where the
