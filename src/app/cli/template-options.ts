@@ -3,12 +3,21 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 import type { TemplatesPatch } from "../../api/profile-contract.ts";
 import { orNull } from "./node-settings.ts";
 
+/** Of a file; null for "-", which commander makes "" of where it stands alone. */
+interface Text {
+  text: string | null;
+}
+/** The same of files on the node. */
+interface Files {
+  files: NonNullable<TemplatesPatch["files"]> | null;
+}
+
 export interface TemplateOptions {
-  userData?: string | null;
-  metaData?: string | null;
-  networkConfig?: string | null;
-  ipxe?: string | null;
-  file?: TemplatesPatch["files"];
+  userData?: Text;
+  metaData?: Text;
+  networkConfig?: Text;
+  ipxe?: Text;
+  file?: Files;
   package?: string[];
   command?: string[];
   cmdline?: string[];
@@ -50,21 +59,18 @@ export function templatesPatch(given: TemplateOptions): TemplatesPatch {
     ...(given.config && { config: given.config }),
   };
   return {
-    ...(userData !== undefined && { userData }),
-    ...(metaData !== undefined && { metaData }),
-    ...(networkConfig !== undefined && { networkConfig }),
-    ...(ipxe !== undefined && { ipxe }),
-    ...(file !== undefined && { files: file }),
+    ...(userData && { userData: userData.text }),
+    ...(metaData && { metaData: metaData.text }),
+    ...(networkConfig && { networkConfig: networkConfig.text }),
+    ...(ipxe && { ipxe: ipxe.text }),
+    ...(file && { files: file.files }),
     ...(value !== undefined && { values: value }),
     ...(cluster !== undefined && { cluster: cluster === "on" }),
     ...lists,
   };
 }
 
-/** A file's text; null for "-". */
-function textOf(path: string): string | null {
-  return orNull(path) === null ? null : readText(path);
-}
+const textOf = (path: string): Text => ({ text: orNull(path) === null ? null : readText(path) });
 
 function readText(path: string): string {
   try {
@@ -78,14 +84,14 @@ function readText(path: string): string {
 const collect = (value: string, before: string[] | undefined): string[] =>
   value === "-" ? [] : [...(before ?? []), value];
 
-function addFile(value: string, before: TemplatesPatch["files"] | undefined): TemplatesPatch["files"] {
-  if (value === "-") return null;
+function addFile(value: string, before: Files | undefined): Files {
+  if (value === "-") return { files: null };
   const at = value.indexOf("=");
   if (at <= 0) throw new InvalidArgumentError("PATH=FILE: the path on the node, and a file here");
   const [path, from] = [value.slice(0, at), value.slice(at + 1)];
   const text = from === "-" ? null : readText(from);
   const mode = text === null ? 0 : statSync(from).mode & 0o777;
-  return [...(before ?? []), { path, mode, text }];
+  return { files: [...(before?.files ?? []), { path, mode, text }] };
 }
 
 /** "NAME=TEXT", more than once; "NAME=-" takes one away. */
