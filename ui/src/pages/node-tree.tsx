@@ -42,7 +42,7 @@ export function NodeTree({ node }: { node: NodeView }) {
                 ["Laid over", tree.changes.join("; ")],
               ]}
             />
-            <Files tree={tree} open={setPath} />
+            <Files tree={tree} own={node.root === "nfs" ? "its own root" : "its own disk"} open={setPath} />
           </Card>
           {tree.notes.length > 0 && (
             <Card title="Lines of config.txt that Bramble leaves out or changes">
@@ -70,16 +70,16 @@ export function NodeTree({ node }: { node: NodeView }) {
 }
 
 const TEXTUAL = /\.(txt|cfg|conf|ini)$|^cmdline|issue$/;
-const origin = (from: TreeView["files"][number]["origin"]): string =>
+const origin = (from: TreeView["files"][number]["origin"], own: string): string =>
   from === undefined
     ? "missing"
     : from.from === "clone"
-      ? "its own disk"
+      ? own
       : from.from === "firmware"
         ? `boot files ${from.name}`
         : `made by Bramble: ${from.why}`;
 
-const Files = ({ tree, open }: { tree: TreeView; open(path: string): void }) => (
+const Files = ({ tree, own, open }: { tree: TreeView; own: string; open(path: string): void }) => (
   <List label="Files" head={["File", "What for", "Size", "From", ""]}>
     {tree.files.map((file) => (
       <tr key={file.path}>
@@ -89,7 +89,7 @@ const Files = ({ tree, open }: { tree: TreeView; open(path: string): void }) => 
         <td class="words">{file.why}</td>
         <td class="num nowrap">{file.size === undefined ? "" : size(file.size)}</td>
         <td class={!file.origin && file.needed ? "bad-text" : ""}>
-          {!file.origin && !file.needed ? "not there, not needed" : origin(file.origin)}
+          {!file.origin && !file.needed ? "not there, not needed" : origin(file.origin, own)}
         </td>
         <td>
           {file.origin && TEXTUAL.test(file.path) && (
