@@ -16,7 +16,10 @@ test("an import of places that is too long is refused as such, whichever limit i
   assert.match(row.body.detail ?? row.body.title, /more than 20000 rows/);
   const character = await put("x".repeat(10 * MB + 1));
   assert.deepEqual([character.status, character.body.code], [400, "BAD_INPUT"]);
-  assert.match(character.body.detail ?? character.body.title, /csv must not have more than 10485760 characters/);
+  assert.match(
+    character.body.detail ?? character.body.title,
+    /csv must not have more than 10485760 characters/,
+  );
   // line ends are two characters in JSON: the body's own limit comes first
   const body = await put("a\n".repeat(5 * MB));
   assert.deepEqual([body.status, body.body.code], [413, "BODY_TOO_LONG"]);
