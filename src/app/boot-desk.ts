@@ -36,6 +36,8 @@ interface FileWish {
 
 /** A board that is here may still ask for files. */
 const BEFORE_AGENT: ReadonlySet<BootStage> = new Set(["dhcp", "firmware", "kernel"]);
+/** One firmware may start another one: EDK2 iPXE. */
+const BEFORE_KERNEL: ReadonlySet<BootStage> = new Set(["power", "dhcp", "firmware"]);
 /** Boots whose token may still be used; older ones go first. */
 const MOST_TOKENS = 10_000;
 /** Names of a boot's files: FAT knows each by many spellings. */
@@ -206,7 +208,14 @@ export function bootDesk(options: DeskOptions) {
       if (seen.isNew && todo) options.say(`  to let it boot${todo}`);
       return answer(false, `${gets.why}${todo}`);
     }
-    if (!pi) return { ...answer(true, "a node of ours"), ...planned.bootFile(asked, sender.stage) };
+    if (!pi) {
+      const file = planned.bootFile(asked, sender.stage);
+      const before = boots.current(node.id);
+      // firmware that is none of a Pi's, after a boot that had its kernel: the board has started anew
+      if (file.bootFile !== undefined && before && !BEFORE_KERNEL.has(before.stage))
+        begin(node, false, options.addressOf(via.interface));
+      return { ...answer(true, "a node of ours"), ...file };
+    }
     const image = images.of(asked);
     if (!image) {
       void images.learn();
