@@ -2,7 +2,6 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Need, Stage } from "../scenario.ts";
-import type { Running } from "./commands.ts";
 import { makeHost } from "./host.ts";
 import type { Network } from "./network.ts";
 
@@ -12,13 +11,8 @@ export const GANESHA: Need[] = [
   { tool: "rpcinfo", package: "rpcbind" },
 ];
 
-export interface Ganesha {
-  address: string;
-  server: Running;
-}
-
-/** Exports `folder` by its own path to everybody, roots stay root. It opens files by handle: only the machine's own root may. */
-export async function startGanesha(t: Stage, network: Network, folder: string): Promise<Ganesha> {
+/** Exports `folder` by its own path to everybody, roots stay root: its address. It opens files by handle: only the machine's own root may. */
+export async function startGanesha(t: Stage, network: Network, folder: string): Promise<string> {
   const address = network.host(9);
   const host = await makeHost(t);
   await host.plug(network, "eth0", { address: `${address}/24` });
@@ -34,7 +28,7 @@ export async function startGanesha(t: Stage, network: Network, folder: string): 
   for (const end = Date.now() + 30_000; ; ) {
     try {
       await Promise.all([answers("3", "mountd"), answers("3", "nfs"), answers("4", "nfs")]);
-      return { address, server };
+      return address;
     } catch (error) {
       if (Date.now() > end) throw new Error(`ganesha does not answer (see ${log})`, { cause: error });
       await new Promise((resolve) => setTimeout(resolve, 200));

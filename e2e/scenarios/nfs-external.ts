@@ -29,8 +29,8 @@ export const scenario: Scenario = {
     const files = join(nodes, nodeName(PI));
     const fstab = await unpackRoot(t, files);
     await writeFile(join(files, "from-the-server"), "written beside the node\n");
-    const ganesha = await startGanesha(t, fleet.network, nodes);
-    const place = (options: string) => `nfs:${ganesha.address}:${nodes}/{node}${options}`;
+    const server = await startGanesha(t, fleet.network, nodes);
+    const place = (options: string) => `nfs:${server}:${nodes}/{node}${options}`;
     await cli("profile", "set", "default", "--root", "external", "--external", place(""));
 
     for (const [i, { options, type }] of VERSIONS.entries()) {
@@ -38,7 +38,7 @@ export const scenario: Scenario = {
       const { guest } = await bootNode(t, fleet, PI);
       const up = await miniUp(guest);
       assert.deepEqual([up.boots, up.host], [i + 1, nodeName(PI)], "its name was written into that root");
-      assert.equal(up.root, `${ganesha.address}:${files} ${type}`);
+      assert.equal(up.root, `${server}:${files} ${type}`);
       const work = [
         "cat /from-the-server; cd /srv",
         `echo by ${type} > file-${i} && busybox chown 1000:1001 file-${i} && busybox chmod 4751 file-${i}`,
@@ -53,7 +53,7 @@ export const scenario: Scenario = {
       assert.deepEqual([uid, gid, mode & 0o7777, nlink], [1000, 1001, 0o4751, 2]);
       const { steps } = await reached(fleet, PI, "switched-root", 30);
       const words = steps.map((step) => step.words).join("\n");
-      assert.match(words, new RegExp(`the agent attached the root \\(nfs ${ganesha.address}`));
+      assert.match(words, new RegExp(`the agent attached the root \\(nfs ${server}`));
       await guest.stop();
       t.say(`${up.root.split(" ")[1]}: boot ${up.boots} from ganesha's folder, its file is in it`);
     }

@@ -19,7 +19,7 @@ const LOST_BYTES = 128 * 1024;
 export const scenario: Scenario = {
   name: "nfs-kill",
   tier: "ci",
-  budgetSeconds: 120,
+  budgetSeconds: 150,
   needs: [QEMU, ARM64_GCC, { tool: "mke2fs", package: "e2fsprogs" }],
   assets: ["mini-image"],
   async run(t) {
