@@ -17,7 +17,7 @@ const TYPED = "what-was-typed-55d0c2";
 export const scenario: Scenario = {
   name: "nfs-verbs",
   tier: "full",
-  budgetSeconds: 300,
+  budgetSeconds: 360,
   needs: [QEMU, { tool: "tar", package: "tar" }, { tool: "e2fsck", package: "e2fsprogs" }],
   assets: ["mini-image", "agent-packages"],
   async run(t) {
