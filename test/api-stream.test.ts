@@ -163,6 +163,19 @@ test("a tenant's stream tells of its own nodes only, and only admins hear of use
   viewer.close();
 });
 
+test("a tenant's replay, too, tells of its own nodes only, and not of what concerns nobody's", async (t) => {
+  const { core, port, tokenOf, node } = await apiBed(t);
+  const own = await node("10000001", "ada");
+  const other = await node("20000001", "bob");
+  for (const id of [other.id, undefined, own.id]) core.journal.event("test", id, `seen: ${id}`);
+  await core.journal.flush();
+  const tenant = await reader(port, await tokenOf("tenant", "ada"), "", { "last-event-id": "0" });
+  const seen = await tenant.until((all) => all.some(({ data }) => data.node === own.name));
+  const nodes = seen.flatMap(({ data }) => (data.kind === "test" ? [data.node] : []));
+  assert.deepEqual(nodes, [own.name]);
+  tenant.close();
+});
+
 test("a client that stops reading is cut off before it costs much, and the others hear everything", async (t) => {
   const { core, port, tokenOf } = await apiBed(t);
   const token = await tokenOf("viewer");
