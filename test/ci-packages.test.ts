@@ -16,19 +16,43 @@ const sources = ["src", "test", "e2e", "bench"].flatMap((folder) =>
     .filter((path) => path.endsWith(".ts")),
 );
 
-test(".ci/packages lists every package that a test or a scenario needs, once and in order", () => {
-  const lines = readFileSync(".ci/packages", "utf8").trim().split("\n");
+function listOf(path: string): string[] {
+  const lines = readFileSync(path, "utf8").trim().split("\n");
   const listed = lines.filter((line) => !line.startsWith("#"));
-  assert.deepEqual(listed, [...new Set(listed)].sort());
+  assert.deepEqual(listed, [...new Set(listed)].sort(), path);
+  return listed;
+}
+
+function namedIn(paths: readonly string[]): string[] {
   const wanted = new Set<string>();
-  for (const path of sources) {
+  for (const path of paths) {
     const text = readFileSync(path, "utf8");
     for (const pattern of NAMED) for (const [, name = ""] of text.matchAll(pattern)) wanted.add(name);
   }
-  assert.ok(wanted.size > 20, "found no needs");
-  const there = new Set([...listed, ...ESSENTIAL]);
+  return [...wanted].map((name) => SAME[name] ?? name);
+}
+
+/** What scenarios of tier full alone call by name; the beds' needs may be theirs, too. */
+const isFull = (path: string) =>
+  path.startsWith(join("e2e", "bed")) || /tier: "full"/.test(readFileSync(path, "utf8"));
+
+test(".ci/packages lists every package that a test or a scenario of tier ci needs, once and in order", () => {
+  const there = new Set([...listOf(".ci/packages"), ...ESSENTIAL]);
+  const wanted = namedIn(sources.filter((path) => !isFull(path)));
+  assert.ok(wanted.length > 20, "found no needs");
   assert.deepEqual(
-    [...wanted].filter((name) => !there.has(SAME[name] ?? name)),
+    wanted.filter((name) => !there.has(name)),
     [],
+  );
+});
+
+test(".ci/packages-full lists what tier full needs beside them, and nothing else", () => {
+  const ci = listOf(".ci/packages");
+  const there = new Set([...ci, ...ESSENTIAL]);
+  assert.deepEqual(
+    namedIn(sources)
+      .filter((name) => !there.has(name))
+      .sort(),
+    listOf(".ci/packages-full"),
   );
 });
