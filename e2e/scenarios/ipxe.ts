@@ -26,7 +26,7 @@ sleep 60
 export const scenario: Scenario = {
   name: "ipxe",
   tier: "full",
-  budgetSeconds: 150,
+  budgetSeconds: 300,
   needs: [
     { tool: "qemu-system-x86_64", package: "qemu-system-x86" },
     { tool: ROM, package: "ipxe-qemu" },

@@ -11,7 +11,7 @@ const PI = pi4(1);
 export const scenario: Scenario = {
   name: "rescue-disks",
   tier: "full",
-  budgetSeconds: 300,
+  budgetSeconds: 420,
   needs: [QEMU, { tool: "qemu-img", package: "qemu-utils" }, { tool: "debugfs", package: "e2fsprogs" }],
   assets: ["mini-image", "agent-packages"],
   async run(t) {
