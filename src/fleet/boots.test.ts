@@ -89,6 +89,21 @@ test("a boot that began with power goes on with the first DISCOVER, and knows wh
   assert.equal(boots.fetching, 1);
 });
 
+test("a board that was up before its switch had told that it is on is not expected once more", () => {
+  const boots = new Boots(rules());
+  boots.discover("n", "1", 1_000, false);
+  assert.equal(names(boots.step("n", { atMs: 3_000, kind: "agent", words: "up" }, "booted")), "step close");
+  assert.equal(names(boots.power("n", "2", 3_500, 900)), "", "dark before that boot began");
+  assert.equal(names(boots.power("n", "3", 9_000, 4_000)), "open", "dark since");
+});
+
+test("a board that failed before its switch had told that it is on is expected once more", () => {
+  const boots = new Boots(rules());
+  boots.discover("n", "1", 1_000, false);
+  boots.fail("n", { atMs: 3_000, kind: "agent", words: "no root partition 2 on the disk" });
+  assert.equal(names(boots.power("n", "2", 3_500, 900)), "open");
+});
+
 test("a node with power that says nothing has failed in stage power", () => {
   const boots = new Boots(rules());
   boots.power("n", "1", 0);

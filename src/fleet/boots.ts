@@ -114,6 +114,8 @@ export class Boots {
   readonly #open = new Map<string, { boot: Boot; lastMs: number }>();
   /** The last boot of each node, where silence ended it: it may have been slow. */
   readonly #silent = new Map<string, { boot: Boot; lastMs: number }>();
+  /** When each node's last boot began that came up. */
+  readonly #up = new Map<string, number>();
   readonly #rules: BootRules;
 
   constructor(rules: BootRules) {
@@ -147,9 +149,13 @@ export class Boots {
     this.#open.set(boot.nodeId, { boot, lastMs: now });
   }
 
-  /** Its power came on: it should be heard soon. Nothing happens where it was heard already. */
-  power(nodeId: string, newId: string, now: number): Do[] {
-    return this.#open.has(nodeId) ? [] : this.#begin(nodeId, newId, "power", now);
+  /**
+   * Its power came on, some time after `darkMs`: it should be heard soon. Nothing happens where it was heard, nor where it has come up
+   * since: a fast board is up before a slow switch has told that it is on.
+   */
+  power(nodeId: string, newId: string, now: number, darkMs = now): Do[] {
+    const isUp = (this.#up.get(nodeId) ?? Number.NEGATIVE_INFINITY) > darkMs;
+    return isUp || this.#open.has(nodeId) ? [] : this.#begin(nodeId, newId, "power", now);
   }
 
   /**
@@ -260,6 +266,7 @@ export class Boots {
     this.#open.delete(boot.nodeId);
     boot.outcome = outcome;
     boot.endedMs = now;
+    if (outcome === "booted" || outcome === "switched-root") this.#up.set(boot.nodeId, boot.startedMs);
     const { words, cause, todo } = this.#rules.diagnose(boot);
     boot.verdict = verdict ?? words;
     if (cause) boot.cause = cause;

@@ -87,6 +87,30 @@ test("maintenance leaves its power alone until it is over; so does a pause for a
   assert.equal(w.power.asked.length, 1);
 });
 
+test("a board that is up before its switch has told that it is on is left alone", async (t) => {
+  const w = await world(t);
+  const pi = await node(w);
+  w.power.bound.add(pi.id);
+  w.power.read(pi, "on");
+  await w.stall(pi, "agent");
+  await w.later(600_000);
+  assert.equal(w.power.asked.length, 1);
+  w.clock.now += 100;
+  w.power.read(pi, "off");
+  w.clock.now += 3_000;
+  w.obey(w.desk.discover(pi.id, "fast", w.clock.now, false).orders);
+  w.clock.now += 900;
+  w.obey(w.desk.step(pi.id, { atMs: w.clock.now, kind: "agent", words: "up" }, "booted"));
+  w.clock.now += 100;
+  w.power.read(pi, "on");
+  w.power.asked[0]?.done();
+  await w.settled();
+  assert.equal(w.desk.current(pi.id), undefined, "no boot is expected");
+  await w.later(600_000);
+  await w.later(600_000);
+  assert.equal(w.power.asked.length, 1, "its power is not cut again");
+});
+
 test("a power cycle stands in the book before anybody is asked for it", async (t) => {
   const w = await world(t);
   const pi = await node(w);

@@ -61,6 +61,8 @@ export function supervisor(options: SupervisorOptions) {
   /** Of each node, newest first. */
   const before = new Map<string, { outcome: Outcome; stage: Boot["stage"] }[]>();
   const readings = new Map<string, { state: PowerState; detail?: string }>();
+  /** When each node was last seen to lose its power. */
+  const dark = new Map<string, number>();
   /** Nodes whose power cycle this process has ordered. */
   const cycling = new Set<string>();
   let settings: SupervisionSettings | undefined;
@@ -146,6 +148,7 @@ export function supervisor(options: SupervisorOptions) {
   function powered(nodeId: string, reading: { state: PowerState; detail?: string }): void {
     const was = readings.get(nodeId)?.state;
     readings.set(nodeId, reading);
+    if (WITHOUT_POWER.has(reading.state) && !(was && WITHOUT_POWER.has(was))) dark.set(nodeId, now());
     const ours = watches.of(nodeId)?.phase === "cycling";
     if (!toBoot(nodeId)) return;
     if (reading.state === "off" && was !== "off") {
@@ -155,7 +158,9 @@ export function supervisor(options: SupervisorOptions) {
     } else if (!ours && reading.state === "on" && was !== undefined && WITHOUT_POWER.has(was))
       expectBoot(nodeId);
   }
-  const expectBoot = (nodeId: string) => options.obey(boots.power(nodeId, options.newId(), now()));
+  /** `sinceMs`: when its power cycle began. */
+  const expectBoot = (nodeId: string, sinceMs = 0) =>
+    options.obey(boots.power(nodeId, options.newId(), now(), Math.max(dark.get(nodeId) ?? 0, sinceMs)));
 
   async function cycle(watch: Watch): Promise<void> {
     const { nodeId, cycles, words = "it did not come up" } = watch;
@@ -163,6 +168,7 @@ export function supervisor(options: SupervisorOptions) {
     await watches.set(nodeId, watch);
     const why = `power cycle ${cycles} of ${rules().powerCycles}: ${words}`;
     journal.event("supervision", nodeId, why);
+    const begunMs = now();
     try {
       await core.power?.set(nodeId, "cycle", { by: SYSTEM, why });
     } catch (error) {
@@ -177,11 +183,11 @@ export function supervisor(options: SupervisorOptions) {
         return;
       }
     }
-    if (!closed) cycled(nodeId);
+    if (!closed) cycled(nodeId, begunMs);
   }
-  function cycled(nodeId: string): void {
+  function cycled(nodeId: string, sinceMs?: number): void {
     change(nodeId, { fact: "cycled" });
-    expectBoot(nodeId);
+    expectBoot(nodeId, sinceMs);
   }
 
   function tick(): void {
