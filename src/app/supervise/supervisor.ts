@@ -256,6 +256,8 @@ export function supervisor(options: SupervisorOptions) {
     forget(nodeId: string): void {
       deadlines.forget(nodeId);
       before.delete(nodeId);
+      readings.delete(nodeId);
+      dark.delete(nodeId);
       line.leave(nodeId);
       void watches.set(nodeId, undefined);
     },

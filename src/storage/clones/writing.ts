@@ -13,6 +13,12 @@ interface Fresh {
   count: number;
 }
 
+/** How parts of a write come into the file. */
+interface Puts {
+  put(part: Uint8Array, at: number): void;
+  clusters(part: Uint8Array, cluster: number, count: number): void;
+}
+
 /**
  * Writes, zeros and trims. Data goes to the host file first, then the mapping changes in memory, then the journal is told:
  * a write that fails half way has changed no mapping.
@@ -25,6 +31,10 @@ export class Writing {
   readonly #pending: Pending;
   readonly #quota: Quota | undefined;
   readonly #scratch: Uint8Array;
+  readonly #here: Puts = {
+    put: (part, at) => this.#put(part, at),
+    clusters: (part, cluster, count) => this.#writeClusters(part, cluster, count),
+  };
 
   constructor(parts: {
     reading: Reading;
@@ -57,25 +67,7 @@ export class Writing {
   }
 
   write(from: Uint8Array, offset: number): void {
-    const { clusterSize } = this.#mapping.geometry;
-    const end = offset + from.length;
-    this.#pending.data = true;
-    for (let at = offset; at < end; ) {
-      const known = this.#mapping.run(at, end);
-      if (this.#mapping.kind === DATA) {
-        this.#put(from.subarray(at - offset, at - offset + known), this.#mapping.at);
-        at += known;
-        continue;
-      }
-      const cluster = Math.floor(at / clusterSize);
-      const fresh =
-        at % clusterSize === 0 ? this.#freshClusters(cluster, Math.floor((end - at) / clusterSize)) : 0;
-      const stop = fresh > 0 ? at + fresh * clusterSize : Math.min(end, (cluster + 1) * clusterSize);
-      const part = from.subarray(at - offset, stop - offset);
-      if (fresh > 0) this.#writeClusters(part, cluster, fresh);
-      else this.#writePart(part, cluster, at - cluster * clusterSize);
-      at = stop;
-    }
+    this.#each(from, offset, this.#here);
   }
 
   /**
@@ -83,34 +75,18 @@ export class Writing {
    * nothing else may change these bytes: what they replace is where it was, and whole new clusters have no mapping yet.
    */
   async writeApart(from: Uint8Array, offset: number): Promise<void> {
-    const { clusterSize } = this.#mapping.geometry;
-    const end = offset + from.length;
-    this.#pending.data = true;
     const puts: Promise<void>[] = [];
     const fresh: Fresh[] = [];
     try {
-      for (let at = offset; at < end; ) {
-        const rest = from.subarray(at - offset);
-        const known = this.#mapping.run(at, end);
-        const cluster = Math.floor(at / clusterSize);
-        const count =
-          at % clusterSize === 0 ? this.#freshClusters(cluster, Math.floor((end - at) / clusterSize)) : 0;
-        if (this.#mapping.kind === DATA) {
-          puts.push(this.#putApart(rest.subarray(0, known), this.#mapping.at));
-          at += known;
-        } else if (count > 0) {
-          const bytes = rest.subarray(0, count * clusterSize);
-          this.#quota?.take(bytes.length);
+      this.#each(from, offset, {
+        put: (part, at) => void puts.push(this.#putApart(part, at)),
+        clusters: (part, cluster, count) => {
+          this.#quota?.take(part.length);
           const host = this.#refcounts.allocate(count);
           fresh.push({ cluster, host, count });
-          puts.push(this.#putApart(bytes, host * clusterSize));
-          at += bytes.length;
-        } else {
-          const part = rest.subarray(0, (cluster + 1) * clusterSize - at);
-          this.#writePart(part, cluster, at - cluster * clusterSize);
-          at += part.length;
-        }
-      }
+          puts.push(this.#putApart(part, host * this.#mapping.geometry.clusterSize));
+        },
+      });
       await Promise.all(puts);
       this.#pending.data = true; // a commit in between did not sync these bytes
       for (let piece = fresh[0]; piece; piece = fresh[0]) {
@@ -121,6 +97,29 @@ export class Writing {
       await Promise.allSettled(puts); // a cluster must not be used again while somebody writes to it
       for (const piece of fresh) this.#release(piece);
       throw error;
+    }
+  }
+
+  /** Each part of a write to where it belongs: data that has a place, whole clusters that have none, and the rest. */
+  #each(from: Uint8Array, offset: number, to: Puts): void {
+    const { clusterSize } = this.#mapping.geometry;
+    const end = offset + from.length;
+    this.#pending.data = true;
+    for (let at = offset; at < end; ) {
+      const known = this.#mapping.run(at, end);
+      if (this.#mapping.kind === DATA) {
+        to.put(from.subarray(at - offset, at - offset + known), this.#mapping.at);
+        at += known;
+        continue;
+      }
+      const cluster = Math.floor(at / clusterSize);
+      const fresh =
+        at % clusterSize === 0 ? this.#freshClusters(cluster, Math.floor((end - at) / clusterSize)) : 0;
+      const stop = fresh > 0 ? at + fresh * clusterSize : Math.min(end, (cluster + 1) * clusterSize);
+      const part = from.subarray(at - offset, stop - offset);
+      if (fresh > 0) to.clusters(part, cluster, fresh);
+      else this.#writePart(part, cluster, at - cluster * clusterSize);
+      at = stop;
     }
   }
 
