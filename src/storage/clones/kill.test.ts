@@ -240,7 +240,12 @@ test("kill -9 during snapshots, drops, merges and growth loses no acknowledged w
 });
 
 test("and this test bites: without journal acknowledged writes are lost, flushed ones are not", async (t) => {
-  const lost = await story(t, rounds(1, 10), false);
-  assert.ok(lost.acknowledged > 0, "losses are seen");
-  assert.equal(lost.flushed, 0);
+  let acknowledged = 0;
+  // A commit may have come just before the kill, on a busy machine more than once.
+  for (let turn = 0; turn < 10 && acknowledged === 0; turn++) {
+    const lost = await story(t, rounds(1, 10), false);
+    acknowledged += lost.acknowledged;
+    assert.equal(lost.flushed, 0);
+  }
+  assert.ok(acknowledged > 0, "losses are seen");
 });

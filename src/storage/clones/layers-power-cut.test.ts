@@ -101,13 +101,13 @@ async function live(
 async function judge(folder: string, model: SectorModel, known: Known, verdict: Verdict): Promise<void> {
   const say = (what: string) => verdict.harm.push(what);
   const files = readdirSync(folder).filter((name) => /^c\.qcow2(\.\d+)?$/.test(name));
-  for (const name of files) {
-    const { corruptions } = checkQcow2(join(folder, name));
-    if (corruptions.length > 0) say(`${name}: ${corruptions[0]}`);
-    if (verdict.cuts % 10 === 0 && which("qemu-img")) qemu.checkLeaks(join(folder, name));
-  }
   const { open } = known;
   try {
+    for (const name of files) {
+      const { corruptions } = checkQcow2(join(folder, name));
+      if (corruptions.length > 0) say(`${name}: ${corruptions[0]}`);
+      if (verdict.cuts % 10 === 0 && which("qemu-img")) qemu.checkLeaks(join(folder, name));
+    }
     const clone = await openClone(join(folder, "c.qcow2"), { bootId: "boot-2", merges: false });
     const chain = clone.chain as Chain;
     const values = await readSectors(clone);

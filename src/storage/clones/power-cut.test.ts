@@ -98,9 +98,9 @@ async function live(path: string, options: OpenOptions, model: SectorModel, die:
 }
 
 async function judge(path: string, model: SectorModel, story: Story, verdict: Verdict): Promise<void> {
-  if (checkQcow2(path).corruptions.length > 0) verdict.corrupt += 1;
-  if (story.qemu) qemu.checkLeaks(path);
   try {
+    if (checkQcow2(path).corruptions.length > 0) verdict.corrupt += 1;
+    if (story.qemu) qemu.checkLeaks(path);
     const clone = await openClone(path, { journal: story.journal, bootId: story.bootIdAfter ?? "boot-2" });
     const { lost, garbage } = await model.judge(clone);
     if (lost) verdict.lost += 1;
