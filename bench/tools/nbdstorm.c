@@ -3,6 +3,7 @@
  *
  * usage: nbdstorm -p PORT[,PORT...] [-h HOST] [-x EXPORT] [-c CONNECTIONS] -o read|write [-b BYTES] [-d DEPTH] [-t SECONDS] [-w WARM-UP SECONDS]
  *                 [-n REQUESTS] [-r REGION BYTES] [-O REGION'S OFFSET] [-s (sequential)] [-f FLUSH AFTER EACH n-th WRITE] [-S SEED]
+ *                 [-e STRIDE BYTES: one block at each multiple of it]
  * Random offsets visit every block of the region once before any comes again (the number of blocks must be a power of two).
  * Connection i takes the i-th port, in turn; a %d in the export's name is its number. With several ports or a %d each connection
  * has a disk of its own and all visit the same blocks in the same order; else they share one order. -n and -f count for each connection.
@@ -31,7 +32,7 @@ enum { READ = 0, WRITE = 1, FLUSH = 3, MOSTDEPTH = 512, MOSTCONNECTIONS = 64, HI
 static int command = READ, depth = 1, sequential, flush_every, connections = 1, own_disks;
 static long block = 4096, requests, seed = 1;
 static double seconds = 1, warm;
-static int64_t region = 1 << 30, origin;
+static int64_t region = 1 << 30, origin, stride;
 static char *payload;
 struct __attribute__((packed)) header { uint32_t magic; uint16_t flags, type; uint64_t cookie, offset; uint32_t length; };
 static struct connection {
@@ -64,12 +65,12 @@ static uint64_t handshake(int fd, const char *name) {
 }
 
 static void issue(struct connection *o, int slot) {
-    struct header *h = &o->heads[slot]; int type = command; uint64_t blocks = region / block;
+    struct header *h = &o->heads[slot]; int type = command; uint64_t blocks = region / stride;
     if (o->flushes_due) { o->flushes_due--; flushes++; type = FLUSH; }
     h->magic = htonl(0x25609513); h->flags = 0; h->type = htons(type); h->cookie = slot; h->offset = 0; h->length = 0;
     if (type != FLUSH) {
         uint64_t k = own_disks ? o->issued : issued, i = sequential ? k % blocks : (k * 2654435761ULL + seed * 40503ULL) & (blocks - 1);
-        h->offset = htobe64(origin + i * block); h->length = htonl(block); issued++; o->issued++;
+        h->offset = htobe64(origin + i * stride); h->length = htonl(block); issued++; o->issued++;
         if (type == WRITE && flush_every && o->issued % flush_every == 0) o->flushes_due++;
     }
     o->slots[slot].at = now(); o->slots[slot].type = type;
@@ -122,16 +123,17 @@ static void receive(struct connection *o) {
 
 int main(int argc, char **argv) {
     const char *host = "127.0.0.1", *name = "", *next; int ports[MOSTCONNECTIONS] = { 10809 }, nports = 1, c;
-    while ((c = getopt(argc, argv, "p:h:x:c:o:b:d:t:w:n:r:O:sf:S:")) > 0) switch (c) {
+    while ((c = getopt(argc, argv, "p:h:x:c:o:b:d:t:w:n:r:O:sf:S:e:")) > 0) switch (c) {
         case 'p': for (next = optarg, nports = 0; nports < MOSTCONNECTIONS; next++) { ports[nports++] = strtol(next, (char **)&next, 10); if (*next != ',') break; } break;
         case 'h': host = optarg; break; case 'x': name = optarg; break; case 'c': connections = atoi(optarg); break;
         case 'o': command = *optarg == 'w' ? WRITE : READ; break; case 'b': block = atol(optarg); break;
         case 'd': depth = atoi(optarg); break; case 't': seconds = atof(optarg); break; case 'w': warm = atof(optarg); break;
         case 'O': origin = atoll(optarg); break;
-        case 'n': requests = atol(optarg); break; case 'r': region = atoll(optarg); break; case 's': sequential = 1; break;
+        case 'n': requests = atol(optarg); break; case 'r': region = atoll(optarg); break; case 's': sequential = 1; break; case 'e': stride = atoll(optarg); break;
         case 'f': flush_every = atoi(optarg); break; case 'S': seed = atol(optarg); break; default: return 2;
     }
-    uint64_t blocks = region / block; struct pollfd polled[MOSTCONNECTIONS];
+    if (!stride) stride = block;
+    uint64_t blocks = region / stride; struct pollfd polled[MOSTCONNECTIONS];
     if (depth < 1 || depth > MOSTDEPTH || connections < 1 || connections > MOSTCONNECTIONS || (!sequential && (blocks & (blocks - 1)))) {
         fprintf(stderr, "nbdstorm: bad depth, connections or region\n"); return 2;
     }
