@@ -181,7 +181,7 @@ export class DataFiles implements TreeData {
     const loose = state.loose;
     state.loose = new Ranges();
     try {
-      if (this.#side.durability === "durable") await this.#syncFile(state);
+      if (this.#side.durability() === "durable") await this.#syncFile(state);
     } catch (error) {
       state.loose.addAll(loose);
       throw error;
@@ -194,7 +194,7 @@ export class DataFiles implements TreeData {
 
   lasting(ino: Ino): void | Promise<void> {
     const state = this.#states.get(ino);
-    if (this.#side.durability === "durable" && state && !state.isGone && isVolatile(state))
+    if (this.#side.durability() === "durable" && state && !state.isGone && isVolatile(state))
       return this.#syncFile(state);
   }
 

@@ -9,7 +9,7 @@ import { Ranges } from "./ranges.ts";
 export interface DataSide {
   host: Host;
   files: OpenFiles;
-  durability: Durability;
+  durability(): Durability;
   /** The tree's, and the one in it with the data files; that one is made with the first file. */
   treeFolder: string;
   folder: string;

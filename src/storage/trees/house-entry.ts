@@ -12,6 +12,7 @@ export interface HouseSettings<T extends HouseTree> {
   host: Host;
   /** Of all trees. Nobody else uses it: the data folder's lock. */
   folder: string;
+  /** Of trees that have none of their own. */
   durability: Durability;
   build(stand: TreeStand): T | Promise<T>;
   /** Milliseconds since 1970, for people. */
@@ -36,11 +37,13 @@ export interface TreeFacts {
   /** Another one after each reset and rollback. */
   generation: number;
   isInMemory: boolean;
+  durability: Durability;
 }
 
 /** A tree that the house knows. */
 export interface Entry<T extends HouseTree> {
   readonly id: string;
+  durability: Durability;
   hot: Hot<T> | undefined;
   /** Verbs, one after the other. */
   turn: Promise<unknown>;
@@ -60,8 +63,9 @@ export const oldestOf = <T extends HouseTree>({ hot, runs }: Entry<T>): number |
 
 export const NO_RUNS: readonly KeptRun[] = [];
 
-export const newEntry = <T extends HouseTree>(id: string): Entry<T> => ({
+export const newEntry = <T extends HouseTree>(id: string, durability: Durability): Entry<T> => ({
   id,
+  durability,
   hot: undefined,
   turn: Promise.resolve(),
   isChanging: false,
@@ -76,7 +80,7 @@ export function factsOf<T extends HouseTree>(
   { host, trees }: { host: Host; trees: string },
   entry: Entry<T>,
 ): TreeFacts {
-  const { id, hot, runs } = entry;
+  const { id, hot, runs, durability } = entry;
   const header = hot?.header ?? readHeader(host, checkpointPath(treeFolder(trees, id)));
   if (!hot && runs.length > 0) {
     const own = runs.filter(({ incarnation }) => incarnation === header.incarnation);
@@ -95,5 +99,6 @@ export function factsOf<T extends HouseTree>(
     inodes,
     generation,
     isInMemory: hot !== undefined,
+    durability,
   };
 }

@@ -50,11 +50,10 @@ export class House<T extends HouseTree> {
   constructor(settings: HouseSettings<T>, journal: Journal, scanned: Scanned) {
     this.settings = settings;
     this.cut = scanned.cut;
-    const { host, folder, durability, mostOpen } = settings;
+    const { host, folder, mostOpen } = settings;
     this.ground = {
       host,
       trees: folder,
-      durability,
       files: new OpenFiles(host, mostOpen),
       journal,
       waits: (keep) => this.#waiting.add(keep),
@@ -63,7 +62,7 @@ export class House<T extends HouseTree> {
   }
 
   #add(id: string): Entry<T> {
-    const entry = newEntry<T>(id);
+    const entry = newEntry<T>(id, this.settings.durability);
     this.entries.set(id, entry);
     return entry;
   }
@@ -84,7 +83,8 @@ export class House<T extends HouseTree> {
     return [...this.entries.keys()];
   }
 
-  #entry(id: string): Entry<T> {
+  /** CLONE_UNKNOWN where there is none. */
+  entry(id: string): Entry<T> {
     const entry = this.entries.get(id);
     if (entry) return entry;
     throw new BrambleError("CLONE_UNKNOWN", `there is no tree of ${id}`);
@@ -98,7 +98,8 @@ export class House<T extends HouseTree> {
     return this.#clock;
   }
 
-  #verb<R>(entry: Entry<T>, work: () => Promise<R>): Promise<R> {
+  /** Work on a tree waits for the work before. */
+  verb<R>(entry: Entry<T>, work: () => Promise<R>): Promise<R> {
     const turn = entry.turn.then(() => {
       if (entry.isRemoved) throw new BrambleError("CLONE_UNKNOWN", `there is no tree of ${entry.id}`);
       return work();
@@ -119,7 +120,7 @@ export class House<T extends HouseTree> {
     const entry = this.#add(tree.id);
     try {
       const { host } = this.ground;
-      await this.#verb(entry, () =>
+      await this.verb(entry, () =>
         makeTreeFolder(host, this.ground.trees, newHeader(tree, 1, this.settings.nowMs())),
       );
     } catch (error) {
@@ -133,7 +134,7 @@ export class House<T extends HouseTree> {
   async remove(id: string): Promise<void> {
     const entry = this.entries.get(id);
     if (!entry) return;
-    await this.#verb(entry, async () => {
+    await this.verb(entry, async () => {
       this.#forget(entry);
       await removeWhole(this.ground.host, this.ground.trees, id);
       entry.isRemoved = true;
@@ -149,10 +150,10 @@ export class House<T extends HouseTree> {
 
   /** The tree: at once where it is in memory. The same object until it is reset, rolled back, removed or put away: ask for each use. */
   tree(id: string): T | Promise<T> {
-    const entry = this.#entry(id);
+    const entry = this.entry(id);
     this.#touch(entry);
     if (entry.hot && !entry.isChanging) return entry.hot.tree;
-    return this.#verb(entry, async () => (await this.load(entry)).tree);
+    return this.verb(entry, async () => (await this.load(entry)).tree);
   }
 
   /** In a verb only. */
@@ -161,7 +162,7 @@ export class House<T extends HouseTree> {
     if (this.#isOver) throw new BrambleError("INTERNAL", `the tree of ${entry.id} is asked for at the end`);
     const hot = await loadTree(
       this.ground,
-      { folder: this.folder(entry), runs: entry.runs },
+      { folder: this.folder(entry), runs: entry.runs, durability: () => entry.durability },
       this.settings.build,
     );
     entry.runs = NO_RUNS;
@@ -171,7 +172,7 @@ export class House<T extends HouseTree> {
 
   /** Writes the tree down; nothing where it is not in memory and the journal has nothing of it. */
   checkpoint(entry: Entry<T>): Promise<void> {
-    return this.#verb(entry, async () => {
+    return this.verb(entry, async () => {
       if (entry.hot || entry.runs.length > 0)
         await checkpointTree(this.ground, this.folder(entry), await this.load(entry));
     });
@@ -190,13 +191,13 @@ export class House<T extends HouseTree> {
 
   /** Out of memory, if nobody has used it since; true: it is. */
   putAway(entry: Entry<T>, ifUnusedSince = Number.POSITIVE_INFINITY): Promise<boolean> {
-    return this.#verb(entry, async () => {
+    return this.verb(entry, async () => {
       if (!entry.hot && entry.runs.length === 0) return true;
       if (entry.usedAt > ifUnusedSince) return false;
       const hot = await this.load(entry);
       await hot.tree.flush();
       if (entry.usedAt > ifUnusedSince) return false;
-      await this.#still(entry, { isLeaving: true }, async () => {
+      await this.still(entry, { isLeaving: true }, async () => {
         try {
           await checkpointTree(this.ground, this.folder(entry), hot, true);
         } catch (error) {
@@ -212,12 +213,12 @@ export class House<T extends HouseTree> {
   /** Out of memory for good: nobody can use any tree once this was asked. What is in no checkpoint stays in the journal, which must become durable. */
   leave(entry: Entry<T>): Promise<void> {
     this.#isOver = true;
-    return this.#verb(entry, async () => {
+    return this.verb(entry, async () => {
       const { hot } = entry;
       if (!hot) return;
       await hot.tree.flush();
-      await this.#still(entry, { isLeaving: true }, async () => {
-        await closeTree(this.ground, hot);
+      await this.still(entry, { isLeaving: true }, async () => {
+        await closeTree(hot);
         this.#forget(entry);
       });
     });
@@ -225,8 +226,8 @@ export class House<T extends HouseTree> {
 
   /** Made anew from what is on the disk, after a data file could not be synced. */
   reload(entry: Entry<T>): Promise<void> {
-    return this.#verb(entry, () =>
-      this.#still(entry, { isLeaving: true }, async () => {
+    return this.verb(entry, () =>
+      this.still(entry, { isLeaving: true }, async () => {
         const { host, journal, trees } = this.ground;
         if (!entry.hot) return;
         await journal.durable();
@@ -237,8 +238,8 @@ export class House<T extends HouseTree> {
     );
   }
 
-  /** Changes wait; who asks for the tree waits, too, if it is about to be another one. */
-  async #still<R>(entry: Entry<T>, how: { isLeaving: boolean }, work: () => Promise<R>): Promise<R> {
+  /** In a verb only. Changes wait; who asks for the tree waits, too, if it is about to be another one. */
+  async still<R>(entry: Entry<T>, how: { isLeaving: boolean }, work: () => Promise<R>): Promise<R> {
     const { hot } = entry;
     let open = (): void => undefined;
     entry.isChanging = how.isLeaving;
@@ -259,8 +260,8 @@ export class House<T extends HouseTree> {
   reset(id: string, how: { image?: string; dropSnapshots?: boolean } = {}): Promise<void> {
     const { image, dropSnapshots } = how;
     const { host } = this.ground;
-    return this.#verb(this.#entry(id), async () => {
-      await this.#replace(this.#entry(id), image === undefined ? {} : { image });
+    return this.verb(this.entry(id), async () => {
+      await this.#replace(this.entry(id), image === undefined ? {} : { image });
       const folder = this.folder({ id });
       if (!dropSnapshots) return;
       for (const { name } of listSnapshots(host, folder)) await dropSnapshot(host, folder, name);
@@ -269,12 +270,12 @@ export class House<T extends HouseTree> {
 
   /** The tree as it was when the snapshot was taken. SNAPSHOT_UNKNOWN. Gives the image that it stands on now. */
   rollback(id: string, name: string): Promise<{ image: string }> {
-    const entry = this.#entry(id);
-    return this.#verb(entry, () => this.#replace(entry, { to: name }));
+    const entry = this.entry(id);
+    return this.verb(entry, () => this.#replace(entry, { to: name }));
   }
 
   #replace(entry: Entry<T>, by: { to?: string; image?: string }): Promise<{ image: string }> {
-    return this.#still(entry, { isLeaving: true }, () =>
+    return this.still(entry, { isLeaving: true }, () =>
       replaceTree(this.ground.host, this.folder(entry), {
         ...by,
         nowMs: this.settings.nowMs(),
@@ -288,9 +289,9 @@ export class House<T extends HouseTree> {
 
   /** Keeps the tree as it is, under a name. BAD_INPUT for a name that is taken or none. */
   snapshot(id: string, name: string): Promise<void> {
-    const entry = this.#entry(id);
+    const entry = this.entry(id);
     const { host } = this.ground;
-    return this.#verb(entry, async () => {
+    return this.verb(entry, async () => {
       const folder = this.folder(entry);
       mustBeFree(host, folder, name);
       const how = { name, nowMs: this.settings.nowMs() };
@@ -301,7 +302,7 @@ export class House<T extends HouseTree> {
         return;
       }
       await hot.tree.flush();
-      await this.#still(entry, { isLeaving: false }, async () => {
+      await this.still(entry, { isLeaving: false }, async () => {
         await checkpointTree(this.ground, folder, hot);
         await takeSnapshot(host, folder, { ...how, link: (into) => hot.keep.data.linkInto(into) });
       });
@@ -309,23 +310,23 @@ export class House<T extends HouseTree> {
   }
 
   snapshots(id: string): TreeSnapshot[] {
-    return listSnapshots(this.ground.host, this.folder(this.#entry(id)));
+    return listSnapshots(this.ground.host, this.folder(this.entry(id)));
   }
 
   /** SNAPSHOT_UNKNOWN. */
   removeSnapshot(id: string, name: string): Promise<void> {
-    const entry = this.#entry(id);
-    return this.#verb(entry, () => dropSnapshot(this.ground.host, this.folder(entry), name));
+    const entry = this.entry(id);
+    return this.verb(entry, () => dropSnapshot(this.ground.host, this.folder(entry), name));
   }
 
   facts(id: string): TreeFacts {
-    return factsOf(this.ground, this.#entry(id));
+    return factsOf(this.ground, this.entry(id));
   }
 
   /** Bytes that the tree may have of its own from now on; undefined: as many as the disk has. */
   setQuota(id: string, bytes: number | undefined): Promise<void> {
-    const entry = this.#entry(id);
-    return this.#verb(entry, async () => {
+    const entry = this.entry(id);
+    return this.verb(entry, async () => {
       const hot = await this.load(entry);
       const before = hot.header;
       const { quota: _, ...rest } = before;

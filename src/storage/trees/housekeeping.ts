@@ -89,12 +89,12 @@ export class Housekeeping<T extends HouseTree> {
       if (entry.hot?.keep.data.isSuspect) await this.#house.reload(entry);
   }
 
-  /** Data first: what the journal says of it must be true. */
+  /** All data of fast trees first: what the journal says of it must be true, and one sync of that serves them all. */
   async #becomeDurable(): Promise<void> {
     const { ground, entries } = this.#house;
-    if (ground.durability === "durable") return;
-    for (const { hot } of entries.values()) if (hot?.keep.data.isDirty) await hot.keep.data.syncAll();
-    await ground.journal.durable();
+    const fast = [...entries.values()].filter(({ hot, durability }) => hot && durability === "fast");
+    for (const { hot } of fast) if (hot?.keep.data.isDirty) await hot.keep.data.syncAll();
+    if (fast.length > 0) await ground.journal.durable();
   }
 
   /** While the journal is long, the trees that hold its oldest segment are written down. */

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { BrambleError } from "../../base/errors.ts";
 import { Die, rounds } from "../testing/die.ts";
-import { type Durability, type Journal, openJournal } from "./journal.ts";
+import { type Journal, openJournal } from "./journal.ts";
 import { ENTRY, entriesOf, type Owner } from "./journal-format.ts";
 import type { Scanned } from "./journal-scan.ts";
 import { MemoryHost } from "./testing/memory-host.ts";
@@ -14,12 +14,9 @@ interface Open {
   scanned: Scanned;
 }
 
-async function open(
-  host: MemoryHost,
-  how: { durability?: Durability; segmentBytes?: number } = {},
-): Promise<Open> {
+async function open(host: MemoryHost, how: { segmentBytes?: number } = {}): Promise<Open> {
   host.makeFolder(FOLDER);
-  return openJournal({ host, folder: FOLDER, durability: "durable", ...how });
+  return openJournal({ host, folder: FOLDER, ...how });
 }
 
 /** What each tree's entries are: texts, in order. */
@@ -49,10 +46,10 @@ test("what was settled is there again, tree by tree, in order", async () => {
   log(journal, a, "a1");
   log(journal, b, "b1");
   log(journal, a, "a2");
-  await journal.settled();
+  await journal.settled("durable");
   log(journal, b, "");
-  await journal.settled();
-  assert.equal(journal.settled(), undefined, "nothing new: settled at once");
+  await journal.settled("durable");
+  assert.equal(journal.settled("durable"), undefined, "nothing new: settled at once");
   const again = await open(host.afterKill());
   assert.deepEqual(Object.fromEntries(texts(host, again)), { a: ["a1", "a2"], b: ["b1", ""] });
   assert.deepEqual(
@@ -69,22 +66,66 @@ test("one fdatasync serves everybody who came while another was under way", asyn
   const { journal } = await open(host);
   const a = owner("a");
   log(journal, a, "first");
-  const all = [journal.settled()];
+  const all = [journal.settled("durable")];
   const before = host.syncs;
   for (let i = 0; i < 100; i++) {
     log(journal, a, `${i}`);
-    all.push(journal.settled());
+    all.push(journal.settled("durable"));
   }
   await Promise.all(all);
   assert.equal(host.syncs - before, 1);
 });
 
+test("who asks once more for a batch that is under way takes nobody's place: all are told", async () => {
+  const host = new MemoryHost();
+  const { journal } = await open(host);
+  log(journal, owner("a"), "under way");
+  const first = journal.sequence;
+  const told: string[] = [];
+  const wait = (name: string, soon: void | Promise<void>) =>
+    Promise.resolve(soon).then(() => void told.push(name));
+  const all = [wait("a", journal.settled("durable", first))];
+  log(journal, owner("b"), "next");
+  all.push(wait("b", journal.settled("durable")), wait("a again", journal.settled("durable", first)));
+  const turns = async () => {
+    for (let i = 0; i < 100; i++) await new Promise((next) => setImmediate(next));
+  };
+  await Promise.race([Promise.all(all), turns()]);
+  assert.deepEqual(told.sort(), ["a", "a again", "b"]);
+});
+
 test("fast: settled without waiting, survives a kill", async () => {
   const host = new MemoryHost();
-  const { journal } = await open(host, { durability: "fast" });
+  const { journal } = await open(host);
   log(journal, owner("a"), "kept");
-  assert.equal(journal.settled(), undefined);
+  assert.equal(journal.settled("fast"), undefined);
   assert.deepEqual(texts(host, await open(host.afterKill())).get("a"), ["kept"]);
+});
+
+test("a fast tree does not wait for the fdatasync of a durable one, which does not become durable by the fast one's write", async () => {
+  const host = new MemoryHost();
+  const { journal } = await open(host);
+  const [durable, fast] = [owner("d"), owner("f")];
+  log(journal, durable, "first");
+  const first = journal.settled("durable");
+  assert.ok(first instanceof Promise);
+  const syncs = host.syncs;
+  for (let i = 0; i < 50; i++) {
+    log(journal, fast, `${i}`);
+    assert.equal(journal.settled("fast"), undefined, "while the other's is under way");
+  }
+  log(journal, durable, "second");
+  const second = journal.settled("durable");
+  log(journal, fast, "last");
+  assert.equal(journal.settled("fast"), undefined);
+  assert.ok(second instanceof Promise, "written by the fast one's turn, and not on the disk");
+  assert.equal(host.syncs, syncs, "fast ones cost no sync of their own");
+  await first;
+  await second;
+  assert.equal(host.syncs - syncs, 1, "one for all that came meanwhile");
+  const found = texts(host, await open(host.afterPowerCut(new Die(1))));
+  assert.deepEqual(found.get("d"), ["first", "second"]);
+  assert.equal(found.get("f")?.length, 51, "what lies between two of a durable one is on the disk, too");
 });
 
 test("a journal cut at any byte gives the whole batches before, says where, and goes on", async () => {
@@ -95,7 +136,7 @@ test("a journal cut at any byte gives the whole batches before, says where, and 
   const ends: number[] = [];
   for (let i = 0; i < 6; i++) {
     log(journal, a, `text ${"x".repeat(i * 3)}`);
-    await journal.settled();
+    await journal.settled("durable");
     ends.push(journal.bytes);
   }
   const whole = new Uint8Array(ends.at(-1) as number);
@@ -112,7 +153,7 @@ test("a journal cut at any byte gives the whole batches before, says where, and 
     if (opened.scanned.cut) assert.ok(opened.scanned.cut.offset <= length);
     const next: Owner = { ...a, entries: found.length };
     log(opened.journal, next, "after");
-    await opened.journal.settled();
+    await opened.journal.settled("durable");
     const again = await open(cut.afterPowerCut(new Die(length + 1)));
     assert.deepEqual(texts(cut, again).get("a")?.at(-1), "after");
     assert.equal(texts(cut, again).get("a")?.length, found.length + 1);
@@ -125,7 +166,7 @@ test("a journal damaged at any byte is refused with file, byte and a way out, or
   const a = owner("a");
   for (let i = 0; i < 8; i++) {
     log(journal, a, `text ${i}`);
-    await journal.settled();
+    await journal.settled("durable");
   }
   const files = host.list(FOLDER).map((name) => {
     const file = host.open(`${FOLDER}/${name}`, "read");
@@ -184,13 +225,13 @@ function expectTold(found: Map<string, string[]>, told: Told[], seed: number): v
 async function lives(seed: number, lies: (path: string) => boolean = () => false): Promise<number> {
   const die = new Die(seed);
   let host = new MemoryHost();
-  const durability = die.oneIn(2) ? "durable" : "fast";
+  const mode = die.pick(["durable", "fast", "both"] as const);
   const told: Told[] = ["a", "b", "c"].map((id) => ({ tree: owner(id), logged: [], promised: 0 }));
   const ends = 2 + die.below(4);
   for (let life = 0; life < ends; life++) {
     host.die = die;
     host.lies = lies;
-    const opened = await open(host, { durability, segmentBytes: 2000 });
+    const opened = await open(host, { segmentBytes: 2000 });
     expectTold(texts(host, opened), told, seed);
     const { journal } = opened;
     let isKill = die.oneIn(3);
@@ -202,7 +243,8 @@ async function lives(seed: number, lies: (path: string) => boolean = () => false
         one.logged.push(text);
       }
       const lengths = told.map(({ logged }) => logged.length);
-      const promise = durability === "fast" && die.oneIn(3) ? journal.durable() : journal.settled();
+      const durability = mode !== "both" ? mode : die.oneIn(2) ? "durable" : "fast";
+      const promise = durability === "fast" && die.oneIn(3) ? journal.durable() : journal.settled(durability);
       const kept = () => {
         for (const [i, one] of told.entries()) one.promised = Math.max(one.promised, lengths[i] as number);
       };

@@ -8,14 +8,13 @@ import { OpenSegment, type SegmentPlace, Spare, STEP } from "./journal-segment.t
 interface JournalSettings {
   host: Host;
   folder: string;
-  durability: Durability;
   /** A segment that is longer is not begun upon any more. */
   segmentBytes?: number;
   /** Called whenever more has become durable. */
   onDurable?: (sequence: number) => void;
 }
 
-/** durable: settled is on the disk. fast: settled is in the page cache; what a later durable() has ended for is on the disk. */
+/** Of each tree. durable: settled is on the disk. fast: settled is in the page cache; what a later durable() has ended for is on the disk. */
 export type Durability = "durable" | "fast";
 
 /** A batch that is not known to be on the disk: its bytes are kept, for a disk that fails to take them. */
@@ -116,9 +115,9 @@ export class Journal {
     this.#open.add(owner, kind, bytes);
   }
 
-  /** See Keep.settled(), of who logged nothing after this batch. */
-  settled(sequence = Number.POSITIVE_INFINITY): void | Promise<void> {
-    if (this.#settings.durability === "durable") return this.durable(sequence);
+  /** See Keep.settled(), of who logged nothing after this batch. Who asks for `fast` does not wait for others' fdatasync. */
+  settled(durability: Durability, sequence = Number.POSITIVE_INFINITY): void | Promise<void> {
+    if (durability === "durable") return this.durable(sequence);
     if (sequence < this.#sequence && !this.#unwritten) return;
     try {
       this.#write();
@@ -239,7 +238,7 @@ export class Journal {
     for (const { bytes } of done) this.#undurableBytes -= bytes.length;
     if (this.#lent && this.#undurable.length === 0) this.#takeBack(this.#lent);
     const waiters = this.#waiters.filter(({ sequence }) => sequence <= upTo);
-    this.#waiters = this.#waiters.slice(waiters.length);
+    this.#waiters = this.#waiters.filter(({ sequence }) => sequence > upTo); // they are not in the order of their batches
     this.#settings.onDurable?.(this.#durable);
     for (const waiter of waiters) waiter.resolve();
   }

@@ -18,13 +18,12 @@ export async function openHouse<T extends HouseTree>(
   settings: HouseSettings<T>,
   how: { limits?: Partial<KeepingLimits>; timer?: Timer } = {},
 ): Promise<OpenHouse<T>> {
-  const { host, folder, durability, segmentBytes } = settings;
+  const { host, folder, segmentBytes } = settings;
   host.makeFolder(folder);
   let onDurable = (_sequence: number): void => undefined;
   const { journal, scanned } = await openJournal({
     host,
     folder,
-    durability,
     ...(segmentBytes === undefined ? {} : { segmentBytes }),
     onDurable: (sequence) => onDurable(sequence),
   });

@@ -1,5 +1,6 @@
 import { draftCheckpoint, publishCheckpoint, readCheckpoint } from "./checkpoint.ts";
 import type { CheckpointHeader } from "./checkpoint-format.ts";
+import type { Durability } from "./journal.ts";
 import type { KeptRun } from "./journal-scan.ts";
 import { treeQuota } from "./quota.ts";
 import { replay } from "./replay.ts";
@@ -36,11 +37,11 @@ const TRIES = 2;
 /** Checkpoint and journal make the tree. TREE_DAMAGED where they cannot. */
 export async function loadTree<T extends HouseTree>(
   ground: KeepGround & { trees: string },
-  from: { folder: string; runs: readonly KeptRun[] },
+  from: { folder: string; runs: readonly KeptRun[]; durability: () => Durability },
   build: (stand: TreeStand) => T | Promise<T>,
 ): Promise<Hot<T>> {
   const { host } = ground;
-  const { folder, runs } = from;
+  const { folder, runs, durability } = from;
   const upper = new Upper();
   const replies: [string, Uint8Array][] = [];
   const header = await readCheckpoint(host, checkpointPath(folder), (change) => {
@@ -52,6 +53,7 @@ export async function loadTree<T extends HouseTree>(
   const quota = treeQuota(host, folder, () => hot.header.quota);
   const keep = new TreeKeep(ground, {
     owner: { id, incarnation, entries: after },
+    durability,
     quota,
     folder,
     dataFolder: dataFolder(folder, header),
@@ -71,6 +73,7 @@ export async function loadTree<T extends HouseTree>(
     if (closed) keep.data.restore(closed);
     else if (keep.owner.entries > after || !header.isClean)
       await keep.data.settleAll((ino) => upper.inodes.get(ino)?.size);
+    if (keep.durability === "fast") await keep.data.syncAll(); // what was done again may have been promised for good
     await keep.logOpened();
     const { image, generation } = header;
     const tree = await build({ id, image, generation, upper, keep });
@@ -131,12 +134,9 @@ export async function checkpointTree<T extends HouseTree>(
  * Leaves it to the journal, in which everything is that the checkpoint has not: one sync of the journal for all trees that are closed. Nobody changes the tree any more.
  * It lasts when the journal is on the disk.
  */
-export async function closeTree<T extends HouseTree>(
-  { durability }: KeepGround,
-  { keep, upper }: Hot<T>,
-): Promise<void> {
-  if (durability === "fast") await keep.data.syncAll(); // data first: what the journal says of it must be true
-  await keep.durable();
+export async function closeTree<T extends HouseTree>({ keep, upper }: Hot<T>): Promise<void> {
+  if (keep.durability === "fast") await keep.lasting();
+  else await keep.durable();
   if (keep.data.isLoose || keep.data.isSuspect) return; // whoever opens it looks at each file
   keep.logClosed({ inodes: upper.inodes.size, ownBytes: upper.ownBytes, ...keep.data.unsettled });
 }

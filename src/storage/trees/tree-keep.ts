@@ -20,7 +20,16 @@ export interface KeepGround {
   waits(keep: TreeKeep): void;
   files: OpenFiles;
   journal: Journal;
-  durability: Durability;
+}
+
+/** Whose keep it is, and where that has its files. */
+interface KeepParts {
+  owner: Owner;
+  /** Asked each time: it may change while the tree is in memory. */
+  durability(): Durability;
+  quota: TreeQuota;
+  folder: string;
+  dataFolder: string;
 }
 
 /** The keep of a tree that is in memory. */
@@ -30,6 +39,7 @@ export class TreeKeep implements Keep {
   readonly quota: TreeQuota;
   readonly duplicates = new Duplicates();
   readonly #journal: Journal;
+  readonly #durability: () => Durability;
   /** Changes wait for it. */
   gate: Promise<unknown> | undefined;
   isClosed = false;
@@ -39,17 +49,15 @@ export class TreeKeep implements Keep {
   /** The first one with an entry since the dump that is being written. */
   #sinceDump: number | undefined;
 
-  constructor(
-    ground: KeepGround,
-    tree: { owner: Owner; quota: TreeQuota; folder: string; dataFolder: string },
-  ) {
+  constructor(ground: KeepGround, tree: KeepParts) {
     this.owner = tree.owner;
     this.quota = tree.quota;
     this.#journal = ground.journal;
+    this.#durability = tree.durability;
     this.data = new DataFiles({
       host: ground.host,
       files: ground.files,
-      durability: ground.durability,
+      durability: tree.durability,
       treeFolder: tree.folder,
       folder: tree.dataFolder,
       sequence: () => this.#journal.sequence,
@@ -101,8 +109,16 @@ export class TreeKeep implements Keep {
     this.#log(ENTRY.closed, encodeClosed(closed));
   }
 
+  get durability(): Durability {
+    return this.#durability();
+  }
   settled(): void | Promise<void> {
-    return this.#journal.settled(this.#last);
+    return this.#journal.settled(this.durability, this.#last);
+  }
+  /** All that was changed so far is on the disk when it ends. Data first: what the journal says of it must be true. */
+  async lasting(): Promise<void> {
+    if (this.data.isDirty) await this.data.syncAll();
+    await this.durable();
   }
   durable(): void | Promise<void> {
     return this.#journal.durable(this.#last);

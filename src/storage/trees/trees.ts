@@ -1,6 +1,7 @@
 import { performance } from "node:perf_hooks";
 import type { BrambleError } from "../../base/errors.ts";
 import type { Time } from "../../wire/nfs/tree.ts";
+import { makeLasting, setDurability } from "./durability.ts";
 import { theHost } from "./host.ts";
 import type { TreeFacts } from "./house-entry.ts";
 import type { KeepingLimits } from "./housekeeping.ts";
@@ -15,6 +16,7 @@ import type { NewTree } from "./tree-folder.ts";
 interface TreesOptions {
   /** Of all trees; nobody else may use it: the data folder's lock. Made where there is none. */
   folder: string;
+  /** Of trees that have none of their own. */
   durability: Durability;
   /** The image of that sha256; shared by all trees that stand on it. */
   openLower(sha256: string): Promise<Lower>;
@@ -43,6 +45,10 @@ export interface Trees {
   removeSnapshot(id: string, name: string): Promise<void>;
   facts(id: string): TreeFacts;
   setQuota(id: string, bytes: number | undefined): Promise<void>;
+  /** From now on, until all are closed; undefined: as the others have it. Nothing is loaded for it. */
+  setDurability(id: string, durability: Durability | undefined): Promise<void>;
+  /** What was answered so far is on the disk when it ends, whatever the tree's mode. */
+  makeLasting(id: string): Promise<void>;
   /** Everything that is in memory is written down, and the journal is short. */
   checkpoint(): Promise<void>;
   close(): Promise<void>;
@@ -77,6 +83,8 @@ export async function openTrees(options: TreesOptions): Promise<Trees> {
     removeSnapshot: (id, name) => house.removeSnapshot(id, name),
     facts: (id) => house.facts(id),
     setQuota: (id, bytes) => house.setQuota(id, bytes),
+    setDurability: (id, durability) => setDurability(house, id, durability),
+    makeLasting: (id) => makeLasting(house, id),
     checkpoint: () => house.checkpointAll(),
     close,
   };

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { BrambleError } from "../../../base/errors.ts";
 import { type Credentials, type Soon, STABLE } from "../../../wire/nfs/tree.ts";
 import type { Die } from "../../testing/die.ts";
+import { setDurability } from "../durability.ts";
 import type { Durability } from "../journal.ts";
 import { emptyLower, steadyClock } from "../keep-testing.ts";
 import { NodeTree } from "../node-tree.ts";
@@ -24,14 +25,42 @@ export class World {
   #value = 1;
   /** The story so far: a seed that fails is read here. */
   readonly told: string[] = [];
+  /** Of trees that have none of their own. */
   readonly durability: Durability;
+  readonly #own = new Map<string, Durability>();
   readonly clock = steadyClock();
+  /** Trees are all fast, whatever was promised: for tests of the tests. */
+  cheats = false;
 
   constructor(durability: Durability) {
     this.durability = durability;
   }
 
-  open(host: MemoryHost): Promise<OpenHouse<NodeTree>> {
+  durabilityOf(id: string): Durability {
+    return this.#own.get(id) ?? this.durability;
+  }
+
+  /** Tells the house, too; before a promise of more, after one of less. */
+  async setDurability(
+    { house }: Pick<OpenHouse<NodeTree>, "house">,
+    id: string,
+    to: Durability,
+  ): Promise<void> {
+    this.told.push(`${id} becomes ${to}`);
+    if (to === "fast") this.#own.set(id, to);
+    await setDurability(house, id, this.cheats ? "fast" : to);
+    this.#own.set(id, to);
+    this.told.push(`${id} is ${to}`);
+  }
+
+  /** With each tree in its mode, as its profile has it. */
+  async open(host: MemoryHost): Promise<OpenHouse<NodeTree>> {
+    const open = await this.#open(host);
+    for (const [id, mode] of this.#own) await setDurability(open.house, id, this.cheats ? "fast" : mode);
+    return open;
+  }
+
+  #open(host: MemoryHost): Promise<OpenHouse<NodeTree>> {
     const trouble = () => {
       this.refused += 1;
     };
@@ -53,9 +82,9 @@ export class World {
 
   /** Everything that is there, compared; what was not promised may have become one or the other. */
   async check(open: OpenHouse<NodeTree>, what: string, how: "alive" | "kill" | "power"): Promise<void> {
-    const after = how === "power" && this.durability === "fast" ? "power in mode fast" : how;
     this.told.push(what);
     for (const [id, model] of this.models) {
+      const after = how === "power" && this.durabilityOf(id) === "fast" ? "power in mode fast" : how;
       const found = await contents(await open.house.tree(id));
       this.#adopt(id, model, found, { what: `${what}: ${id}`, after });
       const known = this.snapshots.get(id) ?? new Map();
