@@ -1,7 +1,7 @@
 // One scenario, inside its own namespaces: child NAME FOLDER SHARED ASSETS. What is said begins with "| ", what went wrong does not.
 import { mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { sh } from "./bed/commands.ts";
+import { settleIn } from "./namespaces.ts";
 import type { Scenario, Stage } from "./scenario.ts";
 
 const [name = "", folder = "", shared = "", assetsJson = "{}"] = process.argv.slice(2);
@@ -29,11 +29,7 @@ const ending = import.meta.url.slice(-3);
 await rm(stage.folder, { recursive: true, force: true });
 await mkdir(stage.folder, { recursive: true });
 try {
-  // names of network namespaces are files: ours, nobody else's, and gone with us
-  await mkdir("/run/netns", { recursive: true });
-  await sh("mount -t tmpfs tmpfs /run/netns");
-  // /sys as it was mounted outside lists the interfaces outside
-  await sh("mount -t sysfs sysfs /sys");
+  await settleIn();
   const { scenario } = (await import(`./scenarios/${name}${ending}`)) as { scenario: Scenario };
   await scenario.run(stage);
 } catch (error) {

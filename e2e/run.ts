@@ -9,6 +9,7 @@ import { orUsage } from "../test/usage.ts";
 import { ASSET_NEEDS, prepare } from "./assets.ts";
 import { start } from "./bed/commands.ts";
 import { cacheFolder } from "./cache.ts";
+import { NAMESPACES } from "./namespaces.ts";
 import type { AssetName, Need, Scenario } from "./scenario.ts";
 
 interface Result {
@@ -22,12 +23,9 @@ interface Result {
 const HERE = fileURLToPath(new URL(".", import.meta.url));
 /** .ts when run from the sources, .js when built. */
 const ENDING = import.meta.url.slice(-3);
-/** Namespaces that end with their first process, and everything inside with them; without root also a user namespace. */
-const NAMESPACES = ["--net", "--pid", "--fork", "--kill-child", "--mount-proc"];
 /** The same scenario of another run would empty its folder under it. The kernel drops the lock with the last of its processes. */
 const TAKEN = 75;
 const ALONE = ["--nonblock", "--no-fork", "--conflict-exit-code", String(TAKEN)];
-const UNPRIVILEGED = process.getuid?.() === 0 ? [] : ["--user", "--map-root-user"];
 
 async function scenarios(): Promise<Scenario[]> {
   const names = (await readdir(join(HERE, "scenarios"))).filter((name) => name.endsWith(ENDING)).sort();
@@ -87,7 +85,7 @@ async function runOne(scenario: Scenario, assets: Map<AssetName, string>): Promi
     SHARED,
     JSON.stringify(passed),
   ];
-  const running = start("flock", [...ALONE, folder, "unshare", ...NAMESPACES, ...UNPRIVILEGED, ...child]);
+  const running = start("flock", [...ALONE, folder, "unshare", ...NAMESPACES, ...child]);
   let late = false;
   const budget = setTimeout(() => {
     late = true;

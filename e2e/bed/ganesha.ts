@@ -11,8 +11,12 @@ export const GANESHA: Need[] = [
   { tool: "rpcinfo", package: "rpcbind" },
 ];
 
-/** Exports `folder` by its own path to everybody, roots stay root: its address. It opens files by handle: only the machine's own root may. */
-export async function startGanesha(t: Stage, network: Network, folder: string): Promise<string> {
+/** Exports `folder` by its own path to everybody, roots stay root. It opens files by handle: only the machine's own root may. */
+export async function startGanesha(
+  t: Stage,
+  network: Network,
+  folder: string,
+): Promise<{ address: string; pid: number }> {
   const address = network.host(9);
   const host = await makeHost(t);
   await host.plug(network, "eth0", { address: `${address}/24` });
@@ -28,7 +32,7 @@ export async function startGanesha(t: Stage, network: Network, folder: string): 
   for (const end = Date.now() + 30_000; ; ) {
     try {
       await Promise.all([answers("3", "mountd"), answers("3", "nfs"), answers("4", "nfs")]);
-      return address;
+      return { address, pid: Number(server.process.pid) };
     } catch (error) {
       if (Date.now() > end) throw new Error(`ganesha does not answer (see ${log})`, { cause: error });
       await new Promise((resolve) => setTimeout(resolve, 200));

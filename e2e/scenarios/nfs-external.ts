@@ -29,7 +29,7 @@ export const scenario: Scenario = {
     const files = join(nodes, nodeName(PI));
     const fstab = await unpackRoot(t, files);
     await writeFile(join(files, "from-the-server"), "written beside the node\n");
-    const server = await startGanesha(t, fleet.network, nodes);
+    const { address: server } = await startGanesha(t, fleet.network, nodes);
     const place = (options: string) => `nfs:${server}:${nodes}/{node}${options}`;
     await cli("profile", "set", "default", "--root", "external", "--external", place(""));
 
