@@ -37,30 +37,38 @@ async function serve(host: Host): Promise<() => Promise<void>> {
     build: async ({ upper, keep }) => new NodeTree({ upper, keep, now, trouble, lower }),
   });
   const known = new Set(house.ids());
-  const exports: NfsExport[] = [];
   for (let number = 0; number < nodes; number++) {
     const id = `node-${number}`;
     if (!known.has(id)) await house.create({ id, image: IMAGE });
+    await house.tree(id);
+  }
+  const exports: NfsExport[] = [];
+  /** A tree that nobody uses for a while leaves memory: each use asks for it. */
+  function exportOf(number: number): NfsExport | Promise<NfsExport> {
+    const id = `node-${number}`;
+    const tree = house.tree(id);
+    if (tree instanceof Promise) return tree.then(() => exportOf(number));
+    const now = exports[number];
+    if (now?.tree === tree) return now;
     const { generation } = house.facts(id);
-    exports.push({
-      name: id,
-      tree: await house.tree(id),
-      handles: { export: number, generation, salt: 1000 + number },
-    });
+    const made = { name: id, tree, handles: { export: number, generation, salt: 1000 + number } };
+    exports[number] = made;
+    return made;
   }
   const server = await serveNfs({
     host: address,
     port,
     udp: order.old,
     ...(order.old && { rpcbind: 111 }),
-    mount(path) {
-      for (const [number, exported] of exports.entries()) {
+    async mount(path) {
+      for (let number = 0; number < nodes; number++) {
         const own = treePath(number);
-        if (path === own || path.startsWith(`${own}/`)) return { exported, below: path.slice(own.length) };
+        if (path === own || path.startsWith(`${own}/`))
+          return { exported: await exportOf(number), below: path.slice(own.length) };
       }
       return STATUS.NOENT;
     },
-    treeOf: (number) => exports[number] ?? STATUS.STALE,
+    treeOf: (number) => (number < nodes ? exportOf(number) : STATUS.STALE),
     on: ({ kind, client, why }) =>
       kind !== "mounted" && console.log(`${kind} ${client.address} ${why ?? ""}`),
   });
