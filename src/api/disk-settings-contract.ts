@@ -1,5 +1,6 @@
 // What nodes and profiles say about disks and seeds: parts of their views and patches.
 import Type, { type Static } from "typebox";
+import { NFS_DURABILITIES } from "../fleet/nfs-root.ts";
 import { ROOT_MODES } from "../fleet/node.ts";
 import { args, NAME, oneOf, orNull } from "./schema.ts";
 
@@ -12,6 +13,7 @@ const VolumeSpec = args({
   mountpoint: Type.Optional(NAME),
 });
 const NfsBoot = oneOf("auto", "kernel", "agent");
+const NfsDurability = oneOf(...NFS_DURABILITIES);
 const ExternalRoot = args({
   type: oneOf("nfs"),
   server: Type.String({ maxLength: 253 }),
@@ -26,6 +28,7 @@ export const DISK_SETTINGS = {
   guard: Type.Optional(Guard),
   volumes: Type.Array(VolumeSpec),
   nfsBoot: Type.Optional(NfsBoot),
+  nfsDurability: Type.Optional(NfsDurability),
   external: Type.Optional(ExternalRoot),
 };
 const DiskSettingsView = Type.Object(DISK_SETTINGS);
@@ -46,6 +49,7 @@ export const SETTINGS_PATCH = {
   guard: Type.Optional(orNull(Guard)),
   volumes: Type.Optional(orNull(Type.Array(VolumeSpec, { maxItems: 64 }))),
   nfsBoot: Type.Optional(orNull(NfsBoot)),
+  nfsDurability: Type.Optional(orNull(NfsDurability)),
   external: Type.Optional(orNull(ExternalRoot)),
 };
 export const SettingsPatch = args(SETTINGS_PATCH);

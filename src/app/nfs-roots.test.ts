@@ -38,9 +38,8 @@ async function stand(t: TestContext, settings: Partial<Profile> = {}) {
     async call(name: string, args: Record<string, unknown>) {
       if (name === "lookupIn" || name === "openIn") return undefined;
       if (name === "listIn") return [];
-      calls.push(
-        name === "settleTree" ? name : `${name} ${args["bootId"] ?? ""} ${args["address"] ?? ""}`.trim(),
-      );
+      const words = [name, args["bootId"], args["address"], args["durability"]];
+      calls.push(name === "settleTree" ? name : words.filter((one) => one !== undefined).join(" "));
       return { ended: false };
     },
   };
@@ -67,6 +66,14 @@ async function stand(t: TestContext, settings: Partial<Profile> = {}) {
       frozen: { of: async () => undefined },
     },
     ensureTree: async () => ({ number: 5, salt: 9, made: false }),
+    async applyTreeDurability(node: Node) {
+      const { nfsDurability } = resolveNode(node, base);
+      await book
+        .updateTable("tree")
+        .set({ durability: nfsDurability ?? null })
+        .execute();
+      return nfsDurability;
+    },
     async freshTree(_: Node, bootId: string, fence: () => Promise<void>) {
       if (!base.ephemeral || fresh === bootId) return false;
       fresh = bootId;
@@ -76,7 +83,7 @@ async function stand(t: TestContext, settings: Partial<Profile> = {}) {
   };
   await book
     .insertInto("tree")
-    .values({ nodeId: NODE.id, salt: 9, imageSha: "00", createdMs: 1, bootId: null, settled: 1 })
+    .values({ nodeId: NODE.id, salt: 9, imageSha: "00", createdMs: 1, bootId: null, settled: 1, durability: null })
     .execute();
   const tokens = new Map([["b1", { nodeId: NODE.id, hashes: [sha256(TOKEN)] }]]);
   let boot = { id: "b1" } as Boot | undefined;
@@ -153,6 +160,19 @@ test("after our restart the tree is open to the boot that had it, and the token 
   assert.deepEqual(calls, [`bind b1 ${A}`]);
   assert.deepEqual(await after.mount({ path: path(), address: A, port: 700 }), { number: 5 });
   assert.deepEqual(await after.mount({ path: path(), address: B, port: 700 }), { refused: "not-allowed" });
+});
+
+test("a boot has the tree as its node's settings keep it, by kernel and by agent; over our restart as that boot had it, whatever they are by then", async (t) => {
+  const settings: Partial<Profile> = { nfsDurability: "fast" };
+  const { roots, again, calls, next } = await stand(t, settings);
+  await roots.mount({ path: path(), address: A, port: 700 });
+  assert.equal(calls.at(-1), `bind b1 ${A} fast`);
+  next("b2", "ef".repeat(32));
+  await roots.exportNfs(NODE, "b2", A);
+  assert.equal(calls.at(-1), `bind b2 ${A} fast`);
+  calls.length = 0;
+  assert.equal(await again().restore(), 1);
+  assert.deepEqual(calls, [`bind b2 ${A} fast`]);
 });
 
 test("the node's next boot takes the tree from the one before; a dropped one is nobody's, also after a restart", async (t) => {

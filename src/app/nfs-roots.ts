@@ -1,6 +1,6 @@
 // Roots over NFS: which boot of a node may use its tree, and from where. The book knows, so that a restart of ours takes nobody's root.
 import type { Boot, BootStage, Fact } from "../fleet/boots.ts";
-import { exportPath, nfsOptions, parseExportPath } from "../fleet/nfs-root.ts";
+import { exportPath, type NfsDurability, nfsOptions, parseExportPath } from "../fleet/nfs-root.ts";
 import type { Node } from "../fleet/node.ts";
 import { unsettleReporter } from "../fleet/settle-seed.ts";
 import { throttled } from "../serve/throttle.ts";
@@ -89,6 +89,7 @@ export function nfsRoots(options: NfsRootsOptions) {
 
   /** First the book, then the plane: what the plane lets in is known after a restart. */
   async function give(node: Node, tree: { number: number; salt: number }, to: Open): Promise<void> {
+    const durability = await core.applyTreeDurability(node);
     const row = { nodeId: node.id, ...to, atMs: options.now() };
     await book
       .insertInto("openTree")
@@ -98,7 +99,11 @@ export function nfsRoots(options: NfsRootsOptions) {
     const before = open.get(node.id);
     open.set(node.id, to);
     const { number, salt } = tree;
-    await trees.call("bind", { id: node.id, number, salt, bootId: to.bootId, address: to.address });
+    const { bootId, address } = to;
+    await trees.call("bind", {
+      ...{ id: node.id, number, salt, bootId, address },
+      ...(durability !== undefined && { durability }),
+    });
     if (before && before.bootId !== to.bootId)
       journal.event("nfs", node.id, `${NEWER}: the one before lost it`);
   }
@@ -121,7 +126,7 @@ export function nfsRoots(options: NfsRootsOptions) {
     });
     if (told.length > 0) options.step(node, `written into its root: ${told.join("; ")}`);
     byKernel.set(bootId, { reports });
-    await give(node, tree, { bootId, address, secretHash });
+    await give(seen, tree, { bootId, address, secretHash });
     const known = options.tokens.get(bootId);
     if (known) known.used = { address, atMs: options.now(), answer: undefined };
     return { number: tree.number };
@@ -215,13 +220,16 @@ export function nfsRoots(options: NfsRootsOptions) {
         .selectFrom("openTree")
         .innerJoin("tree", "tree.nodeId", "openTree.nodeId")
         .selectAll("openTree")
-        .select(["tree.number", "tree.salt"])
+        .select(["tree.number", "tree.salt", "tree.durability"])
         .where("tree.settled", "=", 1)
         .execute();
-      for (const { nodeId, bootId, address, secretHash, number, salt } of rows) {
+      for (const { nodeId, bootId, address, secretHash, number, salt, durability } of rows) {
         if (!registry.byId(nodeId)) continue;
         open.set(nodeId, { bootId, address, secretHash });
-        await trees.call("bind", { id: nodeId, number, salt, bootId, address });
+        await trees.call("bind", {
+          ...{ id: nodeId, number, salt, bootId, address },
+          ...(durability !== null && { durability: durability as NfsDurability }),
+        });
       }
       return rows.length;
     },

@@ -42,7 +42,10 @@ async function stand(t: TestContext, settings: Partial<Profile> = {}) {
     imageOf: async () => image("ext4"),
     newSecret: () => (++secrets).toString(16).padStart(64, "0"),
     trees: {
-      async call(name: string, args: { steps?: unknown[]; bytes?: number | null }) {
+      async call(
+        name: string,
+        args: { steps?: unknown[]; bytes?: number | null; durability?: string | null },
+      ) {
         if (name === dies) {
           dies = "";
           throw new Error("the plane died");
@@ -50,13 +53,14 @@ async function stand(t: TestContext, settings: Partial<Profile> = {}) {
         if (name === "lookupIn" || name === "openIn") return undefined;
         if (name === "listIn") return [];
         if (name === "treeFacts") return { image: SHA };
-        calls.push(args.bytes === undefined ? name : `${name} ${args.bytes}`);
+        const told = args.bytes ?? args.durability;
+        calls.push(told === undefined ? name : `${name} ${told}`);
         return undefined;
       },
     },
   } as unknown as Parameters<typeof nodeTrees>[0];
   const rows = () => book.selectFrom("tree").selectAll().execute();
-  return { trees: nodeTrees(core), calls, told, rows, kill: (name: string) => (dies = name) };
+  return { trees: nodeTrees(core), base, calls, told, rows, kill: (name: string) => (dies = name) };
 }
 
 test("a tree is made once, settled, and told of, however many ask at the same moment", async (t) => {
@@ -69,6 +73,31 @@ test("a tree is made once, settled, and told of, however many ask at the same mo
   assert.deepEqual([row?.number, row?.settled, row?.imageSha], [one.number, 1, SHA]);
   await trees.applyTreeQuota(NODE);
   assert.equal(calls.at(-1), `setTreeQuota ${1 << 30}`);
+});
+
+test("a tree is kept as its node's settings say from the next boot on: the plane first, then the book and one event; a new one tells of no change", async (t) => {
+  const { trees, base, calls, told, rows, kill } = await stand(t, { nfsDurability: "fast" });
+  assert.equal(await trees.applyTreeDurability(NODE), "fast", "without a tree there is nothing to tell");
+  await trees.ensureTree(NODE);
+  assert.equal((await rows())[0]?.durability, "fast");
+  [calls.length, told.length] = [0, 0];
+  assert.equal(await trees.applyTreeDurability(NODE), "fast");
+  assert.deepEqual([calls, told], [[], []]);
+  base.nfsDurability = "durable";
+  kill("setTreeDurability");
+  await assert.rejects(trees.applyTreeDurability(NODE), /died/);
+  assert.deepEqual([(await rows())[0]?.durability, told], ["fast", []], "the next boot does it again");
+  assert.equal(await trees.applyTreeDurability(NODE), "durable");
+  await trees.applyTreeDurability(NODE);
+  assert.deepEqual(calls, ["setTreeDurability durable"]);
+  assert.deepEqual(told, [
+    "its root is durable from this boot on: a change is answered when it is on the disk",
+  ]);
+  delete base.nfsDurability;
+  assert.equal(await trees.applyTreeDurability(NODE), undefined);
+  assert.equal(calls.at(-1), "setTreeDurability null");
+  assert.equal((await rows())[0]?.durability, null);
+  assert.match(told.at(-1) ?? "", /as --nfs-durability of the server says/);
 });
 
 for (const name of ["createTree", "settleTree"]) {

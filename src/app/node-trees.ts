@@ -1,6 +1,7 @@
 // The trees of nodes with root mode nfs: which there are, who they were made for, and how they are made theirs.
 import { BrambleError } from "../base/errors.ts";
 import type { Tree } from "../base/tree.ts";
+import type { NfsDurability } from "../fleet/nfs-root.ts";
 import type { Node } from "../fleet/node.ts";
 import { settle } from "../fleet/settle.ts";
 import type { ImageFacts } from "../storage/images/inspect.ts";
@@ -30,6 +31,8 @@ export interface NodeTrees {
   resetTree(node: Node): Promise<void>;
   /** Gives back whether there was one. */
   removeTree(node: Node): Promise<boolean>;
+  /** From this boot on the node's tree is kept as its settings say; an event tells a change. Gives what they say. */
+  applyTreeDurability(node: Node): Promise<NfsDurability | undefined>;
   /** Tells the NFS plane what a node's settings allow its tree, where it has one. */
   applyTreeQuota(node: Node): Promise<void>;
   /** What a board with an NFS root reads its boot files from: the boot folder of its own tree. */
@@ -38,6 +41,12 @@ export interface NodeTrees {
 
 /** `settled` of a tree that was reset, and not made its node's again yet. */
 const AGAIN = 2;
+
+const DURABILITY_WORDS = {
+  durable: "its root is durable from this boot on: a change is answered when it is on the disk",
+  fast: "its root is fast from this boot on: a change is on the disk up to a second after its answer",
+  unset: "its root is kept as --nfs-durability of the server says, from this boot on",
+} as const;
 
 type Parts = Pick<Core, "data" | "book" | "registry" | "journal" | "imageOf" | "newSecret"> & {
   trees: Plane<NfsCalls>;
@@ -107,7 +116,7 @@ export function nodeTrees(core: Parts): NodeTrees {
       .insertInto("tree")
       .values({
         ...{ nodeId: id, salt, imageSha: image.sha256, createdMs: Date.now() },
-        ...{ bootId: bootId ?? null, settled: 0 },
+        ...{ bootId: bootId ?? null, settled: 0, durability: registry.resolve(node).nfsDurability ?? null },
       })
       .returning("number")
       .executeTakeFirstOrThrow();
@@ -193,6 +202,18 @@ export function nodeTrees(core: Parts): NodeTrees {
       tree.catch(() => {}); // told below
       making.set(node.id, tree);
       return promise;
+    },
+    async applyTreeDurability(node) {
+      const { id } = node;
+      const { nfsDurability } = registry.resolve(node);
+      const durability = nfsDurability ?? null;
+      const row = await rowOf(id);
+      if (row && row.durability !== durability) {
+        await trees.call("setTreeDurability", { id, durability }); // first: a kill in between has it done again
+        await book.updateTable("tree").set({ durability }).where("nodeId", "=", id).execute();
+        journal.event("tree", id, DURABILITY_WORDS[nfsDurability ?? "unset"]);
+      }
+      return nfsDurability;
     },
     async applyTreeQuota(node) {
       if (!(await rowOf(node.id))) return;

@@ -13,7 +13,7 @@ export const present = <T extends object>(row: T) =>
 
 type DiskColumns = Pick<
   Selectable<Tables["profile"]>,
-  "ephemeral" | "quota" | "guard" | "volumes" | "nfsBoot" | "external"
+  "ephemeral" | "quota" | "guard" | "volumes" | "nfsBoot" | "nfsDurability" | "external"
 >;
 
 /** What a row holds as JSON or as 0 and 1. */
@@ -30,6 +30,7 @@ export const packed = ({
   guard,
   volumes,
   nfsBoot,
+  nfsDurability,
   external,
 }: DiskSettings): DiskColumns => ({
   ephemeral: ephemeral === undefined ? null : Number(ephemeral),
@@ -37,6 +38,7 @@ export const packed = ({
   guard: guard ? JSON.stringify(guard) : null,
   volumes: volumes ? JSON.stringify(volumes) : null,
   nfsBoot: nfsBoot ?? null,
+  nfsDurability: nfsDurability ?? null,
   external: external ? JSON.stringify(external) : null,
 });
 

@@ -1,7 +1,14 @@
 import { BrambleError } from "../base/errors.ts";
 import { checkVolume, type Guard, parseGuard, type VolumeSpec } from "../fleet/disk-settings.ts";
 import type { Group } from "../fleet/groups.ts";
-import { checkExternal, type ExternalRoot, NFS_BOOTS, type NfsBoot } from "../fleet/nfs-root.ts";
+import {
+  checkExternal,
+  type ExternalRoot,
+  NFS_BOOTS,
+  NFS_DURABILITIES,
+  type NfsBoot,
+  type NfsDurability,
+} from "../fleet/nfs-root.ts";
 import { type Node, type Profile, ROOT_MODES, type RootMode } from "../fleet/node.ts";
 import type { ModelPatch } from "./model-patch.ts";
 
@@ -21,6 +28,7 @@ export interface NodePatch extends ModelPatch {
   guard?: Guard | null;
   volumes?: VolumeSpec[] | null;
   nfsBoot?: NfsBoot | null;
+  nfsDurability?: NfsDurability | null;
   external?: ExternalRoot | null;
 }
 export type ProfilePatch = Omit<NodePatch, "name" | "profile" | "address" | keyof ModelPatch>;
@@ -44,6 +52,11 @@ export function applySettings(target: Node | Profile | Group, patch: ProfilePatc
   if (patch.nfsBoot && !NFS_BOOTS.includes(patch.nfsBoot)) {
     throw new BrambleError("BAD_INPUT", `an NFS root is not mounted by ${patch.nfsBoot}`, {
       hint: `one of ${NFS_BOOTS.join(", ")}`,
+    });
+  }
+  if (patch.nfsDurability && !NFS_DURABILITIES.includes(patch.nfsDurability)) {
+    throw new BrambleError("BAD_INPUT", `${patch.nfsDurability} is no durability of an NFS root`, {
+      hint: `one of ${NFS_DURABILITIES.join(", ")}`,
     });
   }
   setOrDrop(target, "image", patch.image as string | null | undefined);
@@ -73,6 +86,7 @@ export function applySettings(target: Node | Profile | Group, patch: ProfilePatc
   setOrDrop(target as Node, "guard", guard && parseGuard(`${guard.shutdown},${guard.down}`));
   setOrDrop(target as Node, "volumes", patch.volumes && volumesOnce(patch.volumes));
   setOrDrop(target as Node, "nfsBoot", patch.nfsBoot);
+  setOrDrop(target as Node, "nfsDurability", patch.nfsDurability);
   setOrDrop(target as Node, "external", patch.external && checkExternal(patch.external));
   setOrDrop(target.seed, "user", patch.user as string | null | undefined);
   setOrDrop(target.seed, "passwordHash", patch.passwordHash as string | null | undefined);

@@ -26,7 +26,7 @@ export function nodeView(
   const own = (
     [
       ...(["image", "root", "firmware", "address", "ephemeral", "quota", "guard", "volumes"] as const),
-      ...(["nfsBoot", "external"] as const),
+      ...(["nfsBoot", "nfsDurability", "external"] as const),
     ] as const
   ).filter((key) => node[key] !== undefined);
   return {
@@ -75,6 +75,7 @@ const diskSettings = ({
   guard,
   volumes = [],
   nfsBoot,
+  nfsDurability,
   external,
 }: Unset<DiskSettings>): DiskSettingsView => ({
   ephemeral,
@@ -82,6 +83,7 @@ const diskSettings = ({
   ...(quota !== undefined && { quota }),
   ...(guard && { guard }),
   ...(nfsBoot !== undefined && nfsBoot !== "auto" && { nfsBoot }),
+  ...(nfsDurability !== undefined && { nfsDurability }),
   ...(external && { external }),
 });
 type Unset<T> = { [K in keyof T]: T[K] | undefined };

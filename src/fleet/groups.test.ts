@@ -38,6 +38,7 @@ test("what resolveSettings() shows is what resolveNode() does, and the first tha
     firmware: maybe(fc.constantFrom("f:1", "f:2")),
     ephemeral: maybe(fc.boolean()),
     quota: maybe(fc.integer({ min: 1, max: 3 })),
+    nfsDurability: maybe(fc.constantFrom("durable", "fast")),
     user: maybe(fc.constantFrom("x", "y")),
   });
   const set = (given: object) =>
@@ -51,7 +52,7 @@ test("what resolveSettings() shows is what resolveNode() does, and the first tha
       const shown = resolveSettings(node, profile, inGroup ? group : undefined);
       const now = resolveNode(node, baseOf(profile, inGroup ? group : undefined));
       const of = (name: string) => shown.find((one) => one.name === name);
-      for (const key of ["image", "firmware", "ephemeral", "quota"] as const)
+      for (const key of ["image", "firmware", "ephemeral", "quota", "nfsDurability"] as const)
         assert.deepEqual(of(key)?.value, now[key], key);
       assert.equal(of("user")?.value, now.seed.user);
       assert.equal(of("root")?.value === "auto" ? "iscsi" : of("root")?.value, now.root);

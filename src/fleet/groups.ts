@@ -35,7 +35,8 @@ export function checkGroupName(name: string): void {
 /** What a profile gives to the nodes of a group: the group's own settings win. */
 export const baseOf = (profile: Profile, group: Group | undefined): Profile => {
   if (!group) return profile;
-  const { image, root, firmware, seed, ephemeral, quota, guard, volumes, nfsBoot, external } = group;
+  const { image, root, firmware, seed, ephemeral, quota, guard, volumes, nfsBoot, nfsDurability, external } =
+    group;
   const all = allVolumes(profile.volumes, volumes);
   return {
     ...profile,
@@ -46,6 +47,7 @@ export const baseOf = (profile: Profile, group: Group | undefined): Profile => {
     ...(quota !== undefined && { quota }),
     ...(guard !== undefined && { guard }),
     ...(nfsBoot !== undefined && { nfsBoot }),
+    ...(nfsDurability !== undefined && { nfsDurability }),
     ...(external !== undefined && { external }),
     ...(all.length > 0 && { volumes: all }),
     seed: { ...profile.seed, ...seed },

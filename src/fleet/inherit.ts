@@ -15,7 +15,16 @@ export interface Setting {
 
 type Layer = Pick<
   Node,
-  "image" | "root" | "firmware" | "ephemeral" | "quota" | "guard" | "volumes" | "nfsBoot" | "external"
+  | "image"
+  | "root"
+  | "firmware"
+  | "ephemeral"
+  | "quota"
+  | "guard"
+  | "volumes"
+  | "nfsBoot"
+  | "nfsDurability"
+  | "external"
 > & {
   seed: SeedSettings;
   values?: Readonly<Record<string, string | null>> | undefined;
@@ -23,7 +32,7 @@ type Layer = Pick<
 
 const PLAIN = [
   ...["image", "root", "firmware", "ephemeral", "quota", "guard"],
-  ...["nfsBoot", "external"],
+  ...["nfsBoot", "nfsDurability", "external"],
 ] as const satisfies readonly (keyof Layer)[];
 const SEED = ["user", "passwordHash", "sshKeys"] as const;
 const BUILT_IN: [string, unknown][] = [

@@ -5,6 +5,10 @@ import { BrambleError } from "../base/errors.ts";
 export const NFS_BOOTS = ["auto", "kernel", "agent"] as const;
 export type NfsBoot = (typeof NFS_BOOTS)[number];
 
+/** When a change in a node's tree is answered: when it is on the disk, or up to a second before (spec nfs-root.md 5.4). */
+export const NFS_DURABILITIES = ["durable", "fast"] as const;
+export type NfsDurability = (typeof NFS_DURABILITIES)[number];
+
 /** A root on a server that is not ours. `{node}` and `{id}` in the path stand for the node's name and id. */
 export interface ExternalRoot {
   type: "nfs";

@@ -3,7 +3,7 @@ import type { Planned } from "./address-plan.ts";
 import type { BootOverride } from "./boot-answer.ts";
 import { allVolumes, type Guard, type VolumeSpec } from "./disk-settings.ts";
 import type { NodeState } from "./lifecycle-table.ts";
-import type { ExternalRoot, NfsBoot } from "./nfs-root.ts";
+import type { ExternalRoot, NfsBoot, NfsDurability } from "./nfs-root.ts";
 import type { Place } from "./places.ts";
 
 /**
@@ -31,6 +31,8 @@ export interface DiskSettings {
   volumes?: VolumeSpec[];
   /** Who mounts an NFS root. */
   nfsBoot?: NfsBoot;
+  /** Of its tree; absent: as the server was started. */
+  nfsDurability?: NfsDurability;
   /** Where the root of mode `external` is. */
   external?: ExternalRoot;
 }
@@ -110,6 +112,7 @@ export function resolveNode(node: Node, profile: Profile) {
     guard: node.guard ?? profile.guard,
     volumes: allVolumes(profile.volumes, node.volumes),
     nfsBoot: node.nfsBoot ?? profile.nfsBoot ?? ("auto" as const),
+    nfsDurability: node.nfsDurability ?? profile.nfsDurability,
     external: node.external ?? profile.external,
   };
 }

@@ -3,6 +3,7 @@ import type { Generated, Kysely, Migration } from "kysely";
 /** Columns of nodes, profiles and groups. */
 export interface NfsColumns {
   nfsBoot: string | null;
+  nfsDurability: string | null;
   /** JSON of fleet/nfs-root.ts ExternalRoot. */
   external: string | null;
 }
@@ -21,6 +22,8 @@ export interface NfsTables {
     bootId: string | null;
     /** It was made this node's (fleet/settle.ts): 1. */
     settled: number;
+    /** Its last boot's `nfsDurability`; null: the server's. */
+    durability: string | null;
   };
   /** Which boot has mounted the tree, and from where: it must go on after a restart of ours. */
   openTree: {
@@ -57,6 +60,13 @@ export const nfsMigrations: Record<string, Migration> = {
         .addColumn("secretHash", "text", (c) => c.notNull())
         .addColumn("atMs", "integer", (c) => c.notNull())
         .execute();
+    },
+  },
+  "2026-11-z-nfs-durability": {
+    async up(db: Kysely<unknown>) {
+      for (const table of ["node", "profile", "group"])
+        await db.schema.alterTable(table).addColumn("nfsDurability", "text").execute();
+      await db.schema.alterTable("tree").addColumn("durability", "text").execute();
     },
   },
 };

@@ -30,6 +30,11 @@ export const NFS_BOOT_OPTIONS: readonly Option[] = [
   { value: "agent", text: "agent" },
 ];
 
+export const NFS_DURABILITY_OPTIONS: readonly Option[] = [
+  { value: "durable", text: "durable: when it is on the disk" },
+  { value: "fast", text: "fast: up to a second before; a power cut of the server may take that" },
+];
+
 /** Loads the names, and again when one of their lists changes. */
 export function startChoices(): () => void {
   const images = async () => {

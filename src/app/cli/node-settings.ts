@@ -2,7 +2,13 @@ import { readFileSync } from "node:fs";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { NodeSettingsPatch } from "../../api/contract.ts";
 import { parseGuard, parseSize, parseVolumeSpec } from "../../fleet/disk-settings.ts";
-import { NFS_BOOTS, type NfsBoot, parseExternal } from "../../fleet/nfs-root.ts";
+import {
+  NFS_BOOTS,
+  NFS_DURABILITIES,
+  type NfsBoot,
+  type NfsDurability,
+  parseExternal,
+} from "../../fleet/nfs-root.ts";
 import { ROOT_MODES } from "../../fleet/node.ts";
 
 /** What the options of `settings()` give. */
@@ -21,6 +27,7 @@ export interface SettingOptions {
   guard?: string;
   volume?: string[];
   nfsBoot?: string;
+  nfsDurability?: string;
   external?: string;
 }
 
@@ -34,6 +41,12 @@ export function settings(command: Command): Command {
         ...NFS_BOOTS,
         "-",
       ]),
+    )
+    .addOption(
+      new Option(
+        "--nfs-durability <mode>",
+        "when changes in an NFS root are answered: on the disk, or up to a second before",
+      ).choices([...NFS_DURABILITIES, "-"]),
     )
     .option(
       "--external <root>",
@@ -86,6 +99,9 @@ export function settingsPatch(given: SettingOptions): NodeSettingsPatch {
       root: orNull(given.root) as NonNullable<NodeSettingsPatch["root"]> | null,
     }),
     ...(given.nfsBoot !== undefined && { nfsBoot: orNull(given.nfsBoot) as NfsBoot | null }),
+    ...(given.nfsDurability !== undefined && {
+      nfsDurability: orNull(given.nfsDurability) as NfsDurability | null,
+    }),
     ...(given.external !== undefined && {
       external: given.external === "-" ? null : parseExternal(given.external),
     }),

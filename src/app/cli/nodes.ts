@@ -227,6 +227,7 @@ function nodeLines(node: NodeView, { settings: told }: NodeSettingsView): string
     ["root", own(node.root, "root")],
     ["external", node.external && own(externalWords(node.external), "external")],
     ["nfs boot", node.nfsBoot && own(node.nfsBoot, "nfsBoot")],
+    ["nfs durability", node.nfsDurability && own(node.nfsDurability, "nfsDurability")],
     ["firmware", node.firmware && own(node.firmware, "firmware")],
     ["address", node.address && fromWords(node.address, node.addressFrom)],
     ["management", node.management],

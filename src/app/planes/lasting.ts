@@ -67,7 +67,8 @@ export const NFS_LASTING: Lasting = {
   doors: new Set(["listenNfs"]),
 };
 export const NFS_REPEATABLE: ReadonlySet<string> = new Set([
-  ...["ping", "treeFacts", "lookupIn", "listIn", "openIn", "readIn", "settleTree", "setTreeQuota"],
+  ...["ping", "treeFacts", "lookupIn", "listIn", "openIn", "readIn", "settleTree"],
+  ...["setTreeQuota", "setTreeDurability"],
   ...["treeSnapshots", "treeSpace"],
   ...["listenNfs", "bind", "unbind", "removeTree"],
 ]);

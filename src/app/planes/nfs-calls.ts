@@ -1,5 +1,6 @@
 // What the control side may ask of the NFS plane, and what that plane asks and tells. Types only.
 import type { Entry } from "../../base/tree.ts";
+import type { NfsDurability } from "../../fleet/nfs-root.ts";
 import type { SettleStep } from "../../fleet/settle.ts";
 import type { Faults } from "./disk-calls.ts";
 import type { TreeVerbs } from "./nfs-verbs.ts";
@@ -10,8 +11,8 @@ export interface NfsPlaneGiven {
   folder: string;
   /** The data folder: images lie in it. */
   images: string;
-  /** `fast`: a reply may be lost with the host's power, not with our process (spec nfs-root.md 5). */
-  durability: "durable" | "fast";
+  /** Of trees whose binding has none. `fast`: a reply may be lost with the host's power, not with our process (spec nfs-root.md 5). */
+  durability: NfsDurability;
 }
 
 /** A tree that one boot may use, from one address. */
@@ -24,6 +25,8 @@ export interface Binding {
   salt: number;
   bootId: string;
   address: string;
+  /** Absent: as all. */
+  durability?: NfsDurability;
 }
 
 /** What is known of a tree. */
@@ -34,6 +37,8 @@ export interface TreeFacts {
   ownBytes: number;
   /** Another one after each reset and rollback. */
   generation: number;
+  /** As it is answered at the moment. */
+  durability: NfsDurability;
 }
 
 /** A tree is called by its node's id, a path in it is written as base/tree.ts has them. */
@@ -48,6 +53,8 @@ export interface NfsPlane {
   /** Nothing where there is none. */
   removeTree(args: { id: string }): void;
   treeFacts(args: { id: string }): TreeFacts;
+  /** From now on, until the next bind() at the latest; null: as all. What was answered before is on the disk when it is done. */
+  setTreeDurability(args: { id: string; durability: NfsDurability | null }): void;
   setTreeQuota(args: { id: string; bytes: number | null }): void;
   lookupIn(args: { id: string; path: string }): Entry | undefined;
   /** Throws FILE_UNKNOWN. */

@@ -103,8 +103,13 @@ const handlers = {
     await (await opening).remove(id);
   },
   async treeFacts({ id }: Args<"treeFacts">) {
-    const { image, ownBytes, generation } = (await opening).facts(id);
-    return { image, ownBytes, generation };
+    const { image, ownBytes, generation, durability } = (await opening).facts(id);
+    return { image, ownBytes, generation, durability };
+  },
+  async setTreeDurability({ id, durability }: Args<"setTreeDurability">) {
+    const trees = await opening;
+    await trees.setDurability(id, durability ?? undefined);
+    await trees.makeLasting(id);
   },
   setTreeQuota: async ({ id, bytes }: Args<"setTreeQuota">) =>
     (await opening).setQuota(id, bytes ?? undefined),
@@ -130,6 +135,8 @@ const handlers = {
   },
   ...treeVerbs({ trees: () => opening, lower: images.lower, isUsed: (id) => desk.isUsed(id), folder }),
   async bind(binding: Binding) {
+    const trees = await opening.catch(() => undefined); // whoever uses the tree gets the error
+    await trees?.setDurability(binding.id, binding.durability);
     const answer = await desk.bind(binding);
     if (answer.ended) await sweep(binding.id);
     return answer;

@@ -120,6 +120,7 @@ export async function fakeCore(t: TestContext) {
     },
     removeTree: async () => false,
     async applyTreeQuota() {},
+    applyTreeDurability: async () => undefined,
     job: (_: unknown, call: (job: string) => unknown) => call("job"),
     async applyQuota(node: Node) {
       const { quota } = node;

@@ -45,6 +45,7 @@ async function story(seed: number, { lies, mixed = false, cheats = false }: How 
     const next = isPower ? host.afterPowerCut(die) : host.afterKill();
     host.dieAt = 0;
     host = next;
+    if (mixed && die.oneIn(3)) world.setUnseen(die.pick(IDS), die.oneIn(2) ? "fast" : "durable");
   }
   host.die = undefined;
   const last = await world.open(host);
@@ -73,6 +74,20 @@ async function live(
   await world.check(open, what, wasPower ? "power" : "kill");
   /** Mode fast: what a power cut may take as long as no round has ended since. */
   let waiting: { id: string; kept: () => void }[] = [];
+  /** One op, and at times its answer. */
+  const one = async (id: string): Promise<void> => {
+    const wasFast = world.isFast(open, id);
+    const { kept, settled } = await world.op(await open.house.tree(id), id, die);
+    if (host.isDead) return;
+    const isFast = wasFast || world.isFast(open, id);
+    const promised = Promise.resolve(settled).then(() => {
+      if (host.isDead) return;
+      if (isPower && isFast) waiting.push({ id, kept });
+      else kept();
+    });
+    if (die.oneIn(2)) await promised;
+    else if (die.oneIn(3)) await new Promise((next) => setImmediate(next));
+  };
   while (!host.isDead) {
     if (ends.oneIn(60)) {
       await open.close();
@@ -83,7 +98,9 @@ async function live(
     if (mixed && die.oneIn(25)) {
       const before = waiting;
       waiting = [];
-      await world.setDurability(open, id, die.oneIn(2) ? "fast" : "durable");
+      const soon = world.setDurability(open, id, die.oneIn(2) ? "fast" : "durable");
+      for (let ops = die.below(4); ops > 0; ops--) await one(id);
+      await soon;
       if (host.isDead) return;
       const isLasting = world.durabilityOf(id) === "durable";
       for (const one of before) if (isLasting && one.id === id) one.kept();
@@ -100,16 +117,7 @@ async function live(
       } else waiting = [...before, ...waiting];
       continue;
     }
-    const isFast = world.durabilityOf(id) === "fast";
-    const { kept, settled } = await world.op(await open.house.tree(id), id, die);
-    if (host.isDead) return;
-    const promised = Promise.resolve(settled).then(() => {
-      if (host.isDead) return;
-      if (isPower && isFast) waiting.push({ id, kept });
-      else kept();
-    });
-    if (die.oneIn(2)) await promised;
-    else if (die.oneIn(3)) await new Promise((next) => setImmediate(next));
+    await one(id);
   }
 }
 

@@ -4,7 +4,7 @@ import type { Durability } from "./journal.ts";
 import type { HouseTree } from "./tree-hot.ts";
 
 /**
- * From now on, until the house is closed; undefined: as the house has it. What a tree in memory was told before is on the disk when this ends. A tree that becomes
+ * From now on, until the house is closed; undefined: as the house has it. Nothing where there is no such tree. What a tree in memory was told before is on the disk when this ends. A tree that becomes
  * fast stands still for it: a COMMIT of a fast tree says of its data that the journal need not have it, which must be true of what was promised for good.
  */
 export async function setDurability<T extends HouseTree>(
@@ -12,8 +12,8 @@ export async function setDurability<T extends HouseTree>(
   id: string,
   durability: Durability = house.settings.durability,
 ): Promise<void> {
-  const entry = house.entry(id);
-  if (entry.durability === durability) return;
+  const entry = house.entries.get(id);
+  if (!entry || entry.durability === durability) return;
   await house.verb(entry, async () => {
     if (durability === "durable") entry.durability = durability;
     await house.still(entry, { isLeaving: false }, async () => {

@@ -45,7 +45,7 @@ export interface Trees {
   removeSnapshot(id: string, name: string): Promise<void>;
   facts(id: string): TreeFacts;
   setQuota(id: string, bytes: number | undefined): Promise<void>;
-  /** From now on, until all are closed; undefined: as the others have it. Nothing is loaded for it. */
+  /** From now on, until all are closed; undefined: as the others have it. Nothing is loaded for it; nothing where there is none. */
   setDurability(id: string, durability: Durability | undefined): Promise<void>;
   /** What was answered so far is on the disk when it ends, whatever the tree's mode. */
   makeLasting(id: string): Promise<void>;

@@ -177,6 +177,7 @@ export const setGroup = (group: GroupView) =>
         firmware: group.settings.firmware ?? undefined,
         user: group.settings.user ?? undefined,
         nfsBoot: group.settings.nfsBoot ?? undefined,
+        nfsDurability: group.settings.nfsDurability ?? undefined,
         external: group.settings.external ?? undefined,
       }),
     ],

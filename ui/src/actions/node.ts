@@ -1,6 +1,13 @@
 // What can be done with one node.
 import type { NodeView } from "../../../src/api/contract.ts";
-import { firmwareOptions, imageOptions, NFS_BOOT_OPTIONS, profileOptions, ROOT_OPTIONS } from "../choices.ts";
+import {
+  firmwareOptions,
+  imageOptions,
+  NFS_BOOT_OPTIONS,
+  NFS_DURABILITY_OPTIONS,
+  profileOptions,
+  ROOT_OPTIONS,
+} from "../choices.ts";
 import { go } from "../place.ts";
 import { action, type Field, type Values } from "./action.ts";
 
@@ -35,6 +42,7 @@ export const settingFields = (now: {
   user?: string | undefined;
   ephemeral?: boolean | undefined;
   nfsBoot?: string | undefined;
+  nfsDurability?: string | undefined;
   external?: NodeView["external"] | undefined;
 }): Field[] => [
   {
@@ -60,6 +68,15 @@ export const settingFields = (now: {
     options: NFS_BOOT_OPTIONS,
     emptyIsNull: true,
     ...(now.nfsBoot !== undefined && { value: now.nfsBoot }),
+  },
+  {
+    name: "nfsDurability",
+    label: "When a change in an NFS root is answered",
+    kind: "select",
+    options: NFS_DURABILITY_OPTIONS,
+    emptyIsNull: true,
+    hint: "empty: as Bramble was started (--nfs-durability)",
+    ...(now.nfsDurability !== undefined && { value: now.nfsDurability }),
   },
   {
     name: "external",
@@ -117,6 +134,7 @@ export const settings = (node: NodeView) =>
         ...(own(node, "firmware") && { firmware: node.firmware }),
         ...(own(node, "user") && { user: node.user }),
         ...(own(node, "nfsBoot") && { nfsBoot: node.nfsBoot ?? "auto" }),
+        ...(own(node, "nfsDurability") && { nfsDurability: node.nfsDurability }),
         ...(own(node, "external") && { external: node.external }),
       }),
       {

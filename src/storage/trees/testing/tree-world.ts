@@ -28,6 +28,8 @@ export class World {
   /** Of trees that have none of their own. */
   readonly durability: Durability;
   readonly #own = new Map<string, Durability>();
+  /** Of trees whose mode was changed while no server ran: that of the life before. */
+  readonly #had = new Map<string, Durability>();
   readonly clock = steadyClock();
   /** Trees are all fast, whatever was promised: for tests of the tests. */
   cheats = false;
@@ -38,6 +40,11 @@ export class World {
 
   durabilityOf(id: string): Durability {
     return this.#own.get(id) ?? this.durability;
+  }
+
+  /** Is it answered so at the moment? That is what its answers promise. */
+  isFast({ house }: Pick<OpenHouse<NodeTree>, "house">, id: string): boolean {
+    return (this.cheats ? this.durabilityOf(id) : house.entries.get(id)?.durability) === "fast";
   }
 
   /** Tells the house, too; before a promise of more, after one of less. */
@@ -51,6 +58,13 @@ export class World {
     await setDurability(house, id, this.cheats ? "fast" : to);
     this.#own.set(id, to);
     this.told.push(`${id} is ${to}`);
+  }
+
+  /** No server runs: the next one finds the tree in another mode than the last one had it. */
+  setUnseen(id: string, to: Durability): void {
+    this.told.push(`${id} will be ${to}`);
+    if (!this.#had.has(id)) this.#had.set(id, this.durabilityOf(id));
+    this.#own.set(id, to);
   }
 
   /** With each tree in its mode, as its profile has it. */
@@ -84,13 +98,15 @@ export class World {
   async check(open: OpenHouse<NodeTree>, what: string, how: "alive" | "kill" | "power"): Promise<void> {
     this.told.push(what);
     for (const [id, model] of this.models) {
-      const after = how === "power" && this.durabilityOf(id) === "fast" ? "power in mode fast" : how;
+      const had = this.#had.get(id) ?? this.durabilityOf(id);
+      const after = how === "power" && had === "fast" ? "power in mode fast" : how;
       const found = await contents(await open.house.tree(id));
       this.#adopt(id, model, found, { what: `${what}: ${id}`, after });
       const known = this.snapshots.get(id) ?? new Map();
       const names = open.house.snapshots(id).map(({ name }) => name);
       for (const name of known.keys())
         assert.ok(names.includes(name), `${what}: ${id} has lost its snapshot ${name}`);
+      this.#had.delete(id);
     }
   }
 
