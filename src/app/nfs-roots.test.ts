@@ -83,7 +83,15 @@ async function stand(t: TestContext, settings: Partial<Profile> = {}) {
   };
   await book
     .insertInto("tree")
-    .values({ nodeId: NODE.id, salt: 9, imageSha: "00", createdMs: 1, bootId: null, settled: 1, durability: null })
+    .values({
+      nodeId: NODE.id,
+      salt: 9,
+      imageSha: "00",
+      createdMs: 1,
+      bootId: null,
+      settled: 1,
+      durability: null,
+    })
     .execute();
   const tokens = new Map([["b1", { nodeId: NODE.id, hashes: [sha256(TOKEN)] }]]);
   let boot = { id: "b1" } as Boot | undefined;
