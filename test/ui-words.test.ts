@@ -9,10 +9,12 @@ import { packageFolder } from "../src/app/package.ts";
 import { makeProgram } from "../src/app/program.ts";
 
 const folder = packageFolder("ui/src");
-const sources = readdirSync(folder, { recursive: true, encoding: "utf8" })
-  .filter((file) => /\.tsx?$/.test(file))
-  .map((file) => readFileSync(join(folder, file), "utf8"))
-  .join("\n");
+const read = (ending: RegExp) =>
+  readdirSync(folder, { recursive: true, encoding: "utf8" })
+    .filter((file) => ending.test(file))
+    .map((file) => readFileSync(join(folder, file), "utf8"))
+    .join("\n");
+const sources = read(/\.tsx?$/);
 
 /** Verbs that the page does without, and why. */
 const WITHOUT: Record<string, string> = {
@@ -45,6 +47,12 @@ test("the page's table of verbs without a place is no longer than it must be", (
     known.filter((verb) => new RegExp(`(verb: |useResource\\(|call\\(\\s*)"${verb}"`).test(sources)),
     [],
   );
+});
+
+test("no field of the page keeps its help where it goes away as one types", () => {
+  const all = sources + read(/\.css$/);
+  assert.match(all, /\.field \.hint/, "found no styles");
+  assert.doesNotMatch(all, /placeholder/i);
 });
 
 /** `image add` with its options, by the words of a line; undefined where there is no such command. */

@@ -74,7 +74,7 @@ test("who signs in by keyboard enrols a node by keyboard, and another's open pag
   await settled(page);
   await page.keyboard.press("/");
   await page.keyboard.type("pi-3");
-  await page.getByText("1 of 3 nodes").waitFor();
+  await page.getByText(/^1 of \d nodes$/).waitFor();
   await page.keyboard.press("Enter"); // into the rows
   await page.keyboard.press("Enter"); // open it
   await page.getByRole("heading", { name: "pi-3" }).waitFor();
@@ -88,6 +88,43 @@ test("who signs in by keyboard enrols a node by keyboard, and another's open pag
   assert.equal((await world.server.commands.node({ node: "pi-3" })).state, "deployed");
   await other.page.getByText("It has not asked to boot yet").waitFor();
   assert.deepEqual([...complaints, ...other.complaints], []);
+});
+
+test("a form's example stays in sight as one types, and a screen reader says it with the field", async (t) => {
+  if (!needs(t, "chromium", "chromium")) return;
+  const { world, open } = await stage();
+  const { page, complaints } = await open({ width: 360 });
+  await signIn(page, world);
+  await visit(page, "/disks", /^Disks$/);
+  await page.getByRole("button", { name: "Make a volume" }).click();
+  const dialog = page.getByRole("dialog");
+  const size = dialog.getByRole("textbox", { name: "Size" });
+  await size.fill("twenty");
+  const help = dialog.getByText("for example 20G");
+  assert.ok(await help.isVisible());
+  assert.equal(await size.getAttribute("aria-describedby"), await help.getAttribute("id"));
+  await dialog.getByRole("textbox", { name: "Name" }).fill("data");
+  await page.keyboard.press("Enter");
+  await dialog.getByText('"twenty" is no size; write 512M or 10G').waitFor();
+  assert.deepEqual(await axe(page, { within: "dialog" }), []);
+  assert.deepEqual(complaints, []);
+});
+
+test("a board that was just heard has one button to let it in, and one menu for the rest", async (t) => {
+  if (!needs(t, "chromium", "chromium")) return;
+  const { world, open } = await stage();
+  const { page, complaints } = await open({ width: 360 });
+  await world.server.core.registry.see({ mac: "2c:cf:67:00:77:01", serial: "77000001", model: "5" }, 1_000);
+  await signIn(page, world);
+  await visit(page, "/nodes/77000001/settings", /^pi-77000001$/);
+  await page.getByRole("button", { name: "Enrol" }).waitFor();
+  const head = page.locator(".page-head");
+  assert.equal(await head.getByRole("button", { name: "More", exact: true }).count(), 1);
+  // on a phone the tabs are wider than the window: the one that is open is in it
+  const tab = await page.getByRole("link", { name: "Settings", exact: true }).last().boundingBox();
+  assert.ok(tab && tab.x >= 0 && tab.x + tab.width <= 360, JSON.stringify(tab));
+  assert.equal(await page.evaluate("scrollY"), 0, "the page itself stays where it was");
+  assert.deepEqual(complaints, []);
 });
 
 test("a viewer sees why each verb is not theirs, and the server agrees", async (t) => {

@@ -17,6 +17,9 @@ const BOOT = {
   ),
   todo: Type.Optional(Type.String({ description: "what to do about it" })),
   tries: Type.Optional(Type.Integer({ description: "which try since the node was last up, from 1" })),
+  address: Type.Optional(
+    Type.String({ description: "the node's address in this boot, as far as it was heard" }),
+  ),
   root: Type.Optional(Type.String()),
   image: Type.Optional(Type.String()),
   templates: Type.Optional(

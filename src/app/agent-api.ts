@@ -159,6 +159,8 @@ export function agentRoutes(hooks: AgentHooks): Route[] {
       if (other.nodeId === node.id) other.replaced = true;
     }
     hooks.revive(node.id, bootId);
+    // where another DHCP server gives addresses this may be the first time that we hear of it
+    core.journal.bootUpdate(bootId, { address: request.address });
     const words = `the agent says hello from ${request.address}`;
     if (hooks.current(node.id)?.id === bootId) hooks.step(node, words, "agent");
     else core.journal.event("token", node.id, `${words}, for a boot that is not its newest`);

@@ -29,7 +29,11 @@ async function twoBoots(t: TestContext) {
     book,
     newSecret: () => "0123456789abcdef0123456789abcdef",
     data: { clone: (id: string) => `clones/${id}.qcow2` },
-    journal: { event: (_kind: string, _node: string, words: string) => said.push(words) },
+    journal: {
+      event: (_kind: string, _node: string, words: string) => said.push(words),
+      bootUpdate: (boot: string, { address }: { address: string }) =>
+        said.push(`boot ${boot} is at ${address}`),
+    },
     registry: { byId: () => NODE, resolve: (node: Node) => resolveNode(node, BASE) },
     freshClone: async () => false,
     ensureClone: async () => ({ path: "clone", image: { facts: { rootPartition: 2, partitions: [] } } }),
@@ -74,6 +78,8 @@ test("an agent gets the disk for the boot whose token it shows, though the node 
   await hello("b", "10.0.0.8");
   assert.deepEqual(given[1], "10000001/b at 10.0.0.8", "another name: what the older one has open ends");
   assert.match(said.join("\n"), /says hello from 10\.0\.0\.8: agent/);
+  // another DHCP server may have given these: whoever wants to log in finds them
+  assert.ok(said.includes("boot a is at 10.0.0.7") && said.includes("boot b is at 10.0.0.8"));
 });
 
 test("an older boot's token is worth nothing once a newer boot has used its own", async (t) => {

@@ -115,6 +115,7 @@ export const bootView = (row: Selectable<Tables["boot"]>, registry: Registry): B
   ...(row.cause !== null && { cause: row.cause }),
   ...(row.todo !== null && { todo: row.todo }),
   ...(row.tries !== null && { tries: row.tries }),
+  ...(row.address !== null && { address: row.address }),
   ...(row.root !== null && { root: row.root }),
   ...(row.image !== null && { image: row.image }),
   ...(row.templates !== null && { templates: templatesGiven(row.templates) }),

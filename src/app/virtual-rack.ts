@@ -16,7 +16,7 @@ export function parseModels(text: string): Model[] {
   });
 }
 
-const WORDS = "a virtual board: its kernel was read whole, and is not run";
+const WORDS = "It reached its kernel. This is a virtual board: a real one would start that kernel now.";
 
 /**
  * Ends a virtual board's boot as its agent would: hello with the token of its cmdline.txt, then a last report. Without it

@@ -72,14 +72,18 @@ export function placeWords(node: NodeView): string {
     .join(" / ");
 }
 
+/** Where it was heard in its last boot; before one, the address that it is to get. */
+export const addressNow = (node: NodeView): string | undefined => node.boot?.address ?? node.address;
+
 const squeezed = new WeakMap<NodeView, string>();
 /** Everything that a plain word in the filter may be found in. */
 export function searchText(node: NodeView): string {
   let text = squeezed.get(node);
   if (text === undefined) {
     const labels = Object.entries(node.labels ?? {}).map(([key, value]) => `${key}=${value}`);
-    const { name, serial, mac, address, model, state, image, profile, group } = node;
-    const own = [name, serial, mac, address, model && `Pi ${model}`, state, image, profile, group];
+    const { name, serial, mac, model, state, image, profile, group } = node;
+    const addresses = [addressNow(node), node.address];
+    const own = [name, serial, mac, ...addresses, model && `Pi ${model}`, state, image, profile, group];
     text = [...own, ...labels, placeWords(node), standing(node).word, node.boot?.verdict]
       .filter((part) => part)
       .join(" ")

@@ -87,7 +87,7 @@ async function startDemo(data: string, pagePort: number): Promise<CommandedServe
   if ((await server.commands.images({})).length === 0) {
     const file = join(data, "demo-1.img");
     await makeDemoImage(file);
-    const image = await server.commands.addImage({ source: file });
+    const image = await server.commands.addImage({ source: file, name: "demo:1" });
     rmSync(file);
     console.log(
       `image ${image.name}:${image.version} is in, ${bytes(image.size)}, ${bytes(image.allocated)} on disk`,

@@ -28,12 +28,13 @@ export function nodeCommands(program: Command): void {
             ? "No node fits."
             : "No nodes yet: a board appears here when it first asks for an address."
           : table(
-              ["NAME", "MODEL", "SERIAL", "MAC", "STATE", "IMAGE", "ROOT", "LAST BOOT"],
+              ["NAME", "MODEL", "SERIAL", "MAC", "ADDRESS", "STATE", "IMAGE", "ROOT", "LAST BOOT"],
               nodes.map((n) => [
                 n.name,
                 n.model ?? "?",
                 n.serial ?? "-",
                 n.mac ?? "-",
+                n.boot?.address ?? n.address ?? "-",
                 n.state,
                 n.image ?? "-",
                 n.root,
@@ -229,7 +230,8 @@ function nodeLines(node: NodeView, { settings: told }: NodeSettingsView): string
     ["nfs boot", node.nfsBoot && own(node.nfsBoot, "nfsBoot")],
     ["nfs durability", node.nfsDurability && own(node.nfsDurability, "nfsDurability")],
     ["firmware", node.firmware && own(node.firmware, "firmware")],
-    ["address", node.address && fromWords(node.address, node.addressFrom)],
+    ["address", node.boot?.address ?? node.address],
+    ["planned address", node.address && fromWords(node.address, node.addressFrom)],
     ["management", node.management],
     ["group", node.group],
     ["place", placeWords(node.place) || undefined],

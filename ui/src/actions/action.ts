@@ -15,7 +15,7 @@ export interface Field {
   /** `list`: one entry a line. `size`: 10G and the like. `json`: a list or object as it is. */
   kind?: "text" | "number" | "size" | "select" | "tick" | "long" | "secret" | "list" | "json";
   hint?: string;
-  /** An input as it may look, shown while the field is empty. */
+  /** An input as it may look, shown between label and field. */
   example?: string;
   required?: boolean;
   value?: string | number | boolean;

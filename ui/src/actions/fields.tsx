@@ -7,17 +7,19 @@ const optionsOf = (field: Field): readonly Option[] =>
 /** One field with its label and hint. */
 export function FieldInput({ field }: { field: Field }) {
   const id = useId();
-  const { kind = "text", name, label, hint, required = false } = field;
+  const { kind = "text", name, label, hint, example, required = false } = field;
+  const isHelped = hint !== undefined || example !== undefined;
   const common = {
     id,
     name,
     required: required && kind !== "tick",
-    ...(hint !== undefined && { "aria-describedby": `${id}-hint` }),
-    ...(field.example !== undefined && { placeholder: field.example }),
+    ...(isHelped && { "aria-describedby": `${id}-hint` }),
   };
-  const words = hint !== undefined && (
+  const words = isHelped && (
     <span class="hint" id={`${id}-hint`}>
       {hint}
+      {hint !== undefined && example !== undefined && "; "}
+      {example !== undefined && <Example text={example} />}
     </span>
   );
   const value = field.value === undefined ? "" : String(field.value);
@@ -35,6 +37,7 @@ export function FieldInput({ field }: { field: Field }) {
         {label}
         {!required && <span class="dim small"> (optional)</span>}
       </label>
+      {words}
       {kind === "select" ? (
         <select {...common}>
           {!required && <option value="">–</option>}
@@ -56,10 +59,17 @@ export function FieldInput({ field }: { field: Field }) {
           defaultValue={value}
         />
       )}
-      {words}
     </div>
   );
 }
+
+/** An input as it may look; it stays in sight while one types. Several lines stand below each other. */
+const Example = ({ text }: { text: string }) => (
+  <>
+    for example{text.includes("\n") ? <br /> : " "}
+    <code>{text}</code>
+  </>
+);
 
 const UNITS = "KMGT";
 

@@ -45,12 +45,15 @@ export function Events() {
           <input
             type="search"
             aria-label="Filter events"
-            placeholder="a node, a kind, words"
+            aria-describedby="filter-help"
             value={filter}
             onInput={(event) => go("/events", { filter: event.currentTarget.value }, true)}
           />
         </div>
       </div>
+      <p id="filter-help" class="filter-help">
+        A node, a kind such as <code>dhcp</code>, or words of what was said: all of them must occur.
+      </p>
       <Card>
         <EventList events={shown} />
       </Card>

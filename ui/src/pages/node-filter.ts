@@ -3,7 +3,7 @@ import { type ReadonlySignal, signal, useComputed } from "@preact/signals";
 import { useEffect, useMemo } from "preact/hooks";
 import type { NodeView } from "../../../src/api/contract.ts";
 import { call, type Problem } from "../api.ts";
-import { searchText, standing } from "../node-facts.ts";
+import { addressNow, searchText, standing } from "../node-facts.ts";
 import { byName, nodeList, nodes } from "../nodes.ts";
 
 /** `rack=3,model in (4B,5),!broken` or `pi[01-30,40]`; anything else is words to look for. */
@@ -21,7 +21,7 @@ const SORTS: Record<SortKey, (node: NodeView) => string | number> = {
   model: (node) => node.model ?? "~",
   image: (node) => node.image ?? "~",
   address: (node) =>
-    (node.address ?? "~")
+    (addressNow(node) ?? "~")
       .split(".")
       .map((part) => part.padStart(3, "0"))
       .join("."),

@@ -4,7 +4,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import type { NodeView } from "../../../src/api/contract.ts";
 import { board } from "../format.ts";
 import { useWindow } from "../grid.ts";
-import { placeWords, standing } from "../node-facts.ts";
+import { addressNow, placeWords, standing } from "../node-facts.ts";
 import { Ago, Chip } from "../parts/basics.tsx";
 import { Labels } from "../parts/labels.tsx";
 import { PowerMark } from "../parts/power-mark.tsx";
@@ -203,7 +203,7 @@ const Row = ({ node, index, top, active, chosen, toggle, extend }: RowWish) => {
         {node.image ?? "–"}
       </span>
       <span role="gridcell" class="c-address mono">
-        {node.address ?? ""}
+        {addressNow(node) ?? "–"}
       </span>
       <span role="gridcell" class="c-place">
         <Labels labels={node.labels} /> {placeWords(node)}

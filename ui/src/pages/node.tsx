@@ -8,7 +8,7 @@ import { enrol, forget, rename, settings } from "../actions/node.ts";
 import { bindPower, power, unbindPower } from "../actions/power.ts";
 import { retry } from "../actions/supervise.ts";
 import { board, duration } from "../format.ts";
-import { placeWords, standing } from "../node-facts.ts";
+import { addressNow, placeWords, standing } from "../node-facts.ts";
 import { nodeNamed, nodesLoaded } from "../nodes.ts";
 import { Ago, Chip, Empty, Facts, Head, Loading, Refusal } from "../parts/basics.tsx";
 import { Labels } from "../parts/labels.tsx";
@@ -55,6 +55,7 @@ export function NodePage({ name, tab }: { name: string; tab: string }) {
   }
   if (!node) return <Loading />;
   const stands = standing(node);
+  const now = addressNow(node);
   const shown = TABS.find(([key]) => key === tab) ?? TABS[0];
   return (
     <>
@@ -70,7 +71,8 @@ export function NodePage({ name, tab }: { name: string; tab: string }) {
                 ["Board", board(node.model)],
                 ["Serial", node.serial && <code>{node.serial}</code>],
                 ["MAC", node.mac && <code>{node.mac}</code>],
-                ["Address", node.address && <code>{node.address}</code>],
+                ["Address", now && <code>{now}</code>],
+                ["Planned address", node.address !== now && node.address && <code>{node.address}</code>],
                 ["Heard", <Ago key="heard" ms={node.lastSeenMs} />],
               ]}
             />
@@ -126,6 +128,7 @@ export function NodePage({ name, tab }: { name: string; tab: string }) {
             {TABS.map(([key, text]) => (
               <a
                 key={key}
+                ref={key === shown?.[0] ? intoSight : undefined}
                 href={link(`/nodes/${node.name}/${key}`)}
                 aria-current={key === shown?.[0] ? "page" : undefined}
               >
@@ -140,17 +143,26 @@ export function NodePage({ name, tab }: { name: string; tab: string }) {
   );
 }
 
+/** On a phone the tabs are wider than the window; only they are moved, not the page. */
+const intoSight = (tab: HTMLElement | null) => {
+  const row = tab?.parentElement;
+  if (row) row.scrollLeft = tab.offsetLeft - row.offsetLeft - row.clientWidth / 3;
+};
+
 const NodeActions = ({ node }: { node: NodeView }) => {
   const switches = useResource("switches", {}, ["switch"]);
   return (
     <>
       <Actions
-        shown={node.state === "discovered" ? 1 : 2}
-        entries={[
-          ...(node.state === "discovered" ? [entry(enrol(node))] : []),
-          entry(power(node, "cycle")),
-          entry(power(node, powers.value.get(node.name)?.actual === "off" ? "on" : "off")),
-        ]}
+        shown={2}
+        entries={
+          node.state === "discovered"
+            ? [entry(enrol(node)), entry(power(node, "cycle"))]
+            : [
+                entry(power(node, "cycle")),
+                entry(power(node, powers.value.get(node.name)?.actual === "off" ? "on" : "off")),
+              ]
+        }
       />
       <LifeMenu node={node} />
       <Menu

@@ -73,7 +73,6 @@ export function Nodes() {
             type="search"
             aria-label="Filter nodes"
             aria-describedby="filter-help"
-            placeholder="words, rack=3,model in (4B,5), or pi[01-30]"
             defaultValue={filter}
             onInput={(event) => move({ filter: event.currentTarget.value })}
             onKeyDown={(event) => {
@@ -96,11 +95,11 @@ export function Nodes() {
             </button>
           ))}
         </fieldset>
-        <p id="filter-help" class="unseen">
-          Plain words are looked for in names, addresses, labels and verdicts. A selector such as rack=3,model
-          in (4B,5),!broken or a list such as pi[01-30] chooses exactly.
-        </p>
       </div>
+      <p id="filter-help" class="filter-help">
+        Words of names, addresses, labels or verdicts; or exactly: <code>rack=3,model in (4B,5),!broken</code>{" "}
+        or <code>pi[01-30]</code>
+      </p>
       <Refusal problem={problem} />
       <Bulk shown={list.length} clear={clear} all={() => choose(list)} />
       {!nodesLoaded.value && !nodesProblem.value && total === 0 ? (

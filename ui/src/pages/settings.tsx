@@ -68,10 +68,17 @@ function Server() {
           ["Policy", policy.data.value?.name],
           ["Data folder", <code key="data">{status.data}</code>],
           ["Memory", size(status.rssBytes)],
-          ["Listens", status.listening.join(", ")],
+          [
+            "Listens",
+            status.listening.map((one) => (
+              <div key={one}>
+                <code>{one}</code>
+              </div>
+            )),
+          ],
           ["Lacks", status.capabilities.join("; ")],
           ...status.planes.map((plane): [string, string] => [
-            `Plane ${plane.name}`,
+            PLANES[plane.name] ?? `Thread: ${plane.name}`,
             plane.restarts === 0 ? "well" : `started anew ${plane.restarts} times: ${plane.lastWhy}`,
           ]),
         ]}
@@ -79,6 +86,13 @@ function Server() {
     </Card>
   );
 }
+
+/** Threads of the server, by what they do. */
+const PLANES: Record<string, string> = {
+  disk: "Disk server",
+  boot: "Boot file server",
+  nfs: "NFS server",
+};
 
 function Supervision() {
   const { data, problem } = useResource("supervision", {}, ["setting", "node"]);

@@ -185,7 +185,7 @@ export const Card = ({
 export const Facts = ({ rows }: { rows: readonly (readonly [string, ComponentChildren])[] }) => (
   <dl class="facts">
     {rows
-      .filter(([, value]) => value !== undefined && value !== "" && value !== null)
+      .filter(([, value]) => value !== undefined && value !== "" && value !== null && value !== false)
       .map(([name, value]) => (
         <>
           <dt>{name}</dt>
