@@ -9,6 +9,7 @@ import { testDisk } from "./nbd-testing.ts";
 test("500 half-open logins from one address harm nobody: not who is in, nor who comes then", async (t) => {
   const { port, events } = await house(t, testDisk(), { limits: { loginsPerAddress: 32 } });
   const client = await ready(await new Client(port).login());
+  const begun = performance.now();
   const strangers = Array.from({ length: 500 }, (_, i) => {
     const stranger = new Client(port);
     if (i % 2) stranger.say(login({ InitiatorName: INITIATOR }, 0x44));
@@ -19,7 +20,8 @@ test("500 half-open logins from one address harm nobody: not who is in, nor who 
   assert.equal((await client.heard()).tag, 2);
   const late = await new Client(port).login({}, 0x73000000);
   assert.ok(!late.closed);
-  assert.ok(events.filter(({ kind }) => kind === "refused").length <= 5, "one line a second");
+  const seconds = Math.ceil((performance.now() - begun) / 1000);
+  assert.ok(events.filter(({ kind }) => kind === "refused").length <= 4 + seconds, "one line a second");
   for (const stranger of strangers) stranger.socket.destroy();
 });
 

@@ -41,8 +41,11 @@ test("RPC says what RFC 5531 says: unknown programs (NFSACL too), versions, proc
   assert.equal((await client.rpc.call({ ...base, procedure: 0, auth: AUTH_NONE })).length, 0);
 });
 
+const secondsSince = (begun: number): number => Math.ceil((performance.now() - begun) / 1000);
+
 test("a handle with a bit changed, of another export or of another kind is refused, with an event", async (t) => {
   const { client, root, events } = await mounted(t);
+  const begun = performance.now();
   const allowed = new Set<number>([STATUS.STALE, STATUS.BADHANDLE]);
   for (let bit = 0; bit < root.length * 8; bit++) {
     const forged = Uint8Array.from(root);
@@ -63,7 +66,7 @@ test("a handle with a bit changed, of another export or of another kind is refus
     { words: [0, 4] },
   );
   const denied = events.filter((event) => event.kind === "denied");
-  assert.equal(denied.length, 1, "one a second");
+  assert.ok(denied.length >= 1 && denied.length <= 1 + secondsSince(begun), "one a second");
   assert.equal(denied[0]?.client.address, "127.0.0.1");
 });
 
