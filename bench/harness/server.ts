@@ -27,6 +27,12 @@ export interface Server {
 /** Linux counts CPU time in these (getconf CLK_TCK). */
 const TICKS_PER_SECOND = 100;
 
+/** CPU seconds of a process until now, all its threads. */
+export function cpuSecondsOf(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, "latin1").split(") ").at(-1)?.split(" ") ?? [];
+  return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND; // utime, stime: fields 14 and 15 of proc(5)
+}
+
 export async function startServer(options: StartOptions): Promise<Server> {
   const child = spawn(options.command, options.args, {
     stdio: ["ignore", "pipe", "pipe"],
@@ -52,10 +58,7 @@ export async function startServer(options: StartOptions): Promise<Server> {
   return {
     pid,
     ready,
-    cpuSeconds() {
-      const fields = readFileSync(`/proc/${pid}/stat`, "latin1").split(") ").at(-1)?.split(" ") ?? [];
-      return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND; // utime, stime: fields 14 and 15 of proc(5)
-    },
+    cpuSeconds: () => cpuSecondsOf(pid),
     rssMb() {
       const kb = /^VmRSS:\s*(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, "latin1"))?.[1];
       return Math.round(Number(kb) / 1024);
