@@ -112,6 +112,45 @@ test(
 );
 
 test(
+  "a node's tree is fast or durable from its next boot on, over a dead thread and a new start as that boot had it",
+  PATIENCE,
+  async (t) => {
+    process.env["BRAMBLE_TEST_PLANE_FAULTS"] = "ask";
+    t.after(() => delete process.env["BRAMBLE_TEST_PLANE_FAULTS"]);
+    const first = await bramble(t);
+    const { id } = first.node;
+    const mode = async ({ core }: Pick<typeof first, "core">) =>
+      (await core.trees.call("treeFacts", { id })).durability;
+    await first.give();
+    assert.equal(await mode(first), "durable", "as the server");
+    await first.commands.setProfile({ profile: "default", patch: { nfsDurability: "fast" } });
+    const [view] = await first.commands.nodes({});
+    assert.equal(view?.nfsDurability, "fast");
+    assert.equal(await mode(first), "durable", "it runs on");
+    const { path, port } = await first.give("b2");
+    assert.equal(await mode(first), "fast");
+    await first.events(/its root is fast from this boot on/);
+    const nfs = await client(t, port);
+    const root = await nfs.mnt(path);
+    const { fh } = await nfs.create(root, "kept", { how: "guarded" });
+    await nfs.write(fh, 0, toUtf8("acknowledged"), STABLE.fileSync);
+    await first.core.trees.call("fault", { how: "throw" });
+    await first.events(/the nfs plane failed .* was started anew/);
+    assert.equal(await mode(first), "fast", "told to the new thread");
+    assert.equal(await textOf(await client(t, port), fh), "acknowledged");
+    await first.commands.setProfile({ profile: "default", patch: { nfsDurability: null } });
+    await first.close();
+
+    const second = await bramble(t, first.data);
+    removed(t, second);
+    assert.equal(await mode(second), "fast", "its boot goes on");
+    await second.give("b3");
+    assert.equal(await mode(second), "durable");
+    await second.events(/its root is kept as --nfs-durability of the server says/);
+  },
+);
+
+test(
   "a stop and a new start: the same port, the same handles, for the same address; a release ends them",
   PATIENCE,
   async (t) => {

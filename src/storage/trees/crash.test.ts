@@ -151,6 +151,16 @@ const LOSSES: [seed: number, what: string][] = [
   [2144, "mode fast: a block was mapped without its data"],
 ];
 
+const MIXED_LOSSES: typeof LOSSES = [
+  [18, "a tree became fast with data that only the journal had"],
+  [48, "a tree became fast while it was written to"],
+];
+
+for (const [seed, what] of MIXED_LOSSES)
+  test(`what was wrong once stays right, with two modes: ${what}`, async () => {
+    assert.ok((await story(seed, { mixed: true })) > 1);
+  });
+
 for (const [seed, what] of LOSSES)
   test(`what was wrong once stays right: ${what}`, async () => {
     assert.ok((await story(seed)) > 1);

@@ -7,7 +7,6 @@ import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import type { Credentials } from "../../wire/nfs/tree.ts";
 import { Die, rounds } from "../testing/die.ts";
-import type { Durability } from "./journal.ts";
 import { emptyLower } from "./keep-testing.ts";
 import type { KillOrder } from "./testing/kill-child.ts";
 import { openTrees } from "./trees.ts";
@@ -15,6 +14,9 @@ import { openTrees } from "./trees.ts";
 const CHILD = fileURLToPath(new URL(`testing/kill-child${extname(import.meta.url)}`, import.meta.url));
 const ROOT: Credentials = { uid: 0, gid: 0, gids: [] };
 const IDS = ["n1", "n2", "n3"];
+/** Of all trees; or the second is fast, the others durable. */
+const MODES = ["durable", "fast", "both"] as const;
+type Mode = (typeof MODES)[number];
 const NAMES = ["a", "b", "c", "d"];
 
 /** What a file holds: the value of each sector. */
@@ -79,8 +81,8 @@ function nextOrder(told: Told, die: Die): KillOrder {
   return { number: told.number, tree: die.pick(IDS), do: what, name, to: die.pick(NAMES), first, count };
 }
 
-async function orderAndKill(folder: string, durability: Durability, told: Told, die: Die): Promise<void> {
-  const child = fork(CHILD, [folder, durability]);
+async function orderAndKill(folder: string, mode: Mode, told: Told, die: Die): Promise<void> {
+  const child = fork(CHILD, [folder, mode]);
   const gone = new Promise((resolve) => child.once("exit", resolve));
   await nextMessage(child);
   const batches = 5 + die.below(40);
@@ -100,15 +102,16 @@ async function orderAndKill(folder: string, durability: Durability, told: Told, 
   await gone;
 }
 
-async function look(folder: string, durability: Durability, told: Told, what: string): Promise<void> {
+async function look(folder: string, mode: Mode, told: Told, what: string): Promise<void> {
   const trees = await openTrees({
     folder,
-    durability,
+    durability: mode === "fast" ? "fast" : "durable",
     openLower: async () => emptyLower(),
     trouble: (error) => {
       throw error;
     },
   });
+  if (mode === "both") await trees.setDurability("n2", "fast");
   for (const [id, states] of told.states) {
     const tree = await trees.tree(id);
     const found = new Map<string, Bytes>();
@@ -149,14 +152,14 @@ function mustBeOneOf(found: Names, states: readonly Names[], what: string): void
   );
 }
 
-for (const durability of ["durable", "fast"] as const)
-  test(`kill -9 of a real process, mode ${durability}: every answer that was given holds`, async (t) => {
+for (const mode of MODES)
+  test(`kill -9 of a real process, mode ${mode}: every answer that was given holds`, async (t) => {
     const folder = join(mkdtempSync(join(tmpdir(), "trees-")), "trees");
     const told: Told = { states: new Map(), snapshots: new Map(), number: 0 };
     try {
       const trees = await openTrees({
         folder,
-        durability,
+        durability: "durable",
         openLower: async () => emptyLower(),
         trouble: () => undefined,
       });
@@ -168,8 +171,8 @@ for (const durability of ["durable", "fast"] as const)
       await trees.close();
       const kills = rounds(3, 100);
       for (let seed = 1; seed <= kills; seed++) {
-        await orderAndKill(folder, durability, told, new Die(seed));
-        await look(folder, durability, told, `kill ${seed}`);
+        await orderAndKill(folder, mode, told, new Die(seed));
+        await look(folder, mode, told, `kill ${seed}`);
       }
       t.diagnostic(`${kills} kills, ${told.number} orders`);
     } finally {

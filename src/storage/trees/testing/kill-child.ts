@@ -1,6 +1,5 @@
 // The process that is killed: does what it is told to trees on a real disk, and tells what was settled.
 import { type Credentials, STABLE } from "../../../wire/nfs/tree.ts";
-import type { Durability } from "../journal.ts";
 import { emptyLower } from "../keep-testing.ts";
 import { openTrees } from "../trees.ts";
 import { fill } from "./kill-bytes.ts";
@@ -20,7 +19,7 @@ const [folder = "", durability = ""] = process.argv.slice(2);
 const ROOT: Credentials = { uid: 0, gid: 0, gids: [] };
 const trees = await openTrees({
   folder,
-  durability: durability as Durability,
+  durability: durability === "fast" ? "fast" : "durable",
   openLower: async () => emptyLower(),
   trouble: (error) => {
     console.error(error);
@@ -28,6 +27,7 @@ const trees = await openTrees({
   },
   limits: { roundMs: 20, journalBytes: 1 << 20 },
 });
+if (durability === "both") await trees.setDurability("n2", "fast");
 
 async function obey({ number, tree: id, name, to, first, count, ...order }: KillOrder): Promise<void> {
   const verb =
