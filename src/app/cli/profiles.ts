@@ -222,6 +222,7 @@ function profileLines(one: ProfileDetail): string {
   const rows: [string, string | undefined][] = [
     ["image", one.image ?? "none"],
     ["root", one.root],
+    ["nfs durability", one.nfsDurability],
     ["firmware", one.firmware],
     ["user", one.user && `${one.user}${one.hasPassword ? ", with a password" : ""}`],
     ["ssh keys", one.sshKeys > 0 ? String(one.sshKeys) : undefined],

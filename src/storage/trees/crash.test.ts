@@ -151,13 +151,14 @@ const LOSSES: [seed: number, what: string][] = [
   [2144, "mode fast: a block was mapped without its data"],
 ];
 
-const MIXED_LOSSES: typeof LOSSES = [
-  [18, "a tree became fast with data that only the journal had"],
-  [48, "a tree became fast while it was written to"],
+/** Stories that go wrong where a step of setDurability() is left out. */
+const SWITCHES: typeof LOSSES = [
+  [233, "with data that only the journal had"],
+  [48, "while it was written to"],
 ];
 
-for (const [seed, what] of MIXED_LOSSES)
-  test(`what was wrong once stays right, with two modes: ${what}`, async () => {
+for (const [seed, what] of SWITCHES)
+  test(`a tree becomes fast ${what}, and keeps what was promised for good`, async () => {
     assert.ok((await story(seed, { mixed: true })) > 1);
   });
 
