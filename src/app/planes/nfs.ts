@@ -129,9 +129,12 @@ const handlers = {
     return new Transfer(bytes, [bytes.buffer]);
   },
   async settleTree({ id, steps }: Args<"settleTree">) {
-    const tree = await (await opening).tree(id);
+    const trees = await opening;
+    const tree = await trees.tree(id);
     await settleIn(tree.inside, steps);
     await tree.settled();
+    // the book says from now on that it was done
+    if (trees.facts(id).durability === "fast") await trees.makeLasting(id);
   },
   ...treeVerbs({ trees: () => opening, lower: images.lower, isUsed: (id) => desk.isUsed(id), folder }),
   async bind(binding: Binding) {
