@@ -84,3 +84,32 @@ test("an error is told with what to do: words for people, one line of JSON for p
   });
   assert.match(bramble("--verbose", "card", "pi3-otp", nowhere).stderr, /at mounted/);
 });
+
+test("who writes a command wrongly is told what is wrong and how it is written, and nothing of our insides", (t) => {
+  const path = folder(t);
+  writeFileSync(join(path, "file"), "");
+  const rows: [words: string[], told: RegExp][] = [
+    [["node", "set"], /^error: which nodes\? name them/],
+    [
+      ["clone", "rollback", "pi"],
+      /missing required argument 'snapshot'\nhint: {2}bramble clone rollback \[options\] <node> <snapshot>\n/,
+    ],
+    [["node", "nonsense"], /unknown command 'nonsense'\nhint: {2}bramble node --help lists its commands/],
+    [
+      ["demo", "--port", "http"],
+      /'--port <port>' argument 'http' is invalid\. Write a whole number from 0 to 65535/,
+    ],
+    [
+      ["--data", join(path, "file"), "node", "list"],
+      /^error: EEXIST.*\nhint: {2}something else is there already/,
+    ],
+  ];
+  for (const [words, told] of rows) {
+    const { stderr, status } = bramble("--data", join(path, "data"), ...words);
+    assert.match(stderr, told);
+    assert.doesNotMatch(stderr, /\n {4}at /, "a stack is for --verbose");
+    assert.equal(status, 1, words.join(" "));
+  }
+  const fault = bramble("--data", join(path, "file"), "-o", "json", "node", "list");
+  assert.equal(JSON.parse(fault.stderr).code, "BAD_INPUT");
+});

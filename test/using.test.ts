@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import type { Command } from "commander";
+import type { Command, Option } from "commander";
 import { makeProgram } from "../src/app/program.ts";
 
 /** `image add`, `node set`, … with their long options. */
@@ -22,4 +22,26 @@ test("docs/using.md names every command and every option", () => {
     ...options.filter((option) => !page.includes(option)).map((option) => `${path} ${option}`),
   ]);
   assert.deepEqual(absent, []);
+});
+
+/** Options that take a number in another form, and look at it themselves. */
+const OTHERWISE = ["--boots-at-once", "--power-cycles", "--back-off", "--number", "--version"];
+
+test("every option that is a number refuses words, before anything is done", () => {
+  const options = (command: Command): { where: string; option: Option }[] => [
+    ...command.options.map((option) => ({ where: command.name(), option })),
+    ...command.commands.flatMap(options),
+  ];
+  const numbers = options(makeProgram()).filter(
+    ({ option: { flags, long } }) =>
+      /<(n|port|count|days|seconds|ms|watts)>/.test(flags) && !OTHERWISE.includes(long ?? ""),
+  );
+  assert.ok(numbers.length > 20, `found only ${numbers.length}`);
+  for (const { where, option } of numbers) {
+    const read = option.parseArg as ((text: string) => unknown) | undefined;
+    assert.ok(read, `${where} ${option.flags}: nobody looks at it`);
+    for (const text of ["x", "", "1e400"])
+      assert.throws(() => read(text), `${where} ${option.flags}: "${text}"`);
+    assert.equal(Number(read("61")), 61, `${where} ${option.flags}`);
+  }
 });

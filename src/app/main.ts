@@ -1,5 +1,5 @@
-import { CommanderError } from "commander";
-import { complain } from "./cli/print.ts";
+import { CommanderError, InvalidArgumentError } from "commander";
+import { complain } from "./cli/complain.ts";
 import type { GlobalOptions } from "./cli/session.ts";
 import { makeProgram } from "./program.ts";
 
@@ -7,7 +7,9 @@ const program = makeProgram();
 try {
   await program.parseAsync();
 } catch (error) {
-  if (error instanceof CommanderError) process.exitCode = error.exitCode;
+  // commander has printed its own; one that a command threw while it ran has not been told yet
+  if (error instanceof CommanderError && !(error instanceof InvalidArgumentError))
+    process.exitCode = error.exitCode;
   else {
     const { output, verbose } = program.opts<GlobalOptions>();
     complain(error, output, verbose === true);

@@ -44,7 +44,6 @@ export function makeProgram(): Command {
         .default("table"),
     )
     .option("--verbose", "show where an error comes from")
-    .showHelpAfterError("(bramble --help lists the commands)")
     .exitOverride();
 
   upCommand(program);
@@ -72,5 +71,17 @@ export function makeProgram(): Command {
   accessCommands(program);
   completionCommand(program);
   serviceCommand(program);
+  teach(program, "bramble");
   return program;
+}
+
+/** Who writes a command wrongly is told how that one is written. */
+function teach(command: Command, path: string): void {
+  const isGroup = command.commands.length > 0;
+  command.showHelpAfterError(
+    isGroup
+      ? `hint:  ${path} --help lists its commands`
+      : `hint:  ${path} ${command.usage()}\n       ${path} --help tells what each word means`,
+  );
+  for (const one of command.commands) teach(one, `${path} ${one.name()}`);
 }

@@ -6,6 +6,7 @@ import { tokenByPassword, whoAmI } from "../../api/client.ts";
 import type { Role } from "../../api/route.ts";
 import { BrambleError } from "../../base/errors.ts";
 import { forgetLogin, saveLogin, serverUrl, shownKey } from "./logins.ts";
+import { days, rows } from "./numbers.ts";
 import { clock, show, table } from "./print.ts";
 import { globals, withCommands } from "./session.ts";
 
@@ -55,7 +56,7 @@ function loginCommands(program: Command): void {
     .description("remember a Bramble elsewhere, for --server URL or BRAMBLE_SERVER")
     .option("--user <name>", "default: your name here")
     .option("--fingerprint <sha256>", "of its key, where no authority stands for it")
-    .option("--days <n>", "how long the login lasts", String(LOGIN_DAYS))
+    .option("--days <n>", "how long the login lasts", days, String(LOGIN_DAYS))
     .action(
       async (
         text: string,
@@ -187,7 +188,7 @@ function tokenCommands(token: Command): void {
     .description("make a token; it is shown once")
     .addOption(new Option("--role <role>", "no more than its maker's").choices(ROLES))
     .option("--scope <area...>", "areas of the API: nodes, images:read; default: all")
-    .option("--days <n>", "until it expires", "30")
+    .option("--days <n>", "until it expires", days, "30")
     .option("--user <name>", "whose rights it has at most")
     .action(
       async (
@@ -225,7 +226,7 @@ function auditCommand(program: Command): void {
     .option("--target <name>", "of a node, an image, a user")
     .option("--by <name>", "of one caller")
     .option("--action <verb>", "of one kind")
-    .option("--limit <n>", "so many", "50")
+    .option("--limit <n>", "so many", rows, "50")
     .option("--check", "does every record follow from the one before")
     .action(
       async (

@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import pc from "picocolors";
 import type { BootDetail, BootView } from "../../api/contract.ts";
 import { line as findingLine } from "./doctor.ts";
+import { rows } from "./numbers.ts";
 import { ago, bytes, clock, show, table } from "./print.ts";
 import { globals, withCommands } from "./session.ts";
 import { supervisionOf } from "./supervise.ts";
@@ -11,27 +12,29 @@ export function bootCommands(program: Command): void {
   const boot = program.command("boot").description("boots, newest first");
   boot
     .command("list [node]")
-    .option("-n, --limit <count>", "how many", "20")
+    .option("-n, --limit <count>", "how many", rows, "20")
     .action(async (name: string | undefined, given: { limit: string }, command: Command) => {
       const options = globals(command);
       const boots = await withCommands(options, (commands) =>
         commands.boots({ limit: Number(given.limit), ...(name && { node: name }) }),
       );
       show(options.output, boots, () =>
-        table(
-          ["BOOT", "NODE", "WHEN", "TOOK", "REACHED", "TRY", "OUTCOME", "WHY", "IMAGE"],
-          boots.map((b) => [
-            b.id,
-            b.node,
-            clock(b.startedMs),
-            took(b),
-            b.stage,
-            String(b.tries ?? 1),
-            outcome(b),
-            b.cause ?? "-",
-            b.image ?? "-",
-          ]),
-        ),
+        boots.length === 0
+          ? "No boots yet: a node that is enrolled boots when it is switched on."
+          : table(
+              ["BOOT", "NODE", "WHEN", "TOOK", "REACHED", "TRY", "OUTCOME", "WHY", "IMAGE"],
+              boots.map((b) => [
+                b.id,
+                b.node,
+                clock(b.startedMs),
+                took(b),
+                b.stage,
+                String(b.tries ?? 1),
+                outcome(b),
+                b.cause ?? "-",
+                b.image ?? "-",
+              ]),
+            ),
       );
     });
   boot.command("show <boot>").action(async (id: string, _, command: Command) => {
@@ -69,17 +72,19 @@ export function bootCommands(program: Command): void {
     .command("event")
     .description("what was decided, and why")
     .command("list [node]")
-    .option("-n, --limit <count>", "how many", "50")
+    .option("-n, --limit <count>", "how many", rows, "50")
     .action(async (name: string | undefined, given: { limit: string }, command: Command) => {
       const options = globals(command);
       const events = await withCommands(options, (commands) =>
         commands.events({ limit: Number(given.limit), ...(name && { node: name }) }),
       );
       show(options.output, events, () =>
-        table(
-          ["WHEN", "NODE", "KIND", "WHAT"],
-          events.map((e) => [clock(e.atMs), e.node ?? "-", e.kind, e.words]),
-        ),
+        events.length === 0
+          ? "Nothing was decided yet: no board was heard."
+          : table(
+              ["WHEN", "NODE", "KIND", "WHAT"],
+              events.map((e) => [clock(e.atMs), e.node ?? "-", e.kind, e.words]),
+            ),
       );
     });
 }

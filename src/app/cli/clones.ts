@@ -26,19 +26,21 @@ function looking(clone: Command): void {
       const options = globals(command);
       const clones = await withCommands(options, (commands) => commands.clones({}));
       show(options.output, clones, () =>
-        table(
-          ["NODE", "IMAGE", "SIZE", "OWN", "SHARED", "QUOTA", "SNAPSHOTS", "MADE"],
-          clones.map((c) => [
-            c.node,
-            c.image,
-            bytes(c.size),
-            bytes(c.ownBytes),
-            bytes(c.sharedBytes),
-            quotaWords(c),
-            String(c.snapshots),
-            `${clock(c.createdMs)}${c.ephemeral ? ", for one boot" : ""}`,
-          ]),
-        ),
+        clones.length === 0
+          ? "No clones yet: a node gets its own when it first boots."
+          : table(
+              ["NODE", "IMAGE", "SIZE", "OWN", "SHARED", "QUOTA", "SNAPSHOTS", "MADE"],
+              clones.map((c) => [
+                c.node,
+                c.image,
+                bytes(c.size),
+                bytes(c.ownBytes),
+                bytes(c.sharedBytes),
+                quotaWords(c),
+                String(c.snapshots),
+                `${clock(c.createdMs)}${c.ephemeral ? ", for one boot" : ""}`,
+              ]),
+            ),
       );
     });
   clone

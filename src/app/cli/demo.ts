@@ -12,6 +12,7 @@ import { runFleet } from "../../sim/run-fleet.ts";
 import { makeDemoImage } from "../../storage/demo-image.ts";
 import { sha256 } from "../boot-files.ts";
 import { stopVirtualBoard } from "../virtual-rack.ts";
+import { port } from "./numbers.ts";
 import { bytes, table } from "./print.ts";
 import { globals } from "./session.ts";
 import { type CommandedServer, startCommanded, untilStopped } from "./up.ts";
@@ -29,7 +30,7 @@ export function demoCommand(program: Command): void {
       "the main job on loopback with virtual Pis: no privileges, no network, a data folder of its own",
     )
     .option("--exit", "end when every virtual Pi has reached its kernel: exit code 0 if with the right bytes")
-    .option("--port <port>", "of the page; 0 takes any free one", "8440")
+    .option("--port <port>", "of the page; 0 takes any free one", port, "8440")
     .action(async (given: { exit?: boolean; port: string }, command: Command) => {
       const started = performance.now();
       const wish = globals(command).data;

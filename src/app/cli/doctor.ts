@@ -5,6 +5,7 @@ import { examine, type Finding } from "../doctor.ts";
 import { type Wired, wiredInterfaces } from "../interfaces.ts";
 import { addressFinding, treeFindings } from "../observe/link-findings.ts";
 import { otherServers } from "../other-servers.ts";
+import { whole } from "./numbers.ts";
 import { show } from "./print.ts";
 import { globals, withCommands } from "./session.ts";
 
@@ -18,7 +19,7 @@ export function doctorCommand(program: Command): void {
     .description(
       "look for what may keep boards from booting: ports, privileges, firewall, other servers, spanning tree, links, clock, space, images, duplicates; or only what concerns one node",
     )
-    .option("--seconds <n>", "how long to listen to the network; 0: not at all", "3")
+    .option("--seconds <n>", "how long to listen to the network; 0: not at all", whole(0, 600), "3")
     .action(async (node: string | undefined, { seconds }: { seconds: string }, command: Command) => {
       const options = globals(command);
       const findings =

@@ -93,16 +93,18 @@ export function imageCommands(program: Command): void {
     const options = globals(command);
     const sets = await withCommands(options, (commands) => commands.firmwares({}));
     show(options.output, sets, () =>
-      table(
-        ["FIRMWARE", "FILES", "SIZE", "FROM", "ADDED"],
-        sets.map((s) => [
-          `${s.name}:${s.version}`,
-          String(s.files),
-          bytes(s.size),
-          s.source,
-          ago(Date.parse(s.addedAt)),
-        ]),
-      ),
+      sets.length === 0
+        ? "No boot files beside the images, and none are needed where an image has its own: bramble firmware add SOURCE"
+        : table(
+            ["FIRMWARE", "FILES", "SIZE", "FROM", "ADDED"],
+            sets.map((s) => [
+              `${s.name}:${s.version}`,
+              String(s.files),
+              bytes(s.size),
+              s.source,
+              ago(Date.parse(s.addedAt)),
+            ]),
+          ),
     );
   });
   firmware.command("rm <firmware>").action(async (name: string, _, command: Command) => {

@@ -1,6 +1,7 @@
 import { type Command, Option } from "commander";
 import type { Log, LogFormat, LogLevel } from "../observe/log.ts";
 import type { ServerSettings } from "../server.ts";
+import { port } from "./numbers.ts";
 
 const FORMATS: readonly LogFormat[] = ["pretty", "json"];
 const LEVELS: readonly LogLevel[] = ["debug", "info", "warn", "error"];
@@ -16,8 +17,8 @@ export interface LogOptions {
 /** What a server writes, and what of its nodes it listens for. */
 export const logOptions = (command: Command): Command =>
   command
-    .option("--syslog-port <port>", "UDP port for what nodes log; 0: none", "514")
-    .option("--netconsole-port <port>", "UDP port for what nodes' kernels print; 0: none", "6666")
+    .option("--syslog-port <port>", "UDP port for what nodes log; 0: none", port, "514")
+    .option("--netconsole-port <port>", "UDP port for what nodes' kernels print; 0: none", port, "6666")
     .option("--metrics-per-node", "metrics of single nodes, where there are at most 1,000")
     .addOption(
       new Option("--log-format <format>", "lines for people, or JSON").choices(FORMATS).default("pretty"),

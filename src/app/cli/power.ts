@@ -1,7 +1,8 @@
 import type { Command } from "commander";
 import pc from "picocolors";
 import type { PowerView } from "../../api/power-contract.ts";
-import { ago, complain, show, table } from "./print.ts";
+import { complain } from "./complain.ts";
+import { ago, show, table } from "./print.ts";
 import { nodesMeant, type SelectOptions, selecting, someOrAll } from "./select.ts";
 import { globals, withCommands } from "./session.ts";
 import { list } from "./switch-options.ts";

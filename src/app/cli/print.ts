@@ -1,7 +1,5 @@
 import pc from "picocolors";
 import { stringify } from "yaml";
-import { problemOf } from "../../api/problem.ts";
-import { BrambleError } from "../../base/errors.ts";
 
 export type Output = "table" | "json" | "yaml";
 
@@ -58,17 +56,4 @@ export function ago(ms: number, now = Date.now()): string {
   return seconds < 130_000
     ? `${Math.round(seconds / 3600)} h ago`
     : `${Math.round(seconds / 86_400)} days ago`;
-}
-
-/** The error as a person wants it: what, and what to do; for programs one line of JSON. The exit code is 1. */
-export function complain(thrown: unknown, output: Output, verbose: boolean): void {
-  const { code, hint } = problemOf(thrown);
-  const title = thrown instanceof Error ? thrown.message : String(thrown);
-  const known = thrown instanceof BrambleError && code !== "INTERNAL";
-  if (output === "json") console.error(JSON.stringify({ code, title, hint }));
-  else {
-    console.error(`${pc.red("error:")} ${title}`);
-    if (hint) console.error(`${pc.dim("hint:")}  ${hint}`);
-  }
-  if (verbose || (!known && output !== "json")) console.error(pc.dim((thrown as Error).stack ?? ""));
 }

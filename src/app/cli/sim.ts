@@ -6,6 +6,7 @@ import { replayTrace } from "../../sim/replay.ts";
 import { runFleet } from "../../sim/run-fleet.ts";
 import { replayServers } from "../replay-servers.ts";
 import { parseModels, stopVirtualBoard } from "../virtual-rack.ts";
+import { port, whole } from "./numbers.ts";
 import { bytes, type Output, show, table } from "./print.ts";
 import { globals, withCommands } from "./session.ts";
 
@@ -23,11 +24,11 @@ export function simCommand(program: Command): void {
   program
     .command("sim")
     .description("virtual Pis that boot from a running server, or a board's log played again")
-    .option("-n, --count <n>", "how many boards", "1")
+    .option("-n, --count <n>", "how many boards", whole(1, 10_000), "1")
     .option("-m, --model <models>", "which models, in turn: 3b, 3b+, 4b, 400, cm4, 5, 500, cm5", "4b")
     .option("--server <ip>", "server; default: the one that runs on this data folder")
-    .option("--dhcp-port <port>", "its DHCP port")
-    .option("--tftp-port <port>", "its TFTP port")
+    .option("--dhcp-port <port>", "its DHCP port", port)
+    .option("--tftp-port <port>", "its TFTP port", port)
     .option("--waits", "wait as hardware does: link, absent cards, USB")
     .option(
       "--replay <trace.json>",
@@ -39,9 +40,6 @@ export function simCommand(program: Command): void {
       const place = await serverPlace(given, command);
       const models = parseModels(given.model);
       const count = Number(given.count);
-      if (!Number.isInteger(count) || count < 1 || count > 10_000) {
-        throw new BrambleError("BAD_INPUT", `${given.count} is no number of boards`, { hint: "1 to 10000" });
-      }
       if (output === "table") console.error(pc.dim(asking(count, place.server)));
       const { boots: ended, booted: good } = await runFleet({
         count,

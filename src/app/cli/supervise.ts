@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import pc from "picocolors";
 import type { NodeView, ReliabilityRow, SupervisionView } from "../../api/contract.ts";
 import { BrambleError } from "../../base/errors.ts";
+import { rows, whole } from "./numbers.ts";
 import { show, table } from "./print.ts";
 import { globals, withCommands } from "./session.ts";
 
@@ -129,8 +130,8 @@ function reportCommand(program: Command): void {
     .command("report")
     .description("how reliable boots are: first tries, times, reasons; the worst first")
     .option("--by <what>", BY.join(", "), "node")
-    .option("--days <n>", "how far back", "30")
-    .option("--limit <n>", "rows", "50")
+    .option("--days <n>", "how far back", whole(1, 400), "30")
+    .option("--limit <n>", "rows", rows, "50")
     .action(async (given: { by: string; days: string; limit: string }, command: Command) => {
       const options = globals(command);
       const by = BY.find((one) => one === given.by);

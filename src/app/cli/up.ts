@@ -1,4 +1,3 @@
-import { hostname } from "node:os";
 import { confirm, isCancel, select, text } from "@clack/prompts";
 import { type Command, Option } from "commander";
 import pc from "picocolors";
@@ -8,13 +7,14 @@ import { BrambleError } from "../../base/errors.ts";
 import { parseEnrolRule } from "../../fleet/enrol.ts";
 import { QUIRKS } from "../../fleet/quirks.ts";
 import type { DhcpInterface } from "../../serve/dhcp.ts";
-import { fingerprintOf, generatedCertificate, ownCertificate, type Tls } from "../access/certificate.ts";
 import { openCommands, type Running } from "../commands.ts";
 import { dataFolder, dataPath } from "../data.ts";
 import { interfaceNamed, onlyWired, type Wired, wiredInterfaces } from "../interfaces.ts";
 import { dropRoot, lacking } from "../privileges.ts";
 import { type RunningServer, type ServerSettings, startServer } from "../server.ts";
 import { type LogOptions, logOptions, logSettings, openedLog } from "./log-options.ts";
+import { port, whole } from "./numbers.ts";
+import { operatorPlace, operatorTls, pageUrl } from "./operator.ts";
 import { globals } from "./session.ts";
 import { parseRelayed, quirksOff } from "./up-dhcp.ts";
 
@@ -66,7 +66,7 @@ export function upCommand(program: Command): void {
     .option("--pool <from-to>", "addresses to give in full mode: 10.0.0.100-10.0.0.200")
     .option("--router <ip>", "gateway to tell in full mode")
     .option("--dns <ip...>", "name servers to tell in full mode")
-    .option("--lease-seconds <n>", "length of a lease in full mode")
+    .option("--lease-seconds <n>", "length of a lease in full mode", whole(60, 31_536_000))
     .option(
       "--relayed <network...>",
       "networks behind DHCP relays, in full mode: 10.1.0.0/24=10.1.0.100-10.1.0.200,10.1.0.1 (addresses, gateway)",
@@ -88,12 +88,13 @@ export function upCommand(program: Command): void {
     )
     .option("--tls-cert <file>", "your own certificate for the page and the API, PEM")
     .option("--tls-key <file>", "its key, PEM")
-    .option("--agent-port <port>", "HTTP port for the nodes' agent", "8441")
-    .option("--nbd-port <port>", "port of the nodes' disks over NBD", "10809")
-    .option("--iscsi-port <port>", "port of the nodes' disks over iSCSI", "3260")
+    .option("--agent-port <port>", "HTTP port for the nodes' agent", port, "8441")
+    .option("--nbd-port <port>", "port of the nodes' disks over NBD", port, "10809")
+    .option("--iscsi-port <port>", "port of the nodes' disks over iSCSI", port, "3260")
     .option(
       "--nfs-port <port>",
       "port of the nodes' roots over NFS, TCP; default: 2049 if it is free when it is first needed, and the same one ever after",
+      port,
     )
     .addOption(
       new Option(
@@ -132,7 +133,7 @@ async function upSettings(data: string, given: UpOptions): Promise<Omit<ServerSe
       hint: `--pool ${wired[0]?.address.replace(/\d+$/, "100")}-${wired[0]?.address.replace(/\d+$/, "200")}`,
     });
   }
-  const [host = "127.0.0.1", port = "8440"] = given.operator.split(":");
+  const operator = operatorPlace(given.operator);
   return {
     data,
     interfaces: wired.map((one) => ({
@@ -153,7 +154,7 @@ async function upSettings(data: string, given: UpOptions): Promise<Omit<ServerSe
       iscsi: Number(given.iscsiPort),
     },
     hosts: wired.map((one) => one.address),
-    operator: { host, port: Number(port), ...operatorTls(data, host, given) },
+    operator: { ...operator, ...operatorTls(data, operator.host, given) },
     nfs: {
       durability: given.nfsDurability,
       privileged: given.nfsPrivileged ?? false,
@@ -212,29 +213,6 @@ async function firstImage(server: CommandedServer, given: UpOptions): Promise<vo
   console.log(`importing ${source} …`);
   const image = await commands.addImage({ source });
   console.log(`${image.name}:${image.version} is in: it becomes every node's image unless told otherwise.`);
-}
-
-const isLoopback = (host: string): boolean => /^(127\.|localhost$|\[?::1\]?$)/.test(host);
-
-/** Passwords and tokens cross no network in the clear unless somebody says so. */
-function operatorTls(data: string, host: string, given: UpOptions): { tls?: Tls } {
-  if (given.tlsCert !== undefined || given.tlsKey !== undefined) {
-    if (given.tlsCert === undefined || given.tlsKey === undefined)
-      throw new BrambleError("BAD_INPUT", "a certificate and its key go together", {
-        hint: "--tls-cert FILE --tls-key FILE",
-      });
-    return { tls: ownCertificate(given.tlsCert, given.tlsKey, Date.now()) };
-  }
-  if (given.tls === "off" || (given.tls === "auto" && isLoopback(host))) return {};
-  const { cert, key } = generatedCertificate(data, Date.now(), isLoopback(host) ? [] : [host]);
-  console.log(`TLS with our own key, which browsers do not know; its sha256 is\n  ${fingerprintOf(cert)}`);
-  return { tls: { cert, key } };
-}
-
-/** A wildcard address is no address to go to: this machine's name is. */
-function pageUrl({ host, tls }: ServerSettings["operator"], port: number): string {
-  const name = host === "0.0.0.0" || host === "::" ? hostname() : host;
-  return `${tls ? "https" : "http"}://${name}:${port}`;
 }
 
 /** Where nobody can log in yet: says once where the first admin is made. */

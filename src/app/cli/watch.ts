@@ -5,6 +5,7 @@ import pc from "picocolors";
 import type { ConsoleLine } from "../../api/observe-contract.ts";
 import { BrambleError } from "../../base/errors.ts";
 import { ansibleList, ansibleVars } from "../observe/inventory.ts";
+import { days as dayCount, rows } from "./numbers.ts";
 import { bytes, clock, show, table } from "./print.ts";
 import { globals, withCommands } from "./session.ts";
 
@@ -18,7 +19,7 @@ export function consoleCommand(program: Command): void {
     .description("what it printed in a boot: netconsole and syslog")
     .option("-f, --follow", "go on as it prints")
     .option("--boot <id>", "of another boot than the last one that printed")
-    .option("-n, --lines <count>", "at most so many, the newest", "200")
+    .option("-n, --lines <count>", "at most so many, the newest", rows, "200")
     .action(
       async (name: string, given: { follow?: boolean; boot?: string; lines: string }, command: Command) => {
         const options = globals(command);
@@ -105,7 +106,8 @@ export function watchCommands(program: Command): void {
     });
 
   const retention = program.command("retention").description("how long events, boots and consoles are kept");
-  const days = (name: string) => new Option(`--${name} <days>`, `keep ${name} so many days`);
+  const days = (name: string) =>
+    new Option(`--${name} <days>`, `keep ${name} so many days`).argParser(dayCount);
   retention.command("show", { isDefault: true }).action(async (_, command: Command) => {
     const options = globals(command);
     const keep = await withCommands(options, (commands) => commands.retention({}));

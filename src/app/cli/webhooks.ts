@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import pc from "picocolors";
+import { whole } from "./numbers.ts";
 import { ago, clock, show, table } from "./print.ts";
 import { globals, withCommands } from "./session.ts";
 
@@ -90,7 +91,8 @@ export function webhookCommands(program: Command): void {
       );
     });
   webhook
-    .command("replay <name> [letter]")
+    .command("replay <name>")
+    .argument("[letter]", "its number in `webhook dead`", whole(1, 999_999_999_999))
     .description("try dead letters again: one, or all")
     .action(async (name: string, letter: string | undefined, _, command: Command) => {
       const options = globals(command);
