@@ -17,23 +17,30 @@ const trees = await openTrees({
 });
 const exported: NfsExport[] = [];
 for (let number = 0; number < Number(nodes); number++) {
-  const id = `node-${number}`;
-  await trees.create({ id, image: "0".repeat(64) });
-  const { generation } = trees.facts(id);
-  exported.push({
-    name: id,
-    tree: await trees.tree(id),
-    handles: { export: number, generation, salt: number },
-  });
+  await trees.create({ id: `node-${number}`, image: "0".repeat(64) });
+  await trees.tree(`node-${number}`);
 }
+/** As Bramble does: a tree that nobody asks for leaves memory after five minutes. */
+function exportOf(number: number): NfsExport | Promise<NfsExport> {
+  const id = `node-${number}`;
+  const tree = trees.tree(id);
+  if (tree instanceof Promise) return tree.then(() => exportOf(number));
+  const now = exported[number];
+  if (now?.tree === tree) return now;
+  const { generation } = trees.facts(id);
+  const made = { name: id, tree, handles: { export: number, generation, salt: number } };
+  exported[number] = made;
+  return made;
+}
+const isOurs = (number: number): boolean => Number.isInteger(number) && number >= 0 && number < Number(nodes);
 const server = await serveNfs({
   host: "127.0.0.1",
   port: 0,
-  mount(path) {
-    const one = exported[Number(path.slice("/nodes/".length))];
-    return one ? { exported: one } : STATUS.NOENT;
+  async mount(path) {
+    const number = Number(path.slice("/nodes/".length));
+    return isOurs(number) ? { exported: await exportOf(number) } : STATUS.NOENT;
   },
-  treeOf: (number) => exported[number] ?? STATUS.STALE,
+  treeOf: (number) => (isOurs(number) ? exportOf(number) : STATUS.STALE),
   on: (event) => event.kind === "error" && console.error(event.why),
   limits: { connections: 1024, connectionsPerAddress: 1024 },
 });
