@@ -8,8 +8,8 @@ import { TREES, World } from "./testing/tree-world.ts";
 
 const IDS = ["n1", "n2"];
 
-/** A tree's story on a disk that fails as planned, then goes on; gives how often something was refused, and how often the disk was asked. */
-async function story(seed: number, plan: Plan) {
+/** A tree's story on a disk that fails as planned, then goes on; `isMixed`: trees have modes of their own, which change. Gives how often something was refused, and how often the disk was asked. */
+async function story(seed: number, plan: Plan, isMixed: boolean) {
   const die = new Die(seed);
   const world = new World(die.oneIn(2) ? "fast" : "durable");
   const host = new MemoryHost();
@@ -19,6 +19,7 @@ async function story(seed: number, plan: Plan) {
     await open.house.create({ id, image: "0".repeat(64) });
     world.models.set(id, new TreeModel());
     world.snapshots.set(id, new Map());
+    if (isMixed) await world.setDurability(open, id, id === "n1" ? "durable" : "fast");
   }
   [host.writes, host.syncs] = [0, 0];
   host.plan = plan;
@@ -26,7 +27,8 @@ async function story(seed: number, plan: Plan) {
   for (let turn = 0; turn < 60; turn++) {
     const id = die.pick(IDS);
     try {
-      if (die.oneIn(10)) await world.verb(open, id, die);
+      if (isMixed && die.oneIn(10)) await world.setDurability(open, id, die.oneIn(2) ? "fast" : "durable");
+      else if (die.oneIn(10)) await world.verb(open, id, die);
       else {
         const { kept, settled } = await world.op(await open.house.tree(id), id, die);
         await settled;
@@ -52,7 +54,7 @@ async function story(seed: number, plan: Plan) {
     await settled; // it goes on
     kept();
   }
-  const after = die.oneIn(2) || world.durability === "fast" ? "kill" : "power";
+  const after = die.oneIn(2) || isMixed || world.durability === "fast" ? "kill" : "power";
   const again = await world.open(after === "kill" ? host.afterKill() : host.afterPowerCut(die));
   host.dieAt = 0;
   await world.check(again, `${what} afterwards`, after);
@@ -60,19 +62,28 @@ async function story(seed: number, plan: Plan) {
   return { refused: world.refused, asked };
 }
 
-for (const trouble of ["ENOSPC", "EIO"] as const)
-  for (const what of ["write", "sync"] as const)
-    test(`${trouble} at any ${what}: nothing that was promised is lost, and it goes on`, async (t) => {
-      let refused = 0;
-      let stories = 0;
-      for (let seed = 1; seed <= rounds(1, 10); seed++) {
-        const { asked } = await story(seed, { what, from: Number.POSITIVE_INFINITY, count: 0, trouble });
-        for (let from = 0; from < asked; from += rounds(3, 1)) {
-          const count = [1, 3, 1000][from % 3] as number;
-          refused += (await story(seed, { what, from, count, trouble })).refused;
-          stories += 1;
-        }
+const KINDS = (["ENOSPC", "EIO"] as const).flatMap((trouble) =>
+  (["write", "sync"] as const).flatMap((what) =>
+    [false, true].map((isMixed) => ({ trouble, what, isMixed })),
+  ),
+);
+
+for (const { trouble, what, isMixed } of KINDS)
+  test(`${trouble} at any ${what}${isMixed ? ", with two modes" : ""}: nothing that was promised is lost, and it goes on`, async (t) => {
+    let refused = 0;
+    let stories = 0;
+    for (let seed = 1; seed <= rounds(1, 10); seed++) {
+      const { asked } = await story(
+        seed,
+        { what, from: Number.POSITIVE_INFINITY, count: 0, trouble },
+        isMixed,
+      );
+      for (let from = 0; from < asked; from += rounds(3, 1)) {
+        const count = [1, 3, 1000][from % 3] as number;
+        refused += (await story(seed, { what, from, count, trouble }, isMixed)).refused;
+        stories += 1;
       }
-      t.diagnostic(`${stories} stories, ${refused} refusals`);
-      assert.ok(refused > stories / 2);
-    });
+    }
+    t.diagnostic(`${stories} stories, ${refused} refusals`);
+    assert.ok(refused > stories / 2);
+  });

@@ -260,11 +260,13 @@ export class World {
     }
   }
 
-  /** A write that was refused may have written a part. */
+  /** A write that was refused may have written a part, or all but for the promise. */
   async #lookAgain(tree: NodeTree, file: FileModel, first: number, count: number): Promise<void> {
     const bytes = new Uint8Array(count * SECTOR);
     await tree.read(ROOT, file.ino, first * SECTOR, bytes);
     const words = new Uint32Array(bytes.buffer);
+    const now = await tree.getattr(file.ino);
+    if (typeof now !== "number") file.size.set(now.size);
     for (let i = 0; i < count; i++)
       if ((first + i) * SECTOR < file.size.now) file.sector(first + i).set(words[(i * SECTOR) / 4] as number);
   }
