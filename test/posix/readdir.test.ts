@@ -92,6 +92,24 @@ group("readdir", [
       assert.deepEqual([...stayed].sort(), names(60));
     },
   },
+  ...[1, 7, 100].map((count) => ({
+    promises: `who gives each name that is read a new one comes to an end, ${count} with each call`,
+    given: many(30),
+    check: async (at: R) => {
+      let told = 0;
+      for (let cookie = 0, eof = false; !eof; ) {
+        const part = await turn(at, "folder", cookie, count);
+        for (const { name } of part.entries.filter((entry) => !/^\.+$/.test(entry.name)))
+          await at.root.rename(`folder/${name}`, `folder/${name}.old`);
+        cookie = part.entries.at(-1)?.cookie ?? cookie;
+        eof = part.eof;
+        told += part.entries.length;
+        assert.ok(told <= 62, "each of 30 names twice at the most, and the dots");
+      }
+      assert.equal((await at.root.list("folder", 100)).length, 30);
+      assert.ok(told >= 32);
+    },
+  })),
   ...[1, 2, 3, 2 ** 31, 2 ** 32 - 1, 2 ** 32, 2 ** 40, 2 ** 53 - 1].map((cookie) => ({
     promises: `a list from the invented cookie ${cookie} ends, or is refused as BAD_COOKIE`,
     given: many(10),

@@ -1,5 +1,6 @@
-// READDIR, READDIRPLUS (RFC 1813 3.3.16, 3.3.17). Cookies: 1 and 2 for the dots, the place in the image's directory + 3, own ones from 2^32 on: each stays
-// what it is while names come and go, so `rm -r` may remove while it lists.
+// READDIR, READDIRPLUS (RFC 1813 3.3.16, 3.3.17). Cookies: 1 and 2 for the dots, the place in the image's directory + 3, own ones above 2^32: each stays
+// what it is while names come and go, so `rm -r` may remove while it lists. Own names are told youngest first: one that comes while somebody lists lies
+// behind him, so that a program that renames what it reads comes to an end.
 import { STATUS } from "../../wire/nfs/status.ts";
 import { type Credentials, FILE_KIND, type Ino, type Listed, type Soon } from "../../wire/nfs/tree.ts";
 import type { Inode } from "./changes.ts";
@@ -9,6 +10,9 @@ import type { Ground } from "./ops-ground.ts";
 import * as posix from "./posix.ts";
 import { OWN_INO } from "./upper.ts";
 import { OWN_COOKIE } from "./upper-entries.ts";
+
+/** An own entry's cookie, turned round for the wire; and back. */
+const turned = (cookie: number): number => Number.MAX_SAFE_INTEGER - cookie;
 
 interface Answered {
   eof: boolean;
@@ -87,12 +91,12 @@ class Listing {
   #own(): boolean {
     const entries = this.#ground.upper.entries.get(this.#directory.ino);
     if (!entries) return true;
-    for (let next = 0; ; ) {
-      const found = entries.after(Math.max(this.#cookie, OWN_COOKIE - 1), next);
-      if (!found) return true;
-      ({ next } = found);
-      if (!this.#say(found.entry.name, found.entry.ino, found.entry.cookie)) return false;
+    const told = turned(Math.max(this.#cookie, OWN_COOKIE - 1));
+    for (let found = entries.before(told); found; found = entries.before(found.entry.cookie, found.next)) {
+      const { name, ino, cookie } = found.entry;
+      if (!this.#say(name, ino, turned(cookie))) return false;
     }
+    return true;
   }
 
   #say(name: string, ino: Ino, cookie: number): boolean {

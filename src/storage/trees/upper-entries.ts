@@ -13,7 +13,7 @@ export interface OwnEntry {
 /** What differs in one directory from the image's: own names, names that lead elsewhere, names that are gone. */
 export class Entries {
   readonly names = new Map<string, OwnEntry>();
-  /** By cookie, for listing; those removed lately have ino 0. */
+  /** By cookie, the oldest first; those removed lately have ino 0. */
   #order: OwnEntry[] = [];
   #removed = 0;
   #shown = 0;
@@ -55,23 +55,24 @@ export class Entries {
     this.#removed = 0;
   }
 
-  /** Own entries from the first whose cookie is above `cookie`; undefined at the end. `from`: where the last one was found, plus 1. */
-  after(cookie: number, from: number): { entry: OwnEntry; next: number } | undefined {
+  /** The youngest own entry whose cookie is below `cookie`; undefined where there is none. `hint`: `next` of the one before. */
+  before(cookie: number, hint = -1): { entry: OwnEntry; next: number } | undefined {
     const order = this.#order;
-    let at = from;
+    const cookieAt = (at: number) => order[at]?.cookie ?? Number.POSITIVE_INFINITY;
+    let at = hint;
     // Without a hint, or where tidying has moved things: search.
-    if (at === 0 || (order[at - 1]?.cookie ?? Number.POSITIVE_INFINITY) > cookie) {
+    if (at < 0 || cookieAt(at) < cookie || (at > 0 && cookieAt(at - 1) >= cookie)) {
       let high = order.length;
       at = 0;
       while (at < high) {
         const middle = (at + high) >> 1;
-        if ((order[middle] as OwnEntry).cookie > cookie) high = middle;
+        if (cookieAt(middle) >= cookie) high = middle;
         else at = middle + 1;
       }
     }
-    for (; at < order.length; at++) {
+    while (at-- > 0) {
       const entry = order[at] as OwnEntry;
-      if (entry.ino && entry.cookie > cookie) return { entry, next: at + 1 };
+      if (entry.ino) return { entry, next: at };
     }
     return undefined;
   }

@@ -44,21 +44,20 @@ test("Blocks agree with a set of numbers after any adding, removing and cutting"
   );
 });
 
-test("Entries list own names by cookie, also while names are removed and after they were tidied away", () => {
+test("Entries list own names by cookie, the youngest first, also while names are removed and after they were tidied away", () => {
   const entries = new Entries();
   for (let i = 0; i < 1000; i++) entries.set(`n${i}`, i + 1, OWN_COOKIE + i);
   const seen: string[] = [];
-  let cookie = OWN_COOKIE - 1;
-  let next = 0;
-  for (let found = entries.after(cookie, next); found; found = entries.after(cookie, next)) {
-    seen.push(found.entry.name);
-    ({ next } = found);
-    cookie = found.entry.cookie;
-    entries.set(found.entry.name, 0, cookie);
+  let found = entries.before(Number.POSITIVE_INFINITY);
+  while (found) {
+    const { name, cookie } = found.entry;
+    seen.push(name);
+    entries.set(name, 0, cookie);
+    found = entries.before(cookie, found.next);
   }
   assert.deepEqual(
     seen,
-    Array.from({ length: 1000 }, (_, i) => `n${i}`),
+    Array.from({ length: 1000 }, (_, i) => `n${999 - i}`),
   );
   assert.equal(entries.shown, 0);
   assert.equal(entries.names.size, 0);
@@ -73,5 +72,5 @@ test("Entries keep whiteouts of the image's names, forget own names, and count b
   entries.set("image", 7, 3);
   assert.deepEqual([entries.shown, entries.hidden], [1, 0]);
   assert.deepEqual([...entries.names.keys()], ["image"]);
-  assert.equal(entries.after(0, 0), undefined);
+  assert.equal(entries.before(Number.POSITIVE_INFINITY), undefined);
 });
