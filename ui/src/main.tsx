@@ -1,6 +1,8 @@
 import "./styles/base.css";
 import "./styles/frame.css";
 import "./styles/parts.css";
+import "./styles/lists.css";
+import "./styles/layers.css";
 import "./styles/pages.css";
 import "./styles/grid.css";
 import "./styles/node.css";

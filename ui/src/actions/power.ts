@@ -29,7 +29,7 @@ export const power = (node: NodeView, want: "on" | "off" | "cycle") =>
     long: true,
     why: powers.value.has(node.name)
       ? undefined
-      : "nothing is known that switches its power: add its switch on the page Switches",
+      : "nothing is known that switches its power: add its switch on the page Switches, then bind it under More",
     fields: want === "on" ? [] : [SOFT],
     fixed: { node: node.name, want },
     done: (now) => `${now.node}: ${now.actual}`,
@@ -42,9 +42,9 @@ export const bindPower = (node: NodeView, switches: readonly SwitchView[]) =>
   entry(
     action({
       verb: "bindPower",
-      title: "Say its power port",
+      title: "Bind to a switch port",
       words: "Which port gives it its power. Scanning a switch finds it by itself where the switch tells.",
-      why: switches.length === 0 ? "there is no switch yet" : undefined,
+      why: switches.length === 0 ? "there is no switch yet: add one on the page Switches" : undefined,
       fields: [
         { name: "switch", label: "Switch", kind: "select", required: true, options: switchOptions(switches) },
         { name: "port", label: "Port", required: true, example: "1/0/7" },
@@ -58,12 +58,12 @@ export const unbindPower = (node: NodeView) =>
   entry(
     action({
       verb: "unbindPower",
-      title: "Forget its power port",
+      title: "Unbind from its port",
       danger: true,
       why: powers.value.has(node.name) ? undefined : "none is known",
       fields: [],
       fixed: { node: node.name },
-      done: ({ name }) => `${name}: its power port is forgotten`,
+      done: ({ name }) => `${name} is bound to no port`,
     }),
   );
 
@@ -74,9 +74,22 @@ function inner(verb: "addSwitch" | "setSwitch", part: "options" | "secrets"): Fi
     ...field,
     required: false,
     name: `${part}.${field.name}`,
-    ...(part === "secrets" && { kind: "secret" as const, hint: "write-only" }),
+    ...(part === "secrets" && {
+      kind: "secret" as const,
+      hint: SECRET_OF[field.name] ?? "never shown again",
+    }),
   }));
 }
+
+/** Whose each secret is; none is ever shown again. */
+const SECRET_OF: Readonly<Record<string, string>> = {
+  community: "snmp, snmp-pdu: SNMP v2c, one that may write",
+  authKey: "snmp, snmp-pdu: SNMPv3",
+  privacyKey: "snmp, snmp-pdu: SNMPv3",
+  password: "routeros, unifi, ubus, redfish, shelly, tasmota: of the user below",
+  secret: "webhook: signs what it is sent",
+  token: "webhook in MAAS's way: Bearer token",
+};
 
 function split(values: Values): Values {
   const out: Values = {};
@@ -107,7 +120,8 @@ export const addSwitch = () =>
   action({
     verb: "addSwitch",
     title: "Add a switch",
-    words: "A PoE switch, a PDU or a plug. It must answer. Fill in what its kind needs and leave the rest.",
+    words:
+      "A PoE switch, a PDU or a plug. It must answer. Fill in what its kind needs and leave the rest; secrets are never shown again.",
     fields: [
       { name: "name", label: "Name", required: true, example: "sw-1" },
       {
@@ -167,9 +181,7 @@ export const removeSwitch = (one: SwitchView) =>
     title: "Remove",
     danger: true,
     why:
-      one.nodes.length > 0
-        ? `${count(one.nodes.length, "node")} hang on it: forget their ports first`
-        : undefined,
+      one.nodes.length > 0 ? `${count(one.nodes.length, "node")} hang on it: unbind them first` : undefined,
     fields: [],
     fixed: { switch: one.name },
     done: ({ name }) => `${name} is removed`,
@@ -186,7 +198,7 @@ export const portEntries = (port: SwitchPortView) => {
     entry(
       action({
         verb: "bindPower",
-        title: "Say which node hangs here",
+        title: "Bind a node",
         why: noPower ?? (port.node === undefined ? undefined : `${port.node} does`),
         fields: [
           {
