@@ -128,7 +128,7 @@ export function NodePage({ name, tab }: { name: string; tab: string }) {
             {TABS.map(([key, text]) => (
               <a
                 key={key}
-                ref={key === shown?.[0] ? intoSight : undefined}
+                ref={key === shown?.[0] ? intoSight : null}
                 href={link(`/nodes/${node.name}/${key}`)}
                 aria-current={key === shown?.[0] ? "page" : undefined}
               >
