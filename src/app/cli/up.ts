@@ -66,7 +66,7 @@ export function upCommand(program: Command): void {
     .option("--pool <from-to>", "addresses to give in full mode: 10.0.0.100-10.0.0.200")
     .option("--router <ip>", "gateway to tell in full mode")
     .option("--dns <ip...>", "name servers to tell in full mode")
-    .option("--lease-seconds <n>", "length of a lease in full mode", whole(60, 31_536_000))
+    .option("--lease-seconds <n>", "length of a lease in full mode", whole(10, 31_536_000))
     .option(
       "--relayed <network...>",
       "networks behind DHCP relays, in full mode: 10.1.0.0/24=10.1.0.100-10.1.0.200,10.1.0.1 (addresses, gateway)",
