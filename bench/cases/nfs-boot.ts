@@ -2,8 +2,8 @@
 import type { BenchCase, Cell } from "../harness/case.ts";
 import { type BootTaken, bootBed } from "../harness/nfs-boot.ts";
 
-const WHO = ["ours", "ganesha"] as const;
-type Who = (typeof WHO)[number];
+/** Fast is what ganesha does with metadata. */
+type Who = "ours" | "ours-fast" | "ganesha";
 
 export const bench: BenchCase = {
   name: "nfs-boot",
@@ -12,7 +12,7 @@ export const bench: BenchCase = {
   async run(ctx) {
     const bed = await bootBed(ctx);
     if (!bed) return;
-    const taken: Record<Who, BootTaken[]> = { ours: [], ganesha: [] };
+    const taken: Record<Who, BootTaken[]> = { ours: [], "ours-fast": [], ganesha: [] };
     /** A server's nth boot, counted from 0; the ones before it, too, where no cell asked for them. */
     const nth = async (who: Who, n: number): Promise<BootTaken> => {
       for (let i = taken[who].length; i <= n; i++) {
@@ -31,7 +31,11 @@ export const bench: BenchCase = {
         name,
         unit: "s",
         better: "less",
-        contenders: { ours: contender("ours"), ganesha: contender("ganesha") },
+        contenders: {
+          ours: contender("ours"),
+          "ours-fast": contender("ours-fast"),
+          ganesha: contender("ganesha"),
+        },
       };
     };
     try {

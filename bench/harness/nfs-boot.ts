@@ -27,7 +27,7 @@ export interface BootTaken {
 }
 
 export interface BootBed {
-  boot(who: "ours" | "ganesha"): Promise<BootTaken>;
+  boot(who: "ours" | "ours-fast" | "ganesha"): Promise<BootTaken>;
   close(): Promise<void>;
 }
 

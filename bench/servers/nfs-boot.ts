@@ -1,4 +1,4 @@
-// The bed of `bench nfs-boot`: one image, two NFS servers, a network of its own. A line "ours" or "ganesha" on standard input is one boot
+// The bed of `bench nfs-boot`: one image, two NFS servers, a network of its own. A line "ours", "ours-fast" or "ganesha" on standard input is one boot
 // from there; a line "BOOT NUMBER {...}" answers. nfs-boot FOLDER ASSETS, as the first process of namespaces (e2e/namespaces.ts).
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
@@ -24,10 +24,10 @@ interface Root {
   pid: number;
 }
 
-/** Node 1 has a tree of ours; node 2 has ganesha's folder, which is its tree of ours as it was before its first boot. */
+/** Nodes 1 and 3 have trees of ours, durable and fast; node 2 has ganesha's folder, which is its tree of ours as it was before its first boot. */
 async function roots(t: Stage, fleet: Fleet): Promise<Record<string, Root>> {
   const { cli, server } = fleet.bramble;
-  const [own, other] = [pi4(1), pi4(2)];
+  const [own, other, fast] = [pi4(1), pi4(2), pi4(3)];
   const name = nodeName(other);
   const exported = join(t.folder, "exported");
   const tar = join(t.folder, "tree.tar");
@@ -51,7 +51,14 @@ async function roots(t: Stage, fleet: Fleet): Promise<Record<string, Root>> {
     .filter((word) => !/port=0|vers=|nolock|proto/.test(word));
   const external = `nfs:${ganesha.address}:${exported}/{node},${options.join(",")}`;
   await cli("node", "set", name, "--root", "external", "--external", external);
-  return { ours: { pi: own, pid: Number(server.process.pid) }, ganesha: { pi: other, pid: ganesha.pid } };
+  await netboot(t, fleet.network, fast);
+  await cli("node", "set", nodeName(fast), "--nfs-durability", "fast"); // from its next boot on
+  const pid = Number(server.process.pid);
+  return {
+    ours: { pi: own, pid },
+    "ours-fast": { pi: fast, pid },
+    ganesha: { pi: other, pid: ganesha.pid },
+  };
 }
 
 /** One boot to the end, and the machine off again. */
