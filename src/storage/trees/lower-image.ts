@@ -13,8 +13,8 @@ export interface Window {
   size: number;
 }
 
-/** Memory for decoded inodes, directories and extents of one image. */
-const CACHE_BYTES = 24 * 1024 * 1024;
+/** Memory at most for decoded inodes, directories and extents of one image: 25,000 inodes that are asked for in turn stay. */
+const CACHE_BYTES = 48 * 1024 * 1024;
 
 /**
  * The lower layer of all trees over one image: its root partition (ext2 to ext4), and its boot partition (FAT) at the place where it mounts it.
