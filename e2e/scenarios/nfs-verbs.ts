@@ -16,7 +16,7 @@ const TYPED = "what-was-typed-55d0c2";
 /** A tree's verbs as its node sees them: broken and rolled back it boots again; what it has become leaves as a tar, and as an image that another node boots. */
 export const scenario: Scenario = {
   name: "nfs-verbs",
-  tier: "full",
+  tier: "ci",
   budgetSeconds: 360,
   needs: [QEMU, { tool: "tar", package: "tar" }, { tool: "e2fsck", package: "e2fsprogs" }],
   assets: ["mini-image", "agent-packages"],
