@@ -40,7 +40,7 @@ const CELLS: Record<string, Load> = {
     stride: 65536,
   },
   "read-64k-d8": { operation: "read", block: 65536, depth: 8, sequential: true, before: "read" },
-  "first-write-64k-d8": { operation: "write", block: 65536, depth: 8, sequential: true, region: UPPER_HALF },
+  "first-write-64k-d8": { operation: "write", block: 65536, depth: 8, sequential: true, region: 2 ** 30 },
   "rewrite-4k-d32-flush16": { operation: "write", block: 4096, depth: 32, before: "write", flushEach: 16 },
 };
 
