@@ -16,3 +16,10 @@ export const days = whole(1, 3_650);
 
 /** Rows of a list: what the API gives in one answer. */
 export const rows = whole(1, 1_000);
+
+/** Any number. InvalidArgumentError: commander's parsers, and complain() where a command reads its own words. */
+export function number(text: string): number {
+  const value = Number(text);
+  if (text.trim() !== "" && Number.isFinite(value)) return value;
+  throw new InvalidArgumentError(`${JSON.stringify(text)} is no number.`);
+}

@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import pc from "picocolors";
 import type { NodeView, ReliabilityRow, SupervisionView } from "../../api/contract.ts";
 import { BrambleError } from "../../base/errors.ts";
-import { rows, whole } from "./numbers.ts";
+import { number, rows, whole } from "./numbers.ts";
 import { show, table } from "./print.ts";
 import { globals, withCommands } from "./session.ts";
 
@@ -70,12 +70,6 @@ function patchOf({ bootsAtOnce, powerCycles, backOff, deadlineScale, pause, goOn
   };
 }
 
-function number(text: string): number {
-  const value = Number(text);
-  if (text.trim() !== "" && Number.isFinite(value)) return value;
-  throw new BrambleError("BAD_INPUT", `${text} is no number`);
-}
-
 function supervisionLines(view: SupervisionView): string {
   const { limit, fetching, waiting, powerCycles, backOffSeconds, deadlineScale, paused, nodes } = view;
   return [
@@ -136,7 +130,7 @@ function reportCommand(program: Command): void {
       const options = globals(command);
       const by = BY.find((one) => one === given.by);
       if (!by) throw new BrambleError("BAD_INPUT", `no report by ${given.by}`, { hint: BY.join(", ") });
-      const wish = { by, days: number(given.days), limit: number(given.limit) };
+      const wish = { by, days: Number(given.days), limit: Number(given.limit) };
       const rows = await withCommands(options, (commands) => commands.reliability(wish));
       show(options.output, rows, () => reportLines(by, rows, wish.days));
     });

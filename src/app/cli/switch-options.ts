@@ -3,6 +3,7 @@ import { isCancel, password } from "@clack/prompts";
 import { type Command, InvalidArgumentError } from "commander";
 import type { PowerSecrets, PowerSwitchOptions } from "../../api/power-contract.ts";
 import { BrambleError } from "../../base/errors.ts";
+import { number } from "./numbers.ts";
 
 /** What a person gave: names as commander makes them. */
 export type SwitchGiven = Record<string, string | boolean | number | number[] | string[] | undefined>;
@@ -107,11 +108,6 @@ async function secretFrom(file: string, what: string): Promise<string> {
   return secret;
 }
 
-function number(text: string): number {
-  const value = Number(text);
-  if (text.trim() === "" || !Number.isFinite(value)) throw new InvalidArgumentError("a number is wanted");
-  return value;
-}
 const numbers = (text: string): number[] => text.split(",").map(number);
 export function list(text: string): string[] {
   try {
